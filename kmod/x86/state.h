@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The register file of one virtual CPU: the only one that neutral code touches.
+ * Registers are moved by groups between here and the hardware's control block;
+ * vm/vcpu.h says when a group is valid and how it becomes dirty. What the
+ * architecture calls each register is its name here (Intel SDM vol. 3, AMD APM vol. 2).
+ *
+ * Pure: no kernel call, no hardware control block, compiled in user space too.
+ */
+#ifndef KVIRT_X86_STATE_H
+#define KVIRT_X86_STATE_H
+
+#include "types.h"
+
+/* General registers by their encoding number; the world switch indexes by these. */
+enum x86_gpr {
+	X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI,
+	X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15,
+	X86_NR_GPR
+};
+
+/* Segment registers: the first six by their encoding number. */
+enum x86_seg {
+	X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_LDTR, X86_TR,
+	X86_NR_SEG
+};
+
+/* Attributes as bits 8 to 23 of a descriptor's second word have them (limit bits zero). */
+#define X86_SEG_TYPE		0x000f
+#define X86_SEG_S		0x0010
+#define X86_SEG_DPL		0x0060
+#define X86_SEG_DPL_SHIFT	5
+#define X86_SEG_P		0x0080
+#define X86_SEG_AVL		0x1000
+#define X86_SEG_L		0x2000
+#define X86_SEG_DB		0x4000
+#define X86_SEG_G		0x8000
+
+struct x86_segment {
+	u64 base;
+	u32 limit;		/* in bytes, granularity applied */
+	u16 selector;
+	u16 attributes;		/* X86_SEG_* */
+	bool unusable;
+};
+
+struct x86_table {		/* GDTR, IDTR */
+	u64 base;
+	u16 limit;
+};
+
+#define X86_CR0_PE_BIT		BIT_ULL(0)
+#define X86_CR0_MP_BIT		BIT_ULL(1)
+#define X86_CR0_EM_BIT		BIT_ULL(2)
+#define X86_CR0_TS_BIT		BIT_ULL(3)
+#define X86_CR0_ET_BIT		BIT_ULL(4)
+#define X86_CR0_NE_BIT		BIT_ULL(5)
+#define X86_CR0_WP_BIT		BIT_ULL(16)
+#define X86_CR0_AM_BIT		BIT_ULL(18)
+#define X86_CR0_NW_BIT		BIT_ULL(29)
+#define X86_CR0_CD_BIT		BIT_ULL(30)
+#define X86_CR0_PG_BIT		BIT_ULL(31)
+#define X86_CR0_DEFINED		(X86_CR0_PE_BIT | X86_CR0_MP_BIT | X86_CR0_EM_BIT | \
+				 X86_CR0_TS_BIT | X86_CR0_ET_BIT | X86_CR0_NE_BIT | \
+				 X86_CR0_WP_BIT | X86_CR0_AM_BIT | X86_CR0_NW_BIT | \
+				 X86_CR0_CD_BIT | X86_CR0_PG_BIT)
+
+#define X86_CR4_VME_BIT		BIT_ULL(0)
+#define X86_CR4_PVI_BIT		BIT_ULL(1)
+#define X86_CR4_TSD_BIT		BIT_ULL(2)
+#define X86_CR4_DE_BIT		BIT_ULL(3)
+#define X86_CR4_PSE_BIT		BIT_ULL(4)
+#define X86_CR4_PAE_BIT		BIT_ULL(5)
+#define X86_CR4_MCE_BIT		BIT_ULL(6)
+#define X86_CR4_PGE_BIT		BIT_ULL(7)
+#define X86_CR4_PCE_BIT		BIT_ULL(8)
+#define X86_CR4_OSFXSR_BIT	BIT_ULL(9)
+#define X86_CR4_OSXMMEXCPT_BIT	BIT_ULL(10)
+#define X86_CR4_UMIP_BIT	BIT_ULL(11)
+#define X86_CR4_LA57_BIT	BIT_ULL(12)
+#define X86_CR4_VMXE_BIT	BIT_ULL(13)
+#define X86_CR4_FSGSBASE_BIT	BIT_ULL(16)
+#define X86_CR4_PCIDE_BIT	BIT_ULL(17)
+#define X86_CR4_OSXSAVE_BIT	BIT_ULL(18)
+#define X86_CR4_SMEP_BIT	BIT_ULL(20)
+#define X86_CR4_SMAP_BIT	BIT_ULL(21)
+#define X86_CR4_PKE_BIT		BIT_ULL(22)
+
+#define X86_EFER_SCE_BIT	BIT_ULL(0)
+#define X86_EFER_LME_BIT	BIT_ULL(8)
+#define X86_EFER_LMA_BIT	BIT_ULL(10)
+#define X86_EFER_NX_BIT		BIT_ULL(11)
+#define X86_EFER_SVME_BIT	BIT_ULL(12)
+#define X86_EFER_FFXSR_BIT	BIT_ULL(14)
+
+#define X86_RFLAGS_CF		BIT_ULL(0)
+#define X86_RFLAGS_FIXED	BIT_ULL(1)
+#define X86_RFLAGS_TF		BIT_ULL(8)
+#define X86_RFLAGS_IF		BIT_ULL(9)
+#define X86_RFLAGS_DF		BIT_ULL(10)
+#define X86_RFLAGS_RF		BIT_ULL(16)
+#define X86_RFLAGS_VM		BIT_ULL(17)
+#define X86_RFLAGS_AC		BIT_ULL(18)
+
+#define X86_DR6_FIXED		0xffff0ff0ULL	/* bits that read as one */
+#define X86_DR6_BS		BIT_ULL(14)
+#define X86_DR6_BD		BIT_ULL(13)
+#define X86_DR7_FIXED		0x400ULL
+#define X86_DR7_ENABLED		0xffULL		/* L0 to G3 */
+#define X86_DR7_GD		BIT_ULL(13)
+
+/* Exception vectors (SDM vol. 3, table 6-1). */
+enum x86_vector {
+	X86_DE = 0, X86_DB = 1, X86_NMI = 2, X86_BP = 3, X86_OF = 4, X86_BR = 5,
+	X86_UD = 6, X86_NM = 7, X86_DF = 8, X86_TS = 10, X86_NP = 11, X86_SSF = 12,
+	X86_GP = 13, X86_PF = 14, X86_MF = 16, X86_AC = 17, X86_MC = 18, X86_XM = 19,
+};
+
+/* Instructions after which the CPU holds back interrupts for one more (SDM vol. 3, 25.4.2). */
+#define X86_SHADOW_STI		BIT(0)
+#define X86_SHADOW_MOV_SS	BIT(1)
+
+/* Register groups: what is moved together, and how it is named in valid and dirty masks. */
+enum x86_group {
+	X86_GROUP_RIP		= BIT(0),	/* rip */
+	X86_GROUP_RFLAGS	= BIT(1),	/* rflags */
+	X86_GROUP_SHADOW	= BIT(2),	/* shadow (interruptibility) */
+	X86_GROUP_NMI_MASK	= BIT(3),	/* nmi_masked */
+	X86_GROUP_RSP		= BIT(4),	/* gpr[RSP], held by both control blocks */
+	X86_GROUP_SEGMENTS	= BIT(5),	/* seg[] */
+	X86_GROUP_TABLES	= BIT(6),	/* gdtr, idtr */
+	X86_GROUP_CR0		= BIT(7),	/* cr0 */
+	X86_GROUP_CR3		= BIT(8),	/* cr3, pdptr[] */
+	X86_GROUP_CR4		= BIT(9),	/* cr4 */
+	X86_GROUP_EFER		= BIT(10),	/* efer */
+	X86_GROUP_CR2		= BIT(11),	/* cr2: not in the VT-x block, in the AMD-V one */
+	X86_GROUP_SYSENTER	= BIT(12),	/* sysenter_* */
+	X86_GROUP_SYSCALL	= BIT(13),	/* star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux */
+	X86_GROUP_PAT		= BIT(14),	/* pat */
+	X86_GROUP_DEBUG		= BIT(15),	/* dr7 (dr0 to dr3 and dr6 are kept here alone) */
+	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
+	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
+	X86_GROUP_CR8		= BIT(18),	/* cr8: AMD-V's V_TPR; VT-x exits instead */
+};
+
+#define X86_GROUPS_ALL		(BIT(19) - 1)
+/* What only neutral code writes: never pulled, always valid. */
+#define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER)
+
+/*
+ * All registers of a virtual CPU. gpr[] comes first: the world switch reaches it
+ * by offset 0. Vector state lives in the XSAVE area (host/fpu.h), not here.
+ */
+struct x86_state {
+	u64 gpr[X86_NR_GPR];
+	u64 rip;
+	u64 rflags;
+	u64 cr0, cr2, cr3, cr4, cr8, efer;
+	u64 pdptr[4];			/* PAE paging's four entries, as CR3 load found them */
+	struct x86_segment seg[X86_NR_SEG];
+	struct x86_table gdtr, idtr;
+	u64 dr[4], dr6, dr7;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
+	u64 pat;
+	u64 debugctl;
+	u64 tsc_offset;			/* guest TSC = host TSC + tsc_offset */
+	u64 xcr0;
+	u64 spec_ctrl;
+	u8 shadow;			/* X86_SHADOW_* */
+	bool nmi_masked;		/* between an NMI's delivery and its IRET */
+};
+
+static_assert(offsetof(struct x86_state, gpr) == 0);
+
+/*
+ * x86_reset() - give @s the values that the SDM's table 9-1 has after power-up or
+ * RESET, or after INIT (XCR0, TSC, vector state and most MSRs survive an INIT).
+ * @family: EAX of CPUID leaf 1, which RESET and INIT leave in RDX.
+ */
+void x86_reset(struct x86_state *s, u32 family);
+void x86_init(struct x86_state *s, u32 family);
+
+/* A linear address is canonical for @bits (48 or 57) of virtual address. */
+static inline bool x86_canonical(u64 address, unsigned int bits)
+{
+	return (u64)((s64)(address << (64 - bits)) >> (64 - bits)) == address;
+}
+
+static inline bool x86_long_mode(const struct x86_state *s)
+{
+	return s->efer & X86_EFER_LMA_BIT;
+}
+
+/* 64-bit mode proper: long mode with CS.L. Needs EFER and SEGMENTS valid. */
+static inline bool x86_64bit_mode(const struct x86_state *s)
+{
+	return x86_long_mode(s) && (s->seg[X86_CS].attributes & X86_SEG_L);
+}
+
+/* CPL is SS.DPL on both vendors. Needs SEGMENTS and CR0 valid. */
+static inline unsigned int x86_cpl(const struct x86_state *s)
+{
+	if (!(s->cr0 & X86_CR0_PE_BIT))
+		return 0;
+	return (s->seg[X86_SS].attributes & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
+}
+
+#endif
