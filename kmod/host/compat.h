@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What differs between the kernels that kvirt is built for (6.1, 6.12, 7.3): the only
+ * file that asks LINUX_VERSION_CODE. Everything else is written for the newest name.
+ */
+#ifndef KVIRT_HOST_COMPAT_H
+#define KVIRT_HOST_COMPAT_H
+
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/version.h>
+
+#define KERNEL_SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
+
+/* The aging callbacks of an mmu notifier return int, and bool since 7.x. */
+typedef typeof(((struct mmu_notifier_ops *)0)->test_young(NULL, NULL, 0)) notifier_young_t;
+
+#if !KERNEL_SINCE(6, 13)
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/* An enum, which #ifdef would never see. */
+#if KERNEL_SINCE(6, 6)
+#define FAULT_FOLL_FLAGS (FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT)
+#else
+#define FAULT_FOLL_FLAGS FOLL_HWPOISON
+#endif
+
+/* context_tracking_guest_exit() tells whether it tracked, but not on 6.1. */
+#if KERNEL_SINCE(6, 12)
+#define GUEST_EXIT_TRACKED(call) (call)
+#else
+#define GUEST_EXIT_TRACKED(call) ({ call; false; })
+#endif
+
+/* The file of xfer_to_guest_mode_*() has another name since 6.18. */
+#if KERNEL_SINCE(6, 18)
+#define XFER_TAKES_VCPU 0
+#else
+#define XFER_TAKES_VCPU 1
+#endif
+
+#endif

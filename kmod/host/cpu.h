@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What this host's CPUs offer to any back end, and what makes kvirt refuse to load
+ * before a back end is even asked.
+ */
+#ifndef KVIRT_HOST_CPU_H
+#define KVIRT_HOST_CPU_H
+
+#include <linux/types.h>
+
+/* 0, or -EOPNOTSUPP after one line in the log: FRED in use, PREEMPT_RT, Xen PV. */
+int host_cpu_check(void);
+/* CPUID leaf, unfiltered. */
+void host_cpuid(u32 leaf, u32 subleaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+unsigned int host_maxphyaddr(void);
+/* Host paging has five levels (nested tables of AMD-V follow it). */
+bool host_la57(void);
+/* Raises an interrupt on @cpu that does nothing but end its window; never waits. */
+void host_kick_cpu(int cpu);
+
+#endif

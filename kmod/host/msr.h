@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Raw access to the host's privileged registers: no paravirt call, no tracepoint, no
+ * symbol that some kernel keeps for KVM. Each counts itself where the module is built
+ * with KVIRT_COUNT_PRIVOPS (make bench), and costs nothing otherwise.
+ */
+#ifndef KVIRT_HOST_MSR_H
+#define KVIRT_HOST_MSR_H
+
+#include <linux/errno.h>
+#include <linux/percpu.h>
+#include <linux/types.h>
+#include <asm/asm.h>
+#include <asm/msr-index.h>
+
+/* Kinds of privileged operations, as /sys/kernel/debug/kvirt/privops names them. */
+enum privop {
+	PRIVOP_VMX,		/* VMX or SVM instructions, entries included */
+	PRIVOP_RDMSR,
+	PRIVOP_WRMSR,
+	PRIVOP_CR,		/* control and debug registers */
+	PRIVOP_XSETBV,
+	PRIVOP_NR
+};
+
+struct privops {
+	unsigned long count[PRIVOP_NR];
+	unsigned long windows;		/* strict windows opened */
+	unsigned long entries;		/* guest entries */
+};
+
+#ifdef KVIRT_COUNT_PRIVOPS
+DECLARE_PER_CPU(struct privops, host_privops);
+#define count_privop(kind)	this_cpu_inc(host_privops.count[kind])
+#define count_window()		this_cpu_inc(host_privops.windows)
+#define count_entry()		this_cpu_inc(host_privops.entries)
+#else
+#define count_privop(kind)	do { } while (0)
+#define count_window()		do { } while (0)
+#define count_entry()		do { } while (0)
+#endif
+
+static __always_inline u64 host_rdmsr(u32 msr)
+{
+	u32 low, high;
+
+	count_privop(PRIVOP_RDMSR);
+	asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (msr));
+	return low | (u64)high << 32;
+}
+
+static __always_inline void host_wrmsr(u32 msr, u64 value)
+{
+	count_privop(PRIVOP_WRMSR);
+	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory");
+}
+
+/* 0, or -EIO where the MSR does not exist or refuses @value. */
+static __always_inline int host_wrmsr_safe(u32 msr, u64 value)
+{
+	count_privop(PRIVOP_WRMSR);
+	asm goto("1: wrmsr\n\t" _ASM_EXTABLE(1b, %l[fault])
+		 : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory" : fault);
+	return 0;
+fault:
+	return -EIO;
+}
+
+/* 0 and *value, or -EIO and 0: the status is loaded before the read that may fault. */
+static __always_inline int host_rdmsr_safe(u32 msr, u64 *value)
+{
+	u32 low = 0, high = 0;
+	int status;
+
+	count_privop(PRIVOP_RDMSR);
+	asm volatile("mov %[eio], %[st]\n\t1: rdmsr\n\txor %[st], %[st]\n\t2:\n\t"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [st] "=&r" (status), "+a" (low), "+d" (high)
+		     : "c" (msr), [eio] "i" (-EIO) : "cc");
+	*value = low | (u64)high << 32;
+	return status;
+}
+
+static __always_inline unsigned long host_read_cr4(void)
+{
+	unsigned long value;
+
+	count_privop(PRIVOP_CR);
+	asm volatile("mov %%cr4, %0" : "=r" (value) : : "memory");
+	return value;
+}
+
+static __always_inline void host_write_cr4(unsigned long value)
+{
+	count_privop(PRIVOP_CR);
+	asm volatile("mov %0, %%cr4" : : "r" (value) : "memory");
+}
+
+static __always_inline unsigned long host_read_cr3(void)
+{
+	unsigned long value;
+
+	count_privop(PRIVOP_CR);
+	asm volatile("mov %%cr3, %0" : "=r" (value) : : "memory");
+	return value;
+}
+
+static __always_inline unsigned long host_read_cr0(void)
+{
+	unsigned long value;
+
+	count_privop(PRIVOP_CR);
+	asm volatile("mov %%cr0, %0" : "=r" (value) : : "memory");
+	return value;
+}
+
+/* Guest CR2 lives in the CPU's register on VT-x; the host's is dead between faults. */
+static __always_inline u64 host_read_cr2(void)
+{
+	u64 value;
+
+	count_privop(PRIVOP_CR);
+	asm volatile("mov %%cr2, %0" : "=r" (value) : : "memory");
+	return value;
+}
+
+static __always_inline void host_write_cr2(u64 value)
+{
+	count_privop(PRIVOP_CR);
+	asm volatile("mov %0, %%cr2" : : "r" (value) : "memory");
+}
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the guest did, in words that both vendors share: the exit record that a back
+ * end fills, the events that go into a guest, and the verdicts of exit handlers.
+ * No exit code of any hardware appears above vmx/ and svm/.
+ */
+#ifndef KVIRT_VM_EXIT_H
+#define KVIRT_VM_EXIT_H
+
+#include <linux/types.h>
+#include "../x86/state.h"
+
+enum exit_kind {
+	/*
+	 * The host needs the CPU (interrupt, NMI, vendor housekeeping): nothing to
+	 * serve, look at the pending work and go on. Never reaches dispatch.
+	 */
+	EXIT_HOST,
+	EXIT_DEADLINE,		/* what backend->deadline() asked for has come */
+	EXIT_CPUID,
+	EXIT_HLT,
+	EXIT_PAUSE,
+	EXIT_IO,
+	EXIT_RDMSR,
+	EXIT_WRMSR,
+	EXIT_CR_READ,		/* MOV from CR8 (others are never intercepted) */
+	EXIT_CR_WRITE,		/* MOV to CR0, CR3, CR4, CR8; CLTS and LMSW come as CR0 */
+	EXIT_DR,		/* MOV to or from a debug register */
+	EXIT_XSETBV,
+	EXIT_HYPERCALL,		/* the vendor's own hypercall instruction */
+	EXIT_RDPMC,
+	EXIT_INVD,		/* INVD and WBINVD: nothing to do but step over */
+	EXIT_UNDEFINED,		/* an instruction that has to raise #UD here */
+	EXIT_NESTED_FAULT,
+	EXIT_EXCEPTION,
+	EXIT_IRQ_WINDOW,
+	EXIT_NMI_WINDOW,
+	EXIT_TPR,		/* CR8 went below what was asked for */
+	EXIT_TRIPLE_FAULT,
+	EXIT_INIT,		/* INIT signal: of no meaning to a guest, ignored */
+	EXIT_TASK_SWITCH,
+	EXIT_INVALID_STATE,	/* the entry failed: FAIL_ENTRY with the hardware's code */
+	EXIT_INTERNAL,		/* an exit that nobody asked for: the VM stops */
+	EXIT_NR_KINDS
+};
+
+enum event_type {		/* numbered as both vendors encode them */
+	EVENT_EXTERNAL	= 0,
+	EVENT_NMI	= 2,
+	EVENT_EXCEPTION	= 3,
+	EVENT_SOFT_INT	= 4,	/* INT n */
+	EVENT_ICEBP	= 5,	/* INT1: a privileged software exception */
+	EVENT_SOFT_EXC	= 6,	/* INT3, INTO */
+};
+
+/* An event on its way into the guest, or cut short on that way by an exit. */
+struct kvirt_event {
+	u8 type;		/* enum event_type */
+	u8 vector;
+	u8 insn_len;		/* soft events: bytes of the instruction, 0: not known */
+	bool valid;
+	bool has_error;
+	u32 error;
+};
+
+#define ACCESS_READ	BIT(0)
+#define ACCESS_WRITE	BIT(1)
+#define ACCESS_EXEC	BIT(2)
+#define ACCESS_USER	BIT(3)
+
+struct kvirt_exit {
+	enum exit_kind kind;
+	/*
+	 * Length of the instruction, 0 where the hardware did not say: dispatch then
+	 * decodes it through guest memory.
+	 */
+	u8 insn_len;
+	/* Instruction bytes that the hardware fetched (AMD-V decode assists), or 0. */
+	u8 fetched;
+	u8 bytes[15];
+	/* The event whose delivery this exit cut short, valid only then. */
+	struct kvirt_event vectoring;
+	union {
+		struct {
+			u16 port;
+			u8 size;	/* 1, 2, 4 */
+			bool in, string, rep;
+		} io;
+		struct {
+			u8 nr;		/* 0, 3, 4, 8 */
+			u8 gpr;		/* enum x86_gpr: MOV's register */
+			enum { CR_MOV, CR_CLTS, CR_LMSW } how;
+			u16 msw;	/* LMSW: the value */
+			bool undecoded;	/* AMD-V without decode assists: decode it */
+		} cr;
+		struct {
+			u8 nr, gpr;
+			bool read, undecoded;
+		} dr;
+		struct {
+			u64 gpa;
+			u64 gva;	/* linear address, if gva_valid */
+			u8 access;	/* ACCESS_* */
+			bool gva_valid;
+			bool present;	/* the entry was there, its permission was not */
+			bool walk;	/* the fault was on a guest page table */
+		} fault;
+		struct {
+			u8 vector;
+			bool has_error;
+			u32 error;
+			u64 payload;	/* #PF: linear address; #DB: DR6's new bits */
+		} exception;
+		struct {
+			u64 code;	/* the hardware's own number, for people */
+			u64 info;
+		} internal;		/* INTERNAL, INVALID_STATE, TASK_SWITCH */
+	};
+};
+
+/*
+ * A handler's answer says where the guest continues; nothing else does.
+ * STEP:    over the instruction, then enter again.
+ * RETRY:   at the same instruction, or an event was queued; enter again.
+ * TO_USER: the run page is filled (vcpu->run, vcpu->complete); leave KVM_RUN with 0.
+ * SLOW:    from inside a strict window only: close it, then serve this very exit by
+ *          the table's slow handler.
+ * A negative errno leaves KVM_RUN with it.
+ */
+enum verdict {
+	STEP	= 1,
+	RETRY	= 2,
+	TO_USER	= 3,
+	SLOW	= 4,
+};
+
+#endif

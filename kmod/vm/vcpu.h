@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A virtual CPU. vm/vcpu.c makes it and moves its registers; run/run.c runs it.
+ *
+ * Locks and lifetimes of the fields (order in kmod/README.md):
+ *   I  set before the vCPU can be seen, constant after
+ *   m  vcpu->mutex: the thread in KVM_RUN or in an ioctl
+ *   a  atomic, or READ_ONCE/WRITE_ONCE, from anywhere
+ *   u  shared with user space: written for it, read once and checked (R2)
+ */
+#ifndef KVIRT_VM_VCPU_H
+#define KVIRT_VM_VCPU_H
+
+#include <linux/atomic.h>
+#include <linux/hrtimer.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/signal_types.h>
+#include <linux/types.h>
+#include <uapi/linux/kvirt.h>
+#include "../host/fpu.h"
+#include "../host/state.h"
+#include "../x86/cpuid.h"
+#include "../x86/decode.h"
+#include "../x86/execute.h"
+#include "../x86/msr.h"
+#include "../x86/state.h"
+#include "exit.h"
+#include "npt.h"
+
+struct chip_lapic;
+struct vm;
+
+/* Bits of vcpu->requests: tested as one word before every entry. */
+enum vcpu_request {
+	REQUEST_FLUSH_NESTED,	/* nested tables lost entries: flush before entering */
+	REQUEST_FLUSH_GUEST,	/* drop linear translations */
+	REQUEST_EVENT,		/* look at posted interrupts, NMIs, INIT, SIPI */
+	REQUEST_CLOCK,		/* the pvclock page is out of date */
+	REQUEST_STEAL_TIME,	/* account and publish stolen time */
+	REQUEST_ROUTES,		/* EOI bitmap: scan the routes again */
+	REQUEST_SLOTS,		/* leave the window: memory slots change */
+	REQUEST_DEAD,		/* the VM is dead: leave with an error */
+};
+
+/* Where the vCPU's thread is; who wants it out of the guest reads it after the request. */
+enum vcpu_mode {
+	VCPU_OUTSIDE,
+	VCPU_IN_WINDOW,
+	VCPU_BLOCKED,		/* halted, on vcpu->wait */
+};
+
+/* Deliveries from other CPUs, drained by the owner before an entry. */
+struct irq_post {
+	atomic64_t vectors[4];		/* a */
+	atomic64_t level[4];		/* a: of those, the level-triggered ones */
+	atomic_t nmi;			/* a: pending NMIs, at most 2 */
+	unsigned long signals;		/* a: IRQ_POST_* bits */
+	u8 sipi_vector;			/* a */
+};
+
+#define IRQ_POST_INIT	0
+#define IRQ_POST_SIPI	1
+
+/*
+ * Events on their way into the guest: vm/event.c. "pending" has not begun,
+ * "injected" was cut short by an exit and goes in again as it was.
+ */
+struct vcpu_events {
+	struct {
+		bool pending, injected;
+		u8 vector;
+		bool has_error, has_payload;
+		bool soft;		/* INT3, INTO: injected only */
+		u8 insn_len;
+		u32 error;
+		u64 payload;
+	} exception;
+	struct {
+		bool injected, soft;
+		u8 vector, insn_len;
+	} interrupt;
+	struct {
+		bool injected;
+		u8 pending;		/* 0 to 2 */
+	} nmi;
+	bool triple_fault;
+	/* Without an in-kernel PIC: the vector that KVM_INTERRUPT left, or -1. */
+	s16 external;
+};
+
+/* What KVM_RUN has to finish first, after user space has answered an exit. */
+enum completion {
+	COMPLETE_NOTHING,
+	COMPLETE_PIO_OUT,	/* step over, if RIP is where it was */
+	COMPLETE_PIO_IN,
+	COMPLETE_PIO_STRING,
+	COMPLETE_MMIO,
+	COMPLETE_HYPERCALL,
+};
+
+struct vcpu_completion {
+	enum completion kind;
+	u8 insn_len;
+	u8 size;
+	u64 linear_rip;
+	u32 count;
+	struct kvirt_exit exit;
+};
+
+/* One MMIO instruction under way, across exits to user space: run/io.c. */
+struct vcpu_mmio {
+	struct x86_insn insn;
+	struct x86_mmio steps;
+	u64 gpa[2];			/* of the parts of an access that crosses a page */
+	u8 part_len[2];
+	u8 nr_parts, part, done;
+	u8 data[X86_MMIO_MAX];
+};
+
+struct vcpu {
+	struct x86_state state;		/* m: first, the world switch indexes it */
+	u32 valid;			/* m: groups that state has (X86_GROUP_*) */
+	u32 dirty;			/* m: groups to push before the next entry */
+	struct vm *vm;			/* I: holds a reference */
+	void *hw;			/* I: the back end's control block and more */
+	u32 id;				/* I: KVM's vcpu_id, the initial APIC id */
+	u32 index;			/* I: in vm->vcpus */
+	struct mutex mutex;
+
+	unsigned long requests;		/* a: BIT(enum vcpu_request) */
+	int mode;			/* a: enum vcpu_mode */
+	int cpu;			/* a: where it runs, or ran last */
+	int window_cpu;			/* m: CPU of the last window, -1 */
+	bool in_window;			/* m: between window open and close, irqs off */
+	struct rcuwait wait;
+	struct preempt_notifier preempt;	/* m */
+
+	struct kvirt_run *run;		/* u: the shared page; the pages after it: PIO data */
+	void *pio_data;			/* u */
+	struct kvirt_exit exit;		/* m: the exit being served */
+	struct vcpu_completion complete;	/* m */
+	struct vcpu_mmio mmio;		/* m */
+	struct vcpu_events events;	/* m */
+	u32 intercepts;			/* m: exception vectors intercepted, as bits */
+	u32 tpr_threshold;		/* m: exit when CR8 goes below this; 0: never */
+	bool ran;			/* m: KVM_RUN entered once: CPUID is fixed */
+
+	struct x86_cpuid cpuid;		/* m */
+	struct x86_guest_features guest;	/* m: derived from cpuid */
+	struct x86_msr_values msrs;	/* m: MSRs that hardware does not hold */
+	struct guest_fpu fpu;		/* m */
+
+	struct chip_lapic *lapic;	/* I: NULL without in-kernel LAPIC; contents m */
+	struct irq_post post;		/* a */
+	u64 irq_address;		/* a: how others find this LAPIC, irq/lapic.h */
+	u64 apic_base;			/* m */
+	u64 deadline;			/* m: LAPIC timer in host TSC, ~0 none */
+	struct hrtimer timer;		/* armed while blocked, or without features.deadline */
+	unsigned long eoi_exits[4];	/* m: vectors whose EOI goes to user space */
+	u32 mp_state;			/* m: KVIRT_MP_STATE_* */
+	u8 sipi_vector;			/* m */
+
+	struct npt_cache tables;	/* m: preallocated nested tables */
+	u32 tsc_khz;			/* m */
+	struct {
+		u64 clock_msr;		/* m: MSR_KVM_SYSTEM_TIME_NEW as written */
+		u64 steal_msr;		/* m */
+		u32 version;		/* m */
+		bool guest_stopped;	/* m: KVM_KVMCLOCK_CTRL */
+		u64 last_steal;		/* m */
+	} pv;
+
+	bool sigset_active;		/* m: KVM_SET_SIGNAL_MASK */
+	sigset_t sigset;		/* m */
+	sigset_t saved_sigset;		/* m */
+};
+
+/*
+ * vcpu_create() - process context, vm->lock held. vcpu_free() - nobody can reach it any
+ * more. -EINVAL: id too large or too many; -EEXIST: id taken; -ENOMEM.
+ */
+struct vcpu *vcpu_create(struct vm *vm, u32 id);
+void vcpu_free(struct vcpu *vcpu);
+
+/*
+ * vcpu_pull() - make register groups valid in vcpu->state, opening a window of its own
+ * where none is open. vcpu_dirty() - @groups of vcpu->state were written (all of each):
+ * they are valid, and pushed before the next entry. Owner's thread.
+ */
+void vcpu_pull_slow(struct vcpu *vcpu, u32 groups);
+static inline void vcpu_pull(struct vcpu *vcpu, u32 groups)
+{
+	if (unlikely(groups & ~vcpu->valid))
+		vcpu_pull_slow(vcpu, groups & ~vcpu->valid);
+}
+
+static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
+{
+	vcpu->valid |= groups;
+	vcpu->dirty |= groups;
+}
+
+/*
+ * vcpu_open_window() - interrupts must be off. 0, or the back end's -EBUSY, -EIO when
+ * the host is going down. The guest's vector state is NOT loaded by it.
+ */
+int vcpu_open_window(struct vcpu *vcpu);
+void vcpu_close_window(struct vcpu *vcpu);
+/* Push dirty groups; window open. */
+void vcpu_push(struct vcpu *vcpu);
+
+/*
+ * vcpu_load() and vcpu_put() bracket an ioctl or KVM_RUN of the owner, with its mutex
+ * held: they register the preempt notifier that calls backend->unload().
+ */
+void vcpu_load(struct vcpu *vcpu);
+void vcpu_put(struct vcpu *vcpu);
+
+/*
+ * vcpu_request() - set a request and bring the vCPU where it will see it: out of the
+ * guest, or awake. Any context, any CPU; never waits. vcpu_kick() without a request.
+ */
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
+void vcpu_kick(struct vcpu *vcpu);
+/* A request is there (owner); take it away (owner). */
+static inline bool vcpu_has_requests(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->requests) != 0;
+}
+
+static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request request)
+{
+	return test_bit(request, &vcpu->requests) &&
+	       test_and_clear_bit(request, &vcpu->requests);
+}
+
+/*
+ * Make every vCPU of @vm that is inside a window leave it, and wait until it has;
+ * those outside see the request at their next entry. Process context, no spinlock held.
+ */
+void vm_request_all(struct vm *vm, enum vcpu_request request);
+
+/* Power-up state, or that after INIT. Owner's thread. */
+void vcpu_reset(struct vcpu *vcpu, bool init);
+
+/* vm/event.c: events in, in the order of priority that the SDM's table 6-2 gives. */
+void event_queue_exception(struct vcpu *vcpu, u8 vector);
+void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
+void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address);
+void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
+/* The delivery that @exit cut short goes back into the queue. */
+void event_requeue(struct vcpu *vcpu, const struct kvirt_event *vectoring);
+/* What the next entry carries, and which windows to ask for: run/run.c tells the back end. */
+struct event_plan {
+	struct kvirt_event event;	/* .valid: inject it */
+	bool irq_window, nmi_window;
+};
+
+/* Before each entry, window open. Moves what is planned from pending to injected. */
+void event_plan(struct vcpu *vcpu, struct event_plan *plan);
+/* After an entry that worked: what was injected and not cut short is in. */
+void event_delivered(struct vcpu *vcpu);
+bool event_interrupt_allowed(struct vcpu *vcpu);
+bool event_nmi_allowed(struct vcpu *vcpu);
+/* Anything at all waiting that would end a HLT? */
+bool event_pending(struct vcpu *vcpu);
+
+#endif

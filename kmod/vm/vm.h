@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A virtual machine: its memory, its vCPUs, its clock. vm/vm.c makes and destroys it.
+ *
+ * Locks and lifetimes of the fields (order in kmod/README.md):
+ *   I  set before the VM can be seen, constant after
+ *   l  vm->lock           s  written under slots_lock, read under vm->srcu
+ *   n  npt.lock           a  atomic, or READ_ONCE/WRITE_ONCE
+ *   r  written under routes_lock, read under vm->srcu
+ *   c  clock_lock
+ */
+#ifndef KVIRT_VM_VM_H
+#define KVIRT_VM_VM_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/seqlock.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+#include "npt.h"
+
+#define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS on x86 */
+#define VM_MAX_VCPU_ID	4096	/* KVM_CAP_MAX_VCPU_ID */
+
+struct mm_notifier;
+struct routes;
+struct slots;
+struct vcpu;
+
+/* What the vendor's hardware has, for neutral code to ask; filled by backend->probe(). */
+struct backend_features {
+	struct npt_format npt;
+	bool deadline;		/* backend->deadline() works */
+	bool insn_len;		/* exits tell the instruction's length (but nested faults) */
+	bool tsc_scaling;
+	bool amd;		/* the vendor's CPUID conventions: AMD's, else Intel's */
+	u8 max_asid_bits;
+};
+
+extern struct backend_features features;	/* constant after load */
+
+/* The in-kernel interrupt controllers of this VM. */
+enum irqchip_mode {
+	IRQCHIP_NONE,		/* user space has them all: KVM_INTERRUPT */
+	IRQCHIP_SPLIT,		/* local APICs here, the rest in user space */
+};
+
+/* kvm-clock's reference: a pair read together, and the TSC's rate. */
+struct vm_clock {
+	seqcount_raw_spinlock_t seq;
+	raw_spinlock_t lock;
+	u64 host_tsc;		/* c */
+	u64 boot_ns;		/* c: CLOCK_BOOTTIME-like nanoseconds at host_tsc */
+	s64 offset;		/* c: kvm-clock = boot_ns + offset */
+	/* TSC writes that belong together (ABI.md, row 25) */
+	u64 last_write_value;	/* c: guest value of the last synchronising write */
+	u64 last_write_host;	/* c: host TSC then */
+	u64 last_write_offset;	/* c */
+};
+
+/*
+ * What concerns all running vCPUs when nested translations go away: their tables'
+ * state as the notifier sees it. See vm/notifier.c for the protocol.
+ */
+struct vm_invalidation {
+	unsigned long sequence;	/* n: counts finished invalidations */
+	long active;		/* n: invalidations under way */
+	unsigned long start, end;	/* n: union of the active ones' ranges */
+};
+
+struct vm {
+	struct mm_struct *mm;		/* I: mmgrab'ed; ioctls of others get -EIO */
+	refcount_t refs;		/* fds of the VM and its vCPUs; deferred work */
+	struct mutex lock;		/* creation of vCPUs, irqchip, capabilities */
+	bool dead;			/* a: an invariant broke; every ioctl is -EIO */
+
+	struct vcpu *vcpus[VM_MAX_VCPUS];	/* l to write, a to read: by index */
+	atomic_t nr_vcpus;		/* written under l after the array */
+	u32 boot_vcpu_id;		/* l */
+
+	struct mutex slots_lock;	/* changes of memory slots */
+	struct slots *slots;		/* s: RCU pointer, vm/slots.c */
+	struct srcu_struct srcu;
+	struct npt npt;
+	struct vm_invalidation invalidation;
+	struct mm_notifier *notifier;	/* I: shared by the VMs of one mm */
+	struct list_head notifier_link;	/* in notifier's list, under its lock */
+
+	enum irqchip_mode irqchip;	/* l to write, a to read */
+	u32 reserved_pins;		/* l: IOAPIC pins of the split form */
+	bool x2apic_32bit, x2apic_no_broadcast_quirk;	/* l */
+	u64 disabled_quirks;		/* l, a: KVM_CAP_DISABLE_QUIRKS2 */
+	struct mutex routes_lock;
+	struct routes *routes;		/* r: RCU pointer, irq/route.c */
+	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
+
+	struct vm_clock clock;
+	u32 default_tsc_khz;		/* l */
+	u64 wall_clock_msr;		/* a */
+	bool exception_payload;		/* l: KVM_CAP_EXCEPTION_PAYLOAD */
+	bool triple_fault_event;	/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT */
+	u64 identity_map;		/* l: stored for user space only, never used */
+
+	void *hw;			/* I: the back end's */
+	struct work_struct release;	/* frees what must not be waited for at close */
+};
+
+/*
+ * vm_create() - a VM of current's memory. Process context, may sleep; waits for no
+ * grace period. -ENOMEM, or what mmu_notifier_get() gives (-EINTR when killed).
+ */
+struct vm *vm_create(void);
+/* References: one for each fd. The last put tears the VM down, without waiting. */
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm);
+/* Mark @vm dead after a broken invariant, and bring its vCPUs out of the guest. */
+void vm_kill(struct vm *vm, const char *why);
+/* At load and unload of the module; vm_exit() waits for all deferred releases. */
+int vm_module_init(void);
+void vm_module_exit(void);
+
+static inline unsigned int vm_nr_vcpus(const struct vm *vm)
+{
+	/* Pairs with the release in vcpu_create(): the array's entry is there first. */
+	return atomic_read_acquire(&vm->nr_vcpus);
+}
+
+#define vm_for_each_vcpu(vm, i, vcpu)					\
+	for ((i) = 0; (i) < vm_nr_vcpus(vm) && ((vcpu) = READ_ONCE((vm)->vcpus[i])); (i)++)
+
+/* kvm-clock and the guest's TSC: vm/clock.c */
+void clock_init(struct vm *vm);
+/* The VM's kvm-clock in nanoseconds now; @host_tsc, if not NULL, gets the TSC of it. */
+u64 clock_read(struct vm *vm, u64 *host_tsc);
+void clock_set(struct vm *vm, u64 ns);
+/* Give @vcpu's TSC the value @value, matched to the other vCPUs' if it is close. */
+void clock_write_tsc(struct vcpu *vcpu, u64 value, bool from_user);
+/* Fill and write @vcpu's pvclock page, if the guest gave one. May sleep. */
+void clock_update_guest(struct vcpu *vcpu);
+int clock_write_wall(struct vcpu *vcpu, u64 gpa);
+
+#endif
