@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds and tests kvirt. Everything made lies below build/; the source tree stays as it is. `make help` lists the targets.
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+BUILD  := $(CURDIR)/build
+KERNEL := $(BUILD)/kernel
+KDIR   ?= $(KERNEL)/headers/build
+
+# The emulated host of demo, shell and host-run: svm, vmx, or local (this machine itself).
+HOST ?= svm
+
+hosts-script = $(if $(filter svm vmx,$(HOST)),selftests/hosts/$(HOST),$(error HOST=$(HOST): say svm, vmx or local))
+
+all: build ## build the module, vmrun and the tests
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@echo "  HOST=svm|vmx|local      which machine: emulated AMD-V (default), emulated VT-x, or this one"
+
+build: module vmrun selftests ## (the same)
+
+deps: ## install the Debian packages needed (root), or name those missing
+	@scripts/deps
+
+# --- the kernel of the emulated hosts
+
+$(KERNEL)/release: | deps
+	@scripts/host-kernel $(KERNEL)
+
+kernel: $(KERNEL)/release
+
+# --- the module: built in a mirror of links, so that no object lands among the sources
+
+MODULE_FILES = Kbuild $(shell find kmod include -type f 2>/dev/null)
+
+ifneq ($(wildcard kmod/main.c),)
+module: $(BUILD)/kvirt.ko ## build build/kvirt.ko for the hosts' kernel (KDIR= for another)
+else
+module: kernel
+	@echo "make: kmod/main.c is not there yet: no module"
+endif
+
+$(BUILD)/kvirt.ko: $(MODULE_FILES) $(KERNEL)/release
+	@scripts/module-tree $(BUILD)/module
+	$(MAKE) -C $(KDIR) M=$(BUILD)/module W=$(W) C=$(C) CF="$(CF)" KCFLAGS="$(KCFLAGS)" modules
+	@cp $(BUILD)/module/kvirt.ko $@
+
+# --- the runner
+
+ifneq ($(wildcard userspace/vmrun/Makefile),)
+vmrun: deps ## build build/vmrun (static)
+	@$(MAKE) --no-print-directory -C userspace/vmrun
+	@cmp -s userspace/vmrun/vmrun $(BUILD)/vmrun || { mkdir -p $(BUILD) && cp userspace/vmrun/vmrun $(BUILD)/vmrun; }
+else
+vmrun: deps
+	@echo "make: userspace/vmrun is not there yet: no vmrun"
+endif
+
+# --- tests
+
+selftests: deps ## build the test programs
+	@$(MAKE) --no-print-directory -C selftests BUILD=$(BUILD)
+
+# --- the emulated hosts
+
+$(BUILD)/hosts/%.o: selftests/hosts/bochs/%.S
+	@mkdir -p $(@D)
+	@as --32 -o $@ $<
+
+$(BUILD)/hosts/rom.bin: $(BUILD)/hosts/rom.o
+	@ld -m elf_i386 -Ttext 0 --oformat binary -o $@ $<
+
+$(BUILD)/hosts/stub.bin: $(BUILD)/hosts/stub.o
+	@ld -m elf_i386 -Ttext 0x100000 --oformat binary -o $@ $<
+
+BASE_FILES = scripts/initramfs selftests/hosts/init selftests/hosts/guest-init selftests/hosts/motd \
+	     $(wildcard selftests/hosts/bin/*)
+
+$(BUILD)/hosts/base.cpio: $(KERNEL)/release $(BASE_FILES)
+	@scripts/initramfs base $(KERNEL) $@
+
+# Taken anew each time: it is quick, and stale programs in a host are a trap.
+hosts: build $(BUILD)/hosts/base.cpio $(BUILD)/hosts/rom.bin $(BUILD)/hosts/stub.bin
+	@scripts/initramfs payload $(BUILD) $(BUILD)/hosts/payload.cpio
+
+CMD ?=
+host-run: hosts ## run CMD='...' in an emulated host: HOST=svm|vmx, ARGS= for its options
+	@$(hosts-script) $(ARGS) "$$CMD"
+
+export CMD
+
+clean: ## remove what was built, keep the downloaded kernel
+	@[ ! -d userspace/vmrun ] || [ ! -e userspace/vmrun/Makefile ] || $(MAKE) --no-print-directory -C userspace/vmrun clean
+	rm -rf $(filter-out $(KERNEL),$(wildcard $(BUILD)/*))
+
+distclean: clean ## remove everything below build/
+	rm -rf $(BUILD)
+
+.PHONY: all help build deps kernel module vmrun selftests hosts host-run clean distclean
