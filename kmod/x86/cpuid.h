@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * CPUID: what a guest may be offered (from what the host has), what one vCPU's table
+ * answers, and what that table allows in control registers. No CPUID instruction is
+ * executed here: host/ takes the snapshot.
+ *
+ * Sources: SDM vol. 2 (CPUID), APM vol. 3 appendix E, Documentation/virt/kvm/x86/cpuid.rst.
+ */
+#ifndef KVIRT_X86_CPUID_H
+#define KVIRT_X86_CPUID_H
+
+#include "state.h"
+
+#define X86_CPUID_MAX	256
+#define X86_CPUID_SUBLEAF	BIT(0)	/* flags: subleaf counts (the ABI's SIGNIFCANT_INDEX) */
+
+/* The same layout as the ABI's kvm_cpuid_entry2, checked in api/abi.c. */
+struct x86_cpuid_entry {
+	u32 leaf, subleaf, flags;
+	u32 eax, ebx, ecx, edx;
+	u32 reserved[3];
+};
+
+/* What the host and the back end allow beyond the table of features. */
+struct x86_cpuid_policy {
+	const struct x86_cpuid_entry *host;	/* raw snapshot, any order */
+	unsigned int nr_host;
+	u64 xcr0;		/* components that the host has on and the back end switches */
+	u32 pv_features;	/* leaf 0x40000001 EAX */
+	u8 maxphyaddr;		/* of the host; guest addresses are as wide */
+	u8 nested_bits;		/* address width that nested tables translate: 48 or 57 */
+	bool pku;		/* PKRU is switched around the guest */
+	bool rdtscp;		/* RDTSCP and RDPID work in the guest (VT-x: a control) */
+	bool invpcid;		/* INVPCID works in the guest (VT-x: a control) */
+	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
+};
+
+/*
+ * x86_cpuid_supported() - KVM_GET_SUPPORTED_CPUID's list.
+ * Return: the number of entries, at most X86_CPUID_MAX; -E2BIG when @max is too small.
+ */
+int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out,
+			unsigned int max);
+
+/*
+ * x86_cpuid_next() - the order in which a snapshot of the host is taken. Begin with @e
+ * all zero, execute CPUID for e->leaf and e->subleaf into it, keep a copy, call this.
+ * Return: false when e was the last one (at most X86_CPUID_MAX in all).
+ */
+bool x86_cpuid_next(struct x86_cpuid_entry *e);
+
+/* What a guest's CPUID table says it has; rows of the MSR table name these bits. */
+#define X86_HAS_AMD		BIT_ULL(0)	/* AMD or Hygon, by the vendor string */
+#define X86_HAS_INTEL		BIT_ULL(1)	/* everyone else */
+#define X86_HAS_LM		BIT_ULL(2)
+#define X86_HAS_SYSCALL		BIT_ULL(3)
+#define X86_HAS_NX		BIT_ULL(4)
+#define X86_HAS_SEP		BIT_ULL(5)
+#define X86_HAS_APIC		BIT_ULL(6)
+#define X86_HAS_X2APIC		BIT_ULL(7)
+#define X86_HAS_TSC_DEADLINE	BIT_ULL(8)
+#define X86_HAS_TSC_ADJUST	BIT_ULL(9)
+#define X86_HAS_TSC_AUX		BIT_ULL(10)	/* RDTSCP or RDPID */
+#define X86_HAS_MTRR		BIT_ULL(11)
+#define X86_HAS_PAT		BIT_ULL(12)
+#define X86_HAS_MCE		BIT_ULL(13)	/* MCE or MCA */
+#define X86_HAS_SPEC_CTRL	BIT_ULL(14)	/* any of IBRS, STIBP, SSBD, PSFD */
+#define X86_HAS_PRED_CMD	BIT_ULL(15)	/* IBPB */
+#define X86_HAS_FLUSH_CMD	BIT_ULL(16)
+#define X86_HAS_ARCH_CAP	BIT_ULL(17)
+#define X86_HAS_GBPAGES		BIT_ULL(18)
+#define X86_HAS_LA57		BIT_ULL(19)
+#define X86_HAS_XSAVE		BIT_ULL(20)
+#define X86_HAS_PKU		BIT_ULL(21)
+#define X86_HAS_RTM		BIT_ULL(22)
+#define X86_HAS_OSVW		BIT_ULL(23)
+#define X86_HAS_PV_CLOCK	BIT_ULL(24)	/* MSRs 0x11, 0x12 */
+#define X86_HAS_PV_CLOCK2	BIT_ULL(25)	/* MSRs 0x4b564d00, 01 */
+#define X86_HAS_PV_ASYNC_PF	BIT_ULL(26)
+#define X86_HAS_PV_STEAL_TIME	BIT_ULL(27)
+#define X86_HAS_PV_EOI		BIT_ULL(28)
+#define X86_HAS_PV_POLL		BIT_ULL(29)
+#define X86_HAS_PV_ASYNC_PF_INT	BIT_ULL(30)
+#define X86_HAS_IBRS		BIT_ULL(31)	/* the bits of SPEC_CTRL one by one */
+#define X86_HAS_STIBP		BIT_ULL(32)
+#define X86_HAS_SSBD		BIT_ULL(33)
+#define X86_HAS_PSFD		BIT_ULL(34)
+#define X86_HAS_PCID		BIT_ULL(35)
+#define X86_HAS_KVM		BIT_ULL(36)	/* a KVM signature leaf is there */
+
+/* What one vCPU's table means, computed once when user space sets it. */
+struct x86_guest_features {
+	u64 has;		/* X86_HAS_* */
+	u64 cr4_allowed;	/* CR4 bits the guest may set */
+	u64 efer_allowed;
+	u64 xcr0_allowed;
+	u64 spec_ctrl_allowed;
+	u64 phys_reserved;	/* address bits at and above MAXPHYADDR */
+	u64 dr6_fixed;		/* DR6 bits that read as one (bit 16 is free with RTM) */
+	u32 pv_features;	/* 0x40000001 EAX */
+	u32 signature;		/* leaf 1 EAX: in EDX after INIT */
+	u8 maxphyaddr;
+	u8 linear_bits;		/* at most: 48, or 57 with LA57 */
+};
+
+/* One vCPU's table: entries in the order user space gave, found through an index. */
+struct x86_cpuid {
+	unsigned int n;
+	u16 first[0x20 + 0x20 + 0x10];	/* position in order[] of the common leaves, or n */
+	u8 order[X86_CPUID_MAX];	/* entries sorted by leaf, stable */
+	struct x86_cpuid_entry entry[X86_CPUID_MAX];
+};
+
+/* Registers which CPUID's answer depends on. */
+struct x86_cpuid_live {
+	u64 cr4, xcr0, apic_base;
+};
+
+/*
+ * x86_cpuid_set() - make @t of the first @n (at most X86_CPUID_MAX) of t->entry[], and say
+ * in @f what it allows. @host_cr4, @host_efer, @host_xcr0: what back end and host can do at most.
+ */
+void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_features *f,
+		   u64 host_cr4, u64 host_efer, u64 host_xcr0);
+
+/* x86_cpuid_find() - the entry for exactly this leaf and subleaf, or NULL. */
+const struct x86_cpuid_entry *x86_cpuid_find(const struct x86_cpuid *t, u32 leaf, u32 subleaf);
+
+/*
+ * x86_cpuid() - what the CPUID instruction answers: out-of-range rules of the vendor and
+ * bits that follow registers included.
+ * @regs: EAX, EBX, ECX, EDX in this order.
+ */
+void x86_cpuid(const struct x86_cpuid *t, const struct x86_cpuid_live *live, u32 leaf,
+	       u32 subleaf, u32 regs[4]);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The arithmetic of the instructions that touch MMIO, as a stepper which bears an exit
+ * to user space in its middle: it names one access to memory after the other, and the
+ * registers change in one commit at the end.
+ *
+ *	verdict = x86_mmio_start(&m, &insn, state);
+ *	if (m.vector == X86_VECTOR_STORE), copy XMM register m.insn.reg to m.data
+ *	while (x86_mmio_next(&m, &access))
+ *		access.write ? write access.size bytes of m.data at access.linear :
+ *			       read them into m.data
+ *		x86_mmio_feed(&m);
+ *	if (m.vector == X86_VECTOR_LOAD), copy the 16 bytes of m.data to XMM register m.insn.reg
+ *	x86_mmio_commit(&m, state) ? RIP steps over the instruction : start again (REP)
+ *
+ * An access may cross a page: splitting it is the caller's. An access that faults is
+ * given up with nothing changed: the stepper is dropped. struct x86_mmio is plain data
+ * and may be kept across KVM_RUN. The CPU has checked what it saw before it exited;
+ * segment limits and types are checked here again, since a second operand may not have been.
+ */
+#ifndef KVIRT_X86_EXECUTE_H
+#define KVIRT_X86_EXECUTE_H
+
+#include "decode.h"
+
+enum x86_mmio_verdict {
+	X86_MMIO_OK,
+	X86_MMIO_UNSUPPORTED,	/* not an instruction of the list, or no memory operand */
+	X86_MMIO_FAULT,		/* m->fault with error code 0 is raised instead */
+};
+
+enum x86_mmio_vector { X86_VECTOR_NONE, X86_VECTOR_LOAD, X86_VECTOR_STORE };
+
+struct x86_mmio_access {
+	u64 linear;
+	u8 size;		/* 1, 2, 4, 8, 16 */
+	bool write;
+	bool lock;		/* LOCK prefix, or XCHG: read and write are one */
+	bool stack;		/* through SS: a fault of the address is #SS, not #GP */
+};
+
+struct x86_mmio {
+	struct x86_insn insn;
+	u8 data[16] __attribute__((aligned(8)));	/* little-endian, as in memory */
+	struct x86_mmio_access access[3];		/* in order */
+	u64 mem;		/* value read from memory */
+	u64 mem2;		/* CMPS: the second one */
+	u64 operand;		/* register or immediate */
+	u64 acc;		/* accumulator: CMPXCHG, SCAS */
+	u64 result;		/* to write to memory or register */
+	u64 rflags;		/* afterwards */
+	u64 rsp;		/* afterwards: PUSH, POP */
+	u8 n, at;		/* accesses planned, accesses done */
+	u8 vector;		/* enum x86_mmio_vector */
+	u8 fault;		/* enum x86_vector: X86_GP or X86_SSF */
+	bool idle;		/* REP with a count of 0: nothing to do */
+};
+
+/*
+ * x86_mmio_start() - plan the instruction, or one iteration of a string instruction.
+ * Needs all of @s that an address depends on: general registers, RIP, RFLAGS, SEGMENTS,
+ * CR0, CR4, EFER. RIP is that of the instruction.
+ */
+enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *insn,
+				     const struct x86_state *s);
+
+/* x86_mmio_next() - the access to do next. Return: false when none is left: commit. */
+bool x86_mmio_next(const struct x86_mmio *m, struct x86_mmio_access *access);
+
+/* x86_mmio_feed() - the access is done, a read's bytes are in m->data. */
+void x86_mmio_feed(struct x86_mmio *m);
+
+/*
+ * x86_mmio_commit() - change general registers and RFLAGS; RIP is left to the caller.
+ * Return: true when the instruction is complete; false when a string instruction has
+ * iterations left, and starts again at the same RIP.
+ */
+bool x86_mmio_commit(const struct x86_mmio *m, struct x86_state *s);
+
+/*
+ * x86_linear() - the linear address of @size bytes at @offset in segment @seg, checked as
+ * the CPU does: limit, type, canonical form (SDM vol. 3, 5.3, 5.5; vol. 1, 3.3.7.1).
+ * @access: X86_ACCESS_WRITE or 0 (walk.h).
+ * Return: 0, or the vector to raise with error code 0 (X86_GP, X86_SSF).
+ */
+u8 x86_linear(const struct x86_state *s, enum x86_seg seg, u64 offset, unsigned int size,
+	      u32 access, u64 *linear);
+
+/* x86_effective() - offset of the memory operand in its segment. */
+u64 x86_effective(const struct x86_insn *insn, const struct x86_state *s);
+
+/* One INS or OUTS, with or without REP. */
+struct x86_string_io {
+	u64 linear;		/* of the first element */
+	u64 count;		/* elements left: RCX by address size, or 1; may be 0 */
+	u8 size;		/* of an element */
+	bool down;		/* DF: addresses fall */
+	u8 fault;		/* vector to raise with error code 0, or 0 */
+};
+
+/* x86_string_io() - where an INS or OUTS moves its data. @insn: X86_OP_INS or X86_OP_OUTS. */
+void x86_string_io(const struct x86_insn *insn, const struct x86_state *s,
+		   struct x86_string_io *io);
+
+/*
+ * x86_string_step() - let @n elements be done: RSI, RDI and RCX move.
+ * Return: true when the instruction is complete.
+ */
+bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Model-specific registers: one row says where an MSR lives and what may be written.
+ * What has effects beyond its value (TSC, APIC_BASE, kvm-clock ...) is EMULATED: the row
+ * only checks it, and neutral code acts. Called by run/ (RDMSR, WRMSR) and api/ (KVM_GET_MSRS,
+ * KVM_SET_MSRS). The x2APIC's range 0x800 to 0x8ff is irq/'s and has no rows.
+ *
+ * Sources: SDM vol. 4; APM vol. 2 appendix A; Documentation/virt/kvm/x86/msr.rst.
+ */
+#ifndef KVIRT_X86_MSR_H
+#define KVIRT_X86_MSR_H
+
+#include "cpuid.h"
+
+enum x86_msr_kind {
+	X86_MSR_STATE,		/* a u64 of struct x86_state, moved with a group */
+	X86_MSR_STORED,		/* a u64 of struct x86_msr_store, no effect */
+	X86_MSR_CONST,		/* reads as reset; only that value can be written */
+	X86_MSR_DROP,		/* reads as reset; writes are checked and dropped */
+	X86_MSR_EMULATED,	/* neutral code reads and writes it */
+};
+
+#define X86_MSR_LISTED		BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
+#define X86_MSR_FEATURE		BIT(1)	/* in KVM_GET_MSR_FEATURE_INDEX_LIST */
+#define X86_MSR_CANONICAL	BIT(2)	/* the value must be a canonical address */
+#define X86_MSR_READONLY	BIT(3)	/* a guest's write is #GP; user space may set it */
+#define X86_MSR_WRITEONLY	BIT(4)	/* a guest's read is #GP */
+#define X86_MSR_MEMTYPE		BIT(5)	/* each byte in writable is a memory type (PAT) */
+
+/* Indices with a meaning in code outside msr.c. */
+#define X86_MSR_TSC			0x10
+#define X86_MSR_KVM_WALL_CLOCK		0x11
+#define X86_MSR_KVM_SYSTEM_TIME		0x12
+#define X86_MSR_APIC_BASE		0x1b
+#define X86_MSR_TSC_ADJUST		0x3b
+#define X86_MSR_SPEC_CTRL		0x48
+#define X86_MSR_PRED_CMD		0x49
+#define X86_MSR_UCODE_REV		0x8b
+#define X86_MSR_PLATFORM_INFO		0xce
+#define X86_MSR_ARCH_CAPABILITIES	0x10a
+#define X86_MSR_FLUSH_CMD		0x10b
+#define X86_MSR_MISC_ENABLE		0x1a0
+#define X86_MSR_DEBUGCTL		0x1d9
+#define X86_MSR_TSC_DEADLINE		0x6e0
+#define X86_MSR_X2APIC_FIRST		0x800
+#define X86_MSR_X2APIC_LAST		0x8ff
+#define X86_MSR_EFER			0xc0000080
+#define X86_MSR_KVM_WALL_CLOCK_NEW	0x4b564d00
+#define X86_MSR_KVM_SYSTEM_TIME_NEW	0x4b564d01
+#define X86_MSR_KVM_ASYNC_PF_EN		0x4b564d02
+#define X86_MSR_KVM_STEAL_TIME		0x4b564d03
+#define X86_MSR_KVM_PV_EOI_EN		0x4b564d04
+#define X86_MSR_KVM_POLL_CONTROL	0x4b564d05
+#define X86_MSR_KVM_ASYNC_PF_INT	0x4b564d06
+#define X86_MSR_KVM_ASYNC_PF_ACK	0x4b564d07
+
+#define X86_NR_MSR_SLOTS	48
+
+struct x86_msr {
+	u32 index;
+	u8 kind;		/* enum x86_msr_kind */
+	u8 flags;		/* X86_MSR_* */
+	u16 where;		/* STATE: byte offset in struct x86_state; STORED: slot */
+	u32 group;		/* STATE: enum x86_group to pull before, to mark dirty after */
+	u64 needs;		/* any of these X86_HAS_* (0: always there) for the guest to see it */
+	u64 writable;		/* other bits must be as in reset */
+	u64 reset;
+};
+
+/* Values of the STORED rows of one vCPU. */
+struct x86_msr_store {
+	u64 value[X86_NR_MSR_SLOTS];
+};
+
+/* What reads and writes act on. */
+struct x86_msr_file {
+	struct x86_state *state;
+	struct x86_msr_store *store;
+	const struct x86_guest_features *features;
+};
+
+/* User space sets what a guest only reads, and before it has said what the guest has. */
+enum x86_msr_by { X86_MSR_BY_GUEST, X86_MSR_BY_USER };
+
+enum x86_msr_verdict {
+	X86_MSR_OK,
+	X86_MSR_FAULT,		/* #GP for the guest, the end of KVM_{GET,SET}_MSRS for user space */
+	X86_MSR_EMULATE,	/* checked: neutral code goes on */
+};
+
+/* x86_msr_find() - the row of an MSR, or NULL: unknown. */
+const struct x86_msr *x86_msr_find(u32 index);
+
+/*
+ * x86_msr_read(), x86_msr_write() - do what can be done with values alone.
+ * A STATE row needs its group valid in file->state; after a write the caller marks it dirty.
+ */
+enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_msr_file *file,
+				  enum x86_msr_by by, u64 *value);
+enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_msr_file *file,
+				   enum x86_msr_by by, u64 value);
+
+/* x86_msr_reset() - values after power-up of all STORED rows. */
+void x86_msr_reset(struct x86_msr_store *store);
+
+/*
+ * x86_msr_list() - the @i-th row with any of @flags (X86_MSR_LISTED or X86_MSR_FEATURE)
+ * that a guest with all of @has could see, or NULL at the end.
+ */
+const struct x86_msr *x86_msr_list(unsigned int i, u8 flags, u64 has);
+
+/* The row of slot @value, for neutral code that reads a STORED one: MISC_ENABLE, MTRRs. */
+static inline u64 *x86_msr_stored(struct x86_msr_store *store, u32 index)
+{
+	const struct x86_msr *row = x86_msr_find(index);
+
+	return row && row->kind == X86_MSR_STORED ? &store->value[row->where] : NULL;
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The walk of a guest's page tables, as a stepper: it names the next entry to read,
+ * the caller reads it and feeds it back. No callback and no access to memory here, so
+ * it runs inside and outside the strict window, and under a fuzzer.
+ *
+ *	x86_walk_start(&w, linear, access, &regs);
+ *	while (x86_walk_next(&w, &gpa, &size)) {
+ *		read size bytes at gpa, little-endian, into entry (or give up)
+ *		x86_walk_feed(&w, entry);
+ *	}
+ *	look at w.state
+ *
+ * Source: SDM vol. 3, chapter 4; APM vol. 2, 5 and 15.25.
+ */
+#ifndef KVIRT_X86_WALK_H
+#define KVIRT_X86_WALK_H
+
+#include "types.h"
+
+/* The access to be checked; without WRITE and EXEC it is a data read. */
+#define X86_ACCESS_WRITE	BIT(0)
+#define X86_ACCESS_EXEC		BIT(1)
+#define X86_ACCESS_USER		BIT(2)	/* at CPL 3, implicit accesses excepted */
+#define X86_ACCESS_IMPLICIT	BIT(3)	/* to descriptor tables and the TSS: AC does not help it */
+
+/* Error code of a page fault (SDM vol. 3, 4.7). */
+#define X86_PF_PRESENT		BIT(0)
+#define X86_PF_WRITE		BIT(1)
+#define X86_PF_USER		BIT(2)
+#define X86_PF_RSVD		BIT(3)
+#define X86_PF_INSTR		BIT(4)
+#define X86_PF_PK		BIT(5)
+
+#define X86_PTE_PRESENT		BIT_ULL(0)
+#define X86_PTE_WRITE		BIT_ULL(1)
+#define X86_PTE_USER		BIT_ULL(2)
+#define X86_PTE_ACCESSED	BIT_ULL(5)
+#define X86_PTE_DIRTY		BIT_ULL(6)
+#define X86_PTE_LARGE		BIT_ULL(7)
+#define X86_PTE_NX		BIT_ULL(63)
+
+/* What of the vCPU decides a walk. */
+struct x86_walk_regs {
+	u64 cr0, cr3, cr4, efer;
+	u64 rflags;			/* AC alone is looked at */
+	u64 pdptr[4];			/* read under PAE paging only */
+	u32 pkru;
+	u8 maxphyaddr;			/* as the guest's CPUID has it, 32 to 52 */
+	bool gbpages;			/* 1 GiB pages exist */
+	bool pdptr_in_memory;		/* AMD-V reads PDPTEs as it walks, VT-x from registers */
+};
+
+enum x86_walk_state {
+	X86_WALK_READ,			/* an entry is wanted: x86_walk_next() names it */
+	X86_WALK_DONE,			/* gpa and page_size are the result */
+	X86_WALK_FAULT,			/* page fault with error_code */
+	X86_WALK_NONCANONICAL,		/* #GP, or #SS through the stack segment: no page fault */
+};
+
+#define X86_WALK_LEVELS 5
+
+struct x86_walk {
+	struct x86_walk_regs regs;
+	u64 linear;
+	u64 gpa;			/* of the byte at linear, when DONE */
+	u64 page_size;
+	u32 access;			/* X86_ACCESS_* */
+	u32 error_code;			/* X86_PF_*, when FAULT */
+	u8 state;			/* enum x86_walk_state */
+	u8 level;			/* of the wanted entry: 5 PML5E ... 1 PTE */
+	u8 entry_size;			/* 4 or 8 */
+	u8 n;				/* entries read */
+	u64 rights;			/* X86_PTE_WRITE | USER of all entries so far, NX of any */
+	/*
+	 * What was read, from the top. set[i]: the accessed and dirty bits which the CPU
+	 * would set in entry i when the walk is DONE (or 0); the caller sets them by a
+	 * cmpxchg from value[i], and walks again when that fails.
+	 */
+	u64 where[X86_WALK_LEVELS];
+	u64 value[X86_WALK_LEVELS];
+	u8 set[X86_WALK_LEVELS];
+};
+
+/* x86_walk_start() - begin; may end the walk at once (no paging, not canonical). */
+void x86_walk_start(struct x86_walk *w, u64 linear, u32 access,
+		    const struct x86_walk_regs *regs);
+
+/*
+ * x86_walk_next() - the entry to read next, if any.
+ * @size: 4 or 8 bytes, naturally aligned.
+ * Return: false when the walk is over; w->state says how.
+ */
+bool x86_walk_next(const struct x86_walk *w, u64 *gpa, unsigned int *size);
+
+/* x86_walk_feed() - take the entry that x86_walk_next() named. */
+void x86_walk_feed(struct x86_walk *w, u64 entry);
+
+/* x86_pdpte_valid() - may CR3 load this PAE PDPTE (else #GP; SDM vol. 3, 4.4.1)? */
+bool x86_pdpte_valid(u64 pdpte, unsigned int maxphyaddr);
+
+#endif
