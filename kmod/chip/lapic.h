@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The local APIC as a model: Intel SDM vol. 3, chapter 10, functions over one
+ * state struct. Not here: locks, timers, kicks, other CPUs (irq/lapic.c calls the
+ * model and carries out the effects it returns), the exit decoders, user copies.
+ *
+ * A struct chip_lapic belongs to its vCPU's thread: no function here locks, sleeps
+ * or waits, and none may be called for one struct from two threads at once. Others
+ * see a LAPIC only by its address word, which the owner publishes.
+ *
+ * Vectors below 16 are never accepted, so vector 0 means "none" everywhere.
+ * Time is given by the caller in nanoseconds of a clock that does not go back; the
+ * timer counts one tick of the divider's input per nanosecond (1 GHz, as under KVM).
+ */
+#ifndef KVIRT_CHIP_LAPIC_H
+#define KVIRT_CHIP_LAPIC_H
+
+#include "../x86/types.h"
+
+/* Register offsets in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. */
+#define LAPIC_ID	0x020
+#define LAPIC_VERSION	0x030
+#define LAPIC_TPR	0x080
+#define LAPIC_APR	0x090
+#define LAPIC_PPR	0x0a0
+#define LAPIC_EOI	0x0b0
+#define LAPIC_LDR	0x0d0
+#define LAPIC_DFR	0x0e0
+#define LAPIC_SVR	0x0f0
+#define LAPIC_ISR	0x100
+#define LAPIC_TMR	0x180
+#define LAPIC_IRR	0x200
+#define LAPIC_ESR	0x280
+#define LAPIC_ICR	0x300
+#define LAPIC_ICR2	0x310
+#define LAPIC_LVT	0x320		/* timer; the others follow, 16 bytes apart */
+#define LAPIC_LVT_END	0x370
+#define LAPIC_TMICT	0x380
+#define LAPIC_TMCCT	0x390
+#define LAPIC_TDCR	0x3e0
+#define LAPIC_SELF_IPI	0x3f0		/* x2APIC only */
+
+#define LAPIC_PAGE_SIZE		0x1000	/* what the xAPIC page answers to */
+#define LAPIC_STATE_SIZE	0x400	/* struct kvm_lapic_state */
+#define LAPIC_MSR_FIRST		0x800
+#define LAPIC_MSR_LAST		0x8ff
+
+/* IA32_APIC_BASE (SDM vol. 3, figures 10-5 and 10-26). */
+#define LAPIC_BASE_BSP		BIT_ULL(8)
+#define LAPIC_BASE_EXTD		BIT_ULL(10)
+#define LAPIC_BASE_EN		BIT_ULL(11)
+#define LAPIC_BASE_DEFAULT	0xfee00000ULL
+
+/* Delivery modes of the ICR, of LVT entries and of MSI data. */
+enum irq_mode {
+	IRQ_FIXED, IRQ_LOWEST, IRQ_SMI, IRQ_MODE_3, IRQ_NMI, IRQ_INIT, IRQ_SIPI, IRQ_EXTINT,
+};
+
+enum irq_shorthand { IRQ_TO_DEST, IRQ_TO_SELF, IRQ_TO_ALL, IRQ_TO_OTHERS };
+
+/* One interrupt message: what an ICR write, an MSI or an IOAPIC pin sends. */
+struct irq_message {
+	u32 dest;
+	u8 vector;
+	u8 mode;		/* enum irq_mode */
+	u8 shorthand;		/* enum irq_shorthand */
+	bool logical;		/* destination mode */
+	bool level;		/* trigger mode */
+	bool redirect;		/* MSI redirection hint: any one of the addressed */
+	bool dest8;		/* the sender has 8-bit addresses: 0xff addresses x2APICs too */
+};
+
+enum chip_lapic_lvt {
+	LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT
+};
+
+#define LVT_MASKED		BIT(16)
+#define LVT_MODE(lvt)		(((lvt) >> 8) & 7)
+
+/* What the machine around the LAPIC is like; user space's CPUID and caps decide. */
+#define CHIP_LAPIC_X2APIC	BIT(0)	/* CPUID offers x2APIC */
+#define CHIP_LAPIC_TSC_DEADLINE	BIT(1)	/* LVT timer mode 2 may be chosen */
+#define CHIP_LAPIC_DIRECTED_EOI	BIT(2)	/* version bit 24: KVM has it for a split irqchip */
+#define CHIP_LAPIC_BSP		BIT(3)	/* this is the bootstrap processor */
+#define CHIP_LAPIC_LINT0_EXTINT	BIT(4)	/* RESET leaves the BSP's LINT0 as ExtINT (KVM quirk) */
+#define CHIP_LAPIC_ID32		BIT(5)	/* saved state has 32-bit ids (KVM_CAP_X2APIC_API) */
+
+struct chip_lapic {
+	u64 irr[4], isr[4], tmr[4];
+	u32 tpr, ppr;
+	u32 isr_top;		/* highest bit of isr[], 0 when empty */
+	u32 svr;
+	u64 base;		/* IA32_APIC_BASE */
+	u64 icr;		/* bits 63:32 are the destination, in x2APIC form or << 24 */
+	u32 id;			/* xAPIC id; in x2APIC mode the vCPU id counts */
+	u32 ldr, dfr;		/* bits 31:24; bits 31:28 (xAPIC) */
+	u32 esr, errors;	/* what ESR reads, and what was seen since its last write */
+	u32 lvt[LVT_COUNT];
+	u32 tmict, tdcr;
+	bool counting;		/* one-shot, periodic: the count is not 0 */
+	u64 expiry;		/* when it reaches 0, in nanoseconds */
+	u64 tsc_deadline;	/* guest TSC, 0: off */
+	u32 vcpu_id;
+	u32 features;		/* CHIP_LAPIC_* */
+	u32 phys_bits;		/* guest physical address width */
+};
+
+/* What a call asks the caller to do; flags are added, the caller clears. */
+#define LAPIC_FX_PENDING	BIT(0)	/* ask chip_lapic_pending() again */
+#define LAPIC_FX_TIMER		BIT(1)	/* ask chip_lapic_timer() again */
+#define LAPIC_FX_ADDRESS	BIT(2)	/* publish chip_lapic_address() again */
+#define LAPIC_FX_SEND		BIT(3)	/* deliver @message */
+#define LAPIC_FX_EOI		BIT(4)	/* tell the IOAPIC about @eoi_vector */
+#define LAPIC_FX_NMI		BIT(5)	/* an LVT entry delivers NMI here */
+#define LAPIC_FX_SMI		BIT(6)
+#define LAPIC_FX_INIT		BIT(7)
+#define LAPIC_FX_EXTINT		BIT(8)
+
+struct chip_lapic_effects {
+	u32 what;		/* LAPIC_FX_* */
+	u8 eoi_vector;
+	bool eoi_level;		/* the vector's TMR bit */
+	struct irq_message message;
+};
+
+/* Who sets a register: user space may move APIC_BASE between any two modes. */
+enum chip_lapic_origin { LAPIC_BY_GUEST, LAPIC_BY_HOST };
+
+enum chip_lapic_timer { LAPIC_TIMER_OFF, LAPIC_TIMER_NS, LAPIC_TIMER_TSC };
+
+static inline bool chip_lapic_hw_enabled(const struct chip_lapic *l)
+{
+	return l->base & LAPIC_BASE_EN;
+}
+
+static inline bool chip_lapic_x2apic(const struct chip_lapic *l)
+{
+	return l->base & LAPIC_BASE_EXTD;
+}
+
+/*
+ * chip_lapic_pending() - the vector to deliver now: the highest in IRR whose
+ * class is above the processor priority; 0 when there is none. Hot.
+ */
+static inline unsigned int chip_lapic_pending(const struct chip_lapic *l)
+{
+	u64 top = l->irr[3];
+	unsigned int base = 192;
+
+	if (!top) {
+		if (!(l->irr[2] | l->irr[1] | l->irr[0]))
+			return 0;
+		for (base = 128; !(top = l->irr[base / 64]); base -= 64)
+			;
+	}
+	base += 63 - (unsigned int)__builtin_clzll(top);
+	return (base & 0xf0) > (l->ppr & 0xf0) && chip_lapic_hw_enabled(l) ? base : 0;
+}
+
+/* The highest vector in IRR, whatever the priority (for the TPR threshold); 0: none. */
+unsigned int chip_lapic_highest_irr(const struct chip_lapic *l);
+
+/* An access to register offset @reg needs the time; all others may pass 0 for it. */
+static inline bool chip_lapic_needs_time(u32 reg)
+{
+	reg &= 0xff0;
+	return reg == LAPIC_LVT || reg == LAPIC_TMICT || reg == LAPIC_TMCCT ||
+	       reg == LAPIC_TDCR || reg == LAPIC_SVR;
+}
+
+/* chip_lapic_create() - power-up state of the LAPIC of @vcpu_id. */
+void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits);
+/* chip_lapic_set_features() - user space set CPUID or a capability. */
+void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits);
+/* chip_lapic_init_signal() - INIT: all registers but the id and APIC_BASE (10.4.7.3). */
+void chip_lapic_init_signal(struct chip_lapic *l, struct chip_lapic_effects *fx);
+
+/*
+ * The xAPIC page. @offset is from APIC_BASE, below LAPIC_PAGE_SIZE; the caller has
+ * checked that the LAPIC is in xAPIC mode. Reads that cross a register or name none
+ * give zeros; writes must be aligned 32-bit ones, others have no effect.
+ */
+void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len,
+			  u64 now, struct chip_lapic_effects *fx);
+void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data,
+			   unsigned int len, u64 now, struct chip_lapic_effects *fx);
+
+/* x2APIC MSRs 0x800 to 0x8ff. Give 0, or -EINVAL for #GP. */
+int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now,
+			struct chip_lapic_effects *fx);
+int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now,
+			 struct chip_lapic_effects *fx);
+
+/* IA32_APIC_BASE. Gives 0, or -EINVAL for #GP (reserved bits, figure 10-27). */
+int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum chip_lapic_origin origin,
+			struct chip_lapic_effects *fx);
+
+/* IA32_TSC_DEADLINE: reads as 0 and ignores writes outside of that timer mode. */
+u64 chip_lapic_tsc_deadline(const struct chip_lapic *l);
+void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct chip_lapic_effects *fx);
+
+/* TPR, also by way of CR8 (whose four bits are TPR bits 7:4). */
+void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct chip_lapic_effects *fx);
+void chip_lapic_eoi(struct chip_lapic *l, struct chip_lapic_effects *fx);
+
+/* chip_lapic_accept() - vectors arrive, a bitmap of them; @level: which are level-triggered. */
+void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 level[4],
+		       struct chip_lapic_effects *fx);
+/* chip_lapic_acknowledge() - the CPU takes @vector, which chip_lapic_pending() gave. */
+void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector);
+/* chip_lapic_local() - a local source (pin, counter, sensor) signals its LVT entry. */
+void chip_lapic_local(struct chip_lapic *l, enum chip_lapic_lvt source,
+		      struct chip_lapic_effects *fx);
+/* The 8259's INTR reaches the CPU: LINT0 is ExtINT, or there is no APIC in its way. */
+bool chip_lapic_accepts_extint(const struct chip_lapic *l);
+
+/*
+ * chip_lapic_timer() - what the timer waits for: a time in nanoseconds, a guest TSC
+ * value, or nothing. chip_lapic_timer_run() - it is @now, or the TSC deadline has
+ * passed when chip_lapic_timer() gives that kind: deliver what is due.
+ */
+enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when);
+void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct chip_lapic_effects *fx);
+void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct chip_lapic_effects *fx);
+
+/*
+ * KVM_GET_LAPIC, KVM_SET_LAPIC: 1 KiB, a register every 16 bytes. Restore keeps the
+ * mode of APIC_BASE, makes any page valid, and gives -EINVAL only for an x2APIC id
+ * that is not the vCPU's with CHIP_LAPIC_ID32.
+ */
+void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 now,
+		     struct chip_lapic_effects *fx);
+int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4], u64 now,
+		       struct chip_lapic_effects *fx);
+
+/*
+ * The address word, which others read without a lock: bits 31:0 id, 39:32 logical
+ * id of xAPIC mode, then flags. chip_lapic_match(): does @m (shorthand aside) address it?
+ */
+#define LAPIC_ADDRESS_CLUSTER	BIT_ULL(40)
+#define LAPIC_ADDRESS_X2APIC	BIT_ULL(41)
+#define LAPIC_ADDRESS_HW	BIT_ULL(42)	/* enabled in APIC_BASE */
+#define LAPIC_ADDRESS_SW	BIT_ULL(43)	/* enabled in SVR */
+
+u64 chip_lapic_address(const struct chip_lapic *l);
+bool chip_lapic_match(u64 address, const struct irq_message *m);
+
+#endif
