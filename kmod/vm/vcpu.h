@@ -40,6 +40,7 @@ enum vcpu_request {
 	REQUEST_CLOCK,		/* the pvclock page is out of date */
 	REQUEST_STEAL_TIME,	/* account and publish stolen time */
 	REQUEST_ROUTES,		/* EOI bitmap: scan the routes again */
+	REQUEST_EOI_EXIT,	/* leave with IOAPIC_EOI for eoi_vector */
 	REQUEST_SLOTS,		/* leave the window: memory slots change */
 	REQUEST_DEAD,		/* the VM is dead: leave with an error */
 };
@@ -159,6 +160,7 @@ struct vcpu {
 	u64 deadline;			/* m: LAPIC timer in host TSC, ~0 none */
 	struct hrtimer timer;		/* armed while blocked, or without features.deadline */
 	unsigned long eoi_exits[4];	/* m: vectors whose EOI goes to user space */
+	u8 eoi_vector;			/* m: the one of REQUEST_EOI_EXIT */
 	u32 mp_state;			/* m: KVIRT_MP_STATE_* */
 	u8 sipi_vector;			/* m */
 

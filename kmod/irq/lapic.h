@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The local APIC of a vCPU in the kernel: glue around chip/lapic.h. Interrupts from
+ * anywhere are posted to a vCPU without a lock; the owner moves them into its LAPIC
+ * before an entry. The timer becomes a host TSC deadline or an hrtimer.
+ *
+ * "Owner" means the thread that holds vcpu->mutex. Unless said otherwise, a function
+ * needs vcpu->lapic, works inside a strict window too, never sleeps and never fails.
+ */
+#ifndef KVIRT_IRQ_LAPIC_H
+#define KVIRT_IRQ_LAPIC_H
+
+#include "../chip/lapic.h"
+#include "../vm/vcpu.h"
+#include "../vm/vm.h"
+
+/*
+ * lapic_create() - give @vcpu a LAPIC in its power-up state; before the vCPU can be
+ * seen. 0 or -ENOMEM. lapic_free() undoes it, when nobody can reach the vCPU any more;
+ * it waits for the timer, and does nothing without a LAPIC.
+ */
+int lapic_create(struct vcpu *vcpu);
+void lapic_free(struct vcpu *vcpu);
+/* CPUID or a capability changed what the LAPIC offers. Owner. */
+void lapic_configure(struct vcpu *vcpu);
+
+/* KVM_GET_LAPIC, KVM_SET_LAPIC: 0, or -EINVAL for an id that is not the vCPU's. Owner. */
+void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state);
+int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state);
+
+/*
+ * The xAPIC page. false: @gpa is not in it (or the page is a hole that user space
+ * wants to see), nothing was done. Owner, process context or inside a window; in a
+ * window ask lapic_fast() first.
+ */
+bool lapic_mmio_read(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data);
+bool lapic_mmio_write(struct vcpu *vcpu, u64 gpa, unsigned int len, const void *data);
+
+/*
+ * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT
+ * for an MSR that is not of the LAPIC. These three serve a vCPU without LAPIC as well
+ * (APIC_BASE is kept, the others are -EINVAL, TSC_DEADLINE reads 0). Owner.
+ */
+int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
+int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum chip_lapic_origin origin);
+
+/*
+ * lapic_fast() - may a write of @value to LAPIC register @offset be served inside the
+ * window? No for what leaves to user space, and for IPIs to many or of rare kinds.
+ * lapic_fast_msr(): the same by MSR number, TSC_DEADLINE included. Owner.
+ */
+bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value);
+bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
+/* The page that lapic_mmio_*() serves as registers now, or ~0: for fast decoding. */
+u64 lapic_page(const struct vcpu *vcpu);
+
+u64 lapic_get_cr8(const struct vcpu *vcpu);
+void lapic_set_cr8(struct vcpu *vcpu, u64 cr8);
+
+/*
+ * irq_deliver() - send @m from @source (NULL: a device) to whom it addresses. Gives how
+ * many took it, 0 when those addressed refused it, -1 when nobody is addressed. Any
+ * context, interrupts on or off, inside a window; never waits.
+ */
+int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m);
+/* KVM_NMI: an NMI for @vcpu, LAPIC or not. Any context. */
+void irq_post_nmi(struct vcpu *vcpu);
+
+/*
+ * lapic_drain() - take in what was posted, and a timer that is due; before each entry
+ * with REQUEST_EVENT, before HLT blocks, and before state is read. Works without a
+ * LAPIC too (NMIs). Owner. INIT and SIPI stay: lapic_has_signals(), then
+ * lapic_apply_signals() outside of a window: INIT resets, SIPI starts. Owner.
+ */
+void lapic_drain(struct vcpu *vcpu);
+void lapic_apply_signals(struct vcpu *vcpu);
+static inline bool lapic_has_signals(const struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->post.signals) != 0;
+}
+
+/* The vector to inject next, 0: none. Hot: asked before each entry. Owner. */
+static inline unsigned int lapic_pending(const struct vcpu *vcpu)
+{
+	return vcpu->lapic ? chip_lapic_pending(vcpu->lapic) : 0;
+}
+
+/* The vector that lapic_pending() gave goes in. Owner. */
+static inline void lapic_acknowledge(struct vcpu *vcpu, unsigned int vector)
+{
+	chip_lapic_acknowledge(vcpu->lapic, vector);
+}
+
+/*
+ * Priority class (0 to 15) of the highest vector that waits for a lower TPR; an exit
+ * is wanted when CR8 goes below it. 0: none waits. Owner.
+ */
+u32 lapic_tpr_threshold(const struct vcpu *vcpu);
+/* The 8259's line, or KVM_INTERRUPT under a split irqchip, may reach this CPU. Owner. */
+bool lapic_accepts_extint(const struct vcpu *vcpu);
+
+/*
+ * The timer. vcpu->deadline is always the host TSC at which it is due.
+ * lapic_timer_due() is the test before each entry; then lapic_drain(). lapic_timer_arm():
+ * start the hrtimer for it (before blocking, and before entering where the back end
+ * has no deadline): cheap when nothing changed. lapic_timer_disarm(): after blocking.
+ * lapic_timer_update(): tsc_offset or the guest's TSC rate changed. Owner.
+ */
+bool lapic_timer_due(const struct vcpu *vcpu);
+void lapic_timer_arm(struct vcpu *vcpu);
+void lapic_timer_disarm(struct vcpu *vcpu);
+void lapic_timer_update(struct vcpu *vcpu);
+
+#endif
