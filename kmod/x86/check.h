@@ -25,8 +25,8 @@ const char *x86_check_state(const struct x86_state *s, const struct x86_guest_fe
 static inline bool x86_cr0_valid(u64 cr0)
 {
 	return !(cr0 >> 32) &&
-	       ((cr0 & X86_CR0_PE_BIT) || !(cr0 & X86_CR0_PG_BIT)) &&
-	       ((cr0 & X86_CR0_CD_BIT) || !(cr0 & X86_CR0_NW_BIT));
+	       ((cr0 & X86_CR0_PE) || !(cr0 & X86_CR0_PG)) &&
+	       ((cr0 & X86_CR0_CD) || !(cr0 & X86_CR0_NW));
 }
 
 /* x86_xcr0_valid() - may XSETBV set this (SDM vol. 1, 13.3)? */

@@ -49,42 +49,11 @@ struct x86_table {		/* GDTR, IDTR */
 	u16 limit;
 };
 
-#define X86_CR0_PE_BIT		BIT_ULL(0)
-#define X86_CR0_MP_BIT		BIT_ULL(1)
-#define X86_CR0_EM_BIT		BIT_ULL(2)
-#define X86_CR0_TS_BIT		BIT_ULL(3)
-#define X86_CR0_ET_BIT		BIT_ULL(4)
-#define X86_CR0_NE_BIT		BIT_ULL(5)
-#define X86_CR0_WP_BIT		BIT_ULL(16)
-#define X86_CR0_AM_BIT		BIT_ULL(18)
-#define X86_CR0_NW_BIT		BIT_ULL(29)
-#define X86_CR0_CD_BIT		BIT_ULL(30)
-#define X86_CR0_PG_BIT		BIT_ULL(31)
-#define X86_CR0_DEFINED		(X86_CR0_PE_BIT | X86_CR0_MP_BIT | X86_CR0_EM_BIT | \
-				 X86_CR0_TS_BIT | X86_CR0_ET_BIT | X86_CR0_NE_BIT | \
-				 X86_CR0_WP_BIT | X86_CR0_AM_BIT | X86_CR0_NW_BIT | \
-				 X86_CR0_CD_BIT | X86_CR0_PG_BIT)
-
-#define X86_CR4_VME_BIT		BIT_ULL(0)
-#define X86_CR4_PVI_BIT		BIT_ULL(1)
-#define X86_CR4_TSD_BIT		BIT_ULL(2)
-#define X86_CR4_DE_BIT		BIT_ULL(3)
-#define X86_CR4_PSE_BIT		BIT_ULL(4)
-#define X86_CR4_PAE_BIT		BIT_ULL(5)
-#define X86_CR4_MCE_BIT		BIT_ULL(6)
-#define X86_CR4_PGE_BIT		BIT_ULL(7)
-#define X86_CR4_PCE_BIT		BIT_ULL(8)
-#define X86_CR4_OSFXSR_BIT	BIT_ULL(9)
-#define X86_CR4_OSXMMEXCPT_BIT	BIT_ULL(10)
-#define X86_CR4_UMIP_BIT	BIT_ULL(11)
-#define X86_CR4_LA57_BIT	BIT_ULL(12)
-#define X86_CR4_VMXE_BIT	BIT_ULL(13)
-#define X86_CR4_FSGSBASE_BIT	BIT_ULL(16)
-#define X86_CR4_PCIDE_BIT	BIT_ULL(17)
-#define X86_CR4_OSXSAVE_BIT	BIT_ULL(18)
-#define X86_CR4_SMEP_BIT	BIT_ULL(20)
-#define X86_CR4_SMAP_BIT	BIT_ULL(21)
-#define X86_CR4_PKE_BIT		BIT_ULL(22)
+/* Bits of CR0 and CR4 have their names in <asm/processor-flags.h>. */
+#define X86_CR0_DEFINED		(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | \
+				 X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
+				 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | \
+				 X86_CR0_CD | X86_CR0_PG)
 
 #define X86_EFER_SCE_BIT	BIT_ULL(0)
 #define X86_EFER_LME_BIT	BIT_ULL(8)
@@ -179,7 +148,7 @@ static_assert(offsetof(struct x86_state, gpr) == 0);
  * @family: EAX of CPUID leaf 1, which RESET and INIT leave in RDX.
  */
 void x86_reset(struct x86_state *s, u32 family);
-void x86_init(struct x86_state *s, u32 family);
+void x86_reset_by_init(struct x86_state *s, u32 family);
 
 /* A linear address is canonical for @bits (48 or 57) of virtual address. */
 static inline bool x86_canonical(u64 address, unsigned int bits)
@@ -201,7 +170,7 @@ static inline bool x86_64bit_mode(const struct x86_state *s)
 /* CPL is SS.DPL on both vendors. Needs SEGMENTS and CR0 valid. */
 static inline unsigned int x86_cpl(const struct x86_state *s)
 {
-	if (!(s->cr0 & X86_CR0_PE_BIT))
+	if (!(s->cr0 & X86_CR0_PE))
 		return 0;
 	return (s->seg[X86_SS].attributes & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
 }

@@ -7,6 +7,8 @@
 #ifndef KVIRT_X86_TYPES_H
 #define KVIRT_X86_TYPES_H
 
+#include <asm/processor-flags.h>
+
 #ifdef __KERNEL__
 #include <linux/bits.h>
 #include <linux/build_bug.h>

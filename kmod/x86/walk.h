@@ -25,12 +25,12 @@
 #define X86_ACCESS_IMPLICIT	BIT(3)	/* to descriptor tables and the TSS: AC does not help it */
 
 /* Error code of a page fault (SDM vol. 3, 4.7). */
-#define X86_PF_PRESENT		BIT(0)
-#define X86_PF_WRITE		BIT(1)
-#define X86_PF_USER		BIT(2)
-#define X86_PF_RSVD		BIT(3)
-#define X86_PF_INSTR		BIT(4)
-#define X86_PF_PK		BIT(5)
+#define X86_PFEC_PRESENT		BIT(0)
+#define X86_PFEC_WRITE		BIT(1)
+#define X86_PFEC_USER		BIT(2)
+#define X86_PFEC_RSVD		BIT(3)
+#define X86_PFEC_INSTR		BIT(4)
+#define X86_PFEC_PK		BIT(5)
 
 #define X86_PTE_PRESENT		BIT_ULL(0)
 #define X86_PTE_WRITE		BIT_ULL(1)

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Register values after power-up, RESET and INIT. Moving registers to and from hardware
+ * is the back ends', deciding when a vCPU is reset is irq/'s and vm/'s.
+ */
+#include "state.h"
+
+#define CODE_RA	(X86_SEG_P | X86_SEG_S | 0xb)
+#define DATA_WA	(X86_SEG_P | X86_SEG_S | 0x3)
+#define LDT	(X86_SEG_P | 0x2)
+#define TSS_BUSY (X86_SEG_P | 0xb)
+
+static void set_segment(struct x86_segment *seg, u16 attributes)
+{
+	*seg = (struct x86_segment){ .limit = 0xffff, .attributes = attributes };
+}
+
+/* SDM vol. 3, table 9-1, column INIT; cache control bits of CR0 survive it. */
+void x86_reset_by_init(struct x86_state *s, u32 family)
+{
+	unsigned int i;
+
+	memset(s->gpr, 0, sizeof(s->gpr));
+	s->gpr[X86_RDX] = family;
+	s->rip = 0xfff0;
+	s->rflags = X86_RFLAGS_FIXED;
+	s->cr0 = (s->cr0 & (X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET;
+	s->cr2 = 0;
+	s->cr3 = 0;
+	s->cr4 = 0;
+	s->cr8 = 0;
+	s->efer = 0;
+	memset(s->pdptr, 0, sizeof(s->pdptr));
+
+	for (i = X86_ES; i <= X86_GS; i++)
+		set_segment(&s->seg[i], DATA_WA);
+	set_segment(&s->seg[X86_CS], CODE_RA);
+	s->seg[X86_CS].selector = 0xf000;
+	s->seg[X86_CS].base = 0xffff0000;
+	set_segment(&s->seg[X86_LDTR], LDT);
+	set_segment(&s->seg[X86_TR], TSS_BUSY);
+	s->gdtr = (struct x86_table){ .limit = 0xffff };
+	s->idtr = (struct x86_table){ .limit = 0xffff };
+
+	memset(s->dr, 0, sizeof(s->dr));
+	s->dr6 = X86_DR6_FIXED;
+	s->dr7 = X86_DR7_FIXED;
+	s->debugctl = 0;
+	s->shadow = 0;
+	s->nmi_masked = false;
+}
+
+void x86_reset(struct x86_state *s, u32 family)
+{
+	memset(s, 0, sizeof(*s));
+	s->cr0 = X86_CR0_CD | X86_CR0_NW;
+	s->pat = 0x0007040600070406ULL;
+	s->xcr0 = 1;
+	x86_reset_by_init(s, family);
+}
