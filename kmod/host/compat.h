@@ -11,6 +11,8 @@
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/version.h>
+#include <asm/cpufeature.h>
+#include <asm/msr-index.h>
 
 #define KERNEL_SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
@@ -40,6 +42,18 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #else
 #define GUEST_EXIT_TRACKED(call) ({ call; false; })
 #endif
+
+/* The flag for "the kernel uses IBPB" has two names; PRED_CMD's bit lost its macro once. */
+#ifdef X86_FEATURE_USE_IBPB
+#define IBPB_BETWEEN_GUESTS boot_cpu_has(X86_FEATURE_USE_IBPB)
+#else
+#define IBPB_BETWEEN_GUESTS boot_cpu_has(X86_FEATURE_IBPB)
+#endif
+#ifndef PRED_CMD_IBPB
+#define PRED_CMD_IBPB BIT(0)
+#endif
+/* DR7 with every breakpoint disarmed. */
+#define X86_DR7_OFF 0x400UL
 
 /* The file of xfer_to_guest_mode_*() has another name since 6.18. */
 #if KERNEL_SINCE(6, 18)

@@ -7,25 +7,42 @@
 #ifndef KVIRT_HOST_STATE_H
 #define KVIRT_HOST_STATE_H
 
+#include <linux/context_tracking.h>
 #include <linux/types.h>
+#include "compat.h"
 
+/* The host's debug registers, while a window may have disturbed them. */
 struct host_debug {
-	bool active;		/* the host has breakpoints armed */
+	bool saved;		/* either side has breakpoints: dr[] and dr6 are kept */
+	bool armed;		/* the host has: dr7 too */
 	unsigned long dr[4], dr6, dr7;
 };
 
 /*
- * host_debug_save() before a window's first entry, host_debug_restore() after its last
- * exit: an exit leaves DR7 disarmed, and a guest may have its own DR0 to DR3 loaded.
+ * host_debug_save() - before a window's first entry; @guest_dr: DR0 to DR3 of a guest
+ * that has breakpoints enabled, loaded then, or NULL. host_debug_restore() after its
+ * last exit: an exit leaves DR7 disarmed (SDM vol. 3, 27.5.1; APM vol. 2, 15.6).
  */
-void host_debug_save(struct host_debug *debug);
-void host_debug_restore(const struct host_debug *debug, bool guest_loaded);
-/* A guest with armed breakpoints: its DR0 to DR3 into the CPU. */
-void host_debug_load_guest(const u64 dr[4]);
+void host_debug_save(struct host_debug *debug, const u64 *guest_dr);
+void host_debug_restore(const struct host_debug *debug);
 
 /* Time between these counts as guest time; once a window, interrupts off. */
 void host_guest_time_enter(void);
 void host_guest_time_exit(void);
+
+/*
+ * Around the world switch itself, in noinstr code: RCU does not watch in between where
+ * context tracking is on (nohz_full). Elsewhere the window reports the quiet state once.
+ */
+static __always_inline void host_guest_enter(void)
+{
+	context_tracking_guest_enter();
+}
+
+static __always_inline void host_guest_exit(void)
+{
+	(void)GUEST_EXIT_TRACKED(context_tracking_guest_exit());
+}
 
 /*
  * Another guest's vCPU ran last on this CPU: IBPB, unless the host has no use for it.
@@ -39,10 +56,5 @@ void host_guest_ran(void);
 bool host_is_going_down(void);
 int host_state_init(void);
 void host_state_exit(void);
-
-/* Work that has to be done before entering a guest: signals, reschedule, task work. */
-bool host_work_pending(void);		/* interrupts off */
-/* Does it, interrupts on. -EINTR when a signal is pending. */
-int host_work_do(void);
 
 #endif

@@ -37,8 +37,6 @@ struct kvirt_backend {
 	void (*remove)(void);
 
 	/* Process context, may sleep. 0 or -errno. fini is called after init only. */
-	int (*vm_init)(struct vm *vm);
-	void (*vm_fini)(struct vm *vm);
 	int (*vcpu_init)(struct vcpu *vcpu);	/* sets vcpu->hw */
 	void (*vcpu_fini)(struct vcpu *vcpu);
 
@@ -63,8 +61,9 @@ struct kvirt_backend {
 	/*
 	 * enter() - window open, dirty groups pushed: run the guest until it exits, fill
 	 * @exit whole. What the host must serve itself comes back as EXIT_HOST. After it
-	 * GPRs (but RSP), RIP and cr2 are in vcpu->state; all other groups but
-	 * X86_GROUPS_OWN are only in the control block.
+	 * the general registers (but RSP) and CR2 are in vcpu->state, and vcpu->valid names
+	 * all groups that are: at least RIP, CR2 and X86_GROUPS_OWN. The guest's syscall
+	 * MSRs, which a window that only pulls does not need, are loaded by its first enter().
 	 */
 	void (*enter)(struct vcpu *vcpu, struct kvirt_exit *exit);
 
@@ -91,7 +90,16 @@ struct kvirt_backend {
 extern const struct kvirt_backend vmx_backend;
 extern const struct kvirt_backend svm_backend;
 
-/* The back end in use, set once by backend_select() before the device appears. */
-extern const struct kvirt_backend *backend;
+#define BACKEND_CALLS(F)						\
+	F(vcpu_init) F(vcpu_fini) F(open) F(close) F(unload) F(pull)	\
+	F(push) F(enter) F(inject) F(irq_window) F(nmi_window)		\
+	F(deadline) F(flush) F(intercept)
+
+#define BACKEND_DECLARE(name)						\
+	DECLARE_STATIC_CALL(backend_##name, *(((struct kvirt_backend *)0)->name));
+BACKEND_CALLS(BACKEND_DECLARE)
+
+/* Patch the calls to @chosen's: once, at load, before the device appears. */
+void backend_select(const struct kvirt_backend *chosen);
 
 #endif

@@ -257,16 +257,21 @@ void event_requeue(struct vcpu *vcpu, const struct kvirt_event *vectoring);
 /* What the next entry carries, and which windows to ask for: run/run.c tells the back end. */
 struct event_plan {
 	struct kvirt_event event;	/* .valid: inject it */
+	bool took_interrupt;		/* the vector offered is in it: acknowledge it */
 	bool irq_window, nmi_window;
 };
 
-/* Before each entry, window open. Moves what is planned from pending to injected. */
-void event_plan(struct vcpu *vcpu, struct event_plan *plan);
-/* After an entry that worked: what was injected and not cut short is in. */
-void event_delivered(struct vcpu *vcpu);
+/*
+ * event_plan() - window open, before an entry: choose by priority what goes in.
+ * @vector: the interrupt controllers' highest deliverable vector, or -1.
+ * event_delivered() - after an entry: what was injected is in, unless @exit cut it short.
+ */
+void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan);
+void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit);
+/* RFLAGS.IF, no shadow, nothing on its way: the guest can take an interrupt, an NMI, now. */
 bool event_interrupt_allowed(struct vcpu *vcpu);
 bool event_nmi_allowed(struct vcpu *vcpu);
-/* Anything at all waiting that would end a HLT? */
-bool event_pending(struct vcpu *vcpu);
+/* The step over an instruction is done: trap if the guest single-steps. */
+void event_stepped(struct vcpu *vcpu);
 
 #endif

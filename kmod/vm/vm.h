@@ -77,7 +77,7 @@ struct vm {
 	struct mutex lock;		/* creation of vCPUs, irqchip, capabilities */
 	bool dead;			/* a: an invariant broke; every ioctl is -EIO */
 
-	struct vcpu *vcpus[VM_MAX_VCPUS];	/* l to write, a to read: by index */
+	struct vcpu *vcpus[VM_MAX_VCPUS]; /* l to write, a to read: in order of creation */
 	atomic_t nr_vcpus;		/* written under l after the array */
 	u32 boot_vcpu_id;		/* l */
 
@@ -104,7 +104,6 @@ struct vm {
 	bool triple_fault_event;	/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	u64 identity_map;		/* l: stored for user space only, never used */
 
-	void *hw;			/* I: the back end's */
 	struct work_struct release;	/* frees what must not be waited for at close */
 };
 

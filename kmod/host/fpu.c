@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The swap of vector state around a window, and its copies to and from user space.
+ * The host's registers go where the kernel keeps a task's (kernel_fpu_begin), the
+ * guest's into an area of our own. Called by run/run.c and api/abi.c.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu/api.h>
+#include "fpu.h"
+#include "msr.h"
+
+/* The legacy region (SDM vol. 1, 13.4.1) and the header after it (13.4.2). */
+#define LEGACY_SIZE	512
+#define HEADER_OFFSET	512
+#define HEADER_SIZE	64
+#define MXCSR_OFFSET	24
+#define MXCSR_MASK_OFFSET 28
+#define ST0_OFFSET	32
+#define XMM0_OFFSET	160
+#define FCW_INITIAL	0x37f
+#define MXCSR_INITIAL	0x1f80
+#define COMPONENT_X87	BIT_ULL(0)
+#define COMPONENT_SSE	BIT_ULL(1)
+#define COMPONENT_AVX	BIT_ULL(2)
+#define NR_COMPONENTS	8
+
+static u64 host_xcr0 __ro_after_init;
+static u64 component_mask __ro_after_init;
+static u32 mxcsr_mask __ro_after_init;
+static struct { u32 offset, size; } component[NR_COMPONENTS] __ro_after_init;
+
+static u64 read_xcr0(void)
+{
+	u32 low, high;
+
+	asm volatile("xgetbv" : "=a" (low), "=d" (high) : "c" (0));
+	return low | (u64)high << 32;
+}
+
+static void write_xcr0(u64 value)
+{
+	count_privop(PRIVOP_XSETBV);
+	asm volatile("xsetbv" : : "c" (0), "a" ((u32)value), "d" ((u32)(value >> 32)));
+}
+
+int __init host_fpu_init(void)
+{
+	struct { u8 bytes[LEGACY_SIZE]; } __aligned(16) image = {};
+	u32 eax, ebx, ecx, edx;
+	int i;
+
+	kernel_fpu_begin();
+	asm volatile("fxsave %0" : "+m" (image));
+	kernel_fpu_end();
+	mxcsr_mask = *(u32 *)(image.bytes + MXCSR_MASK_OFFSET) ?: 0xffbf;
+	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
+		return 0;
+	host_xcr0 = read_xcr0();
+	component_mask = host_xcr0 & FPU_COMPONENTS;
+	for (i = 2; i < NR_COMPONENTS; i++) {
+		if (!(component_mask & BIT_ULL(i)))
+			continue;
+		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
+		component[i].size = eax;
+		component[i].offset = ebx;
+		if (ebx < LEGACY_SIZE + HEADER_SIZE || eax > PAGE_SIZE || ebx > PAGE_SIZE - eax) {
+			pr_err("kvirt: XSAVE component %d lies outside one page: %u+%u\n",
+			       i, ebx, eax);
+			return -EOPNOTSUPP;
+		}
+	}
+	return 0;
+}
+
+u64 host_fpu_mask(void)
+{
+	return component_mask;
+}
+
+int guest_fpu_init(struct guest_fpu *fpu)
+{
+	fpu->area = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!fpu->area)
+		return -ENOMEM;
+	guest_fpu_reset(fpu);
+	return 0;
+}
+
+void guest_fpu_free(struct guest_fpu *fpu)
+{
+	free_page((unsigned long)fpu->area);
+	fpu->area = NULL;
+}
+
+void guest_fpu_reset(struct guest_fpu *fpu)
+{
+	memset(fpu->area, 0, PAGE_SIZE);
+	*(u16 *)fpu->area = FCW_INITIAL;
+	*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
+	if (component_mask)
+		*(u64 *)(fpu->area + HEADER_OFFSET) = COMPONENT_X87 | COMPONENT_SSE;
+	fpu->xcr0 = host_xcr0;
+}
+
+/* XGETBV, XSETBV and the AVX instructions are undefined without CR4.OSXSAVE. */
+#define CR4_OSXSAVE BIT_ULL(18)
+
+void guest_fpu_set_xcr0(struct guest_fpu *fpu, u64 xcr0, u64 cr4)
+{
+	fpu->xcr0 = cr4 & CR4_OSXSAVE ? xcr0 : host_xcr0;
+}
+
+/* The area was checked when it came in, so a fault here is ours: start afresh. */
+static bool xrstor(const void *area, u64 mask)
+{
+	asm goto("1: xrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
+		 : : [area] "m" (*(const char (*)[PAGE_SIZE])area), "a" ((u32)mask),
+		     "d" ((u32)(mask >> 32)) : "memory" : fault);
+	return true;
+fault:
+	return false;
+}
+
+static bool fxrstor(const void *area)
+{
+	asm goto("1: fxrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
+		 : : [area] "m" (*(const char (*)[LEGACY_SIZE])area) : "memory" : fault);
+	return true;
+fault:
+	return false;
+}
+
+void guest_fpu_load(struct guest_fpu *fpu)
+{
+	bool loaded;
+
+	kernel_fpu_begin_mask(0);
+	/* AMD leaves FIP, FDP and FOP of the task before: give them harmless values. */
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (mxcsr_mask));
+	loaded = component_mask ? xrstor(fpu->area, component_mask) : fxrstor(fpu->area);
+	if (unlikely(!loaded)) {
+		pr_warn_ratelimited("kvirt: guest vector state did not load, reset\n");
+		guest_fpu_reset(fpu);
+	}
+	if (fpu->xcr0 != host_xcr0)
+		write_xcr0(fpu->xcr0);
+}
+
+void guest_fpu_save(struct guest_fpu *fpu)
+{
+	if (fpu->xcr0 != host_xcr0)
+		write_xcr0(host_xcr0);
+	if (component_mask)
+		asm volatile("xsave64 %[area]" : [area] "+m" (*(char (*)[PAGE_SIZE])fpu->area)
+			     : "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
+			     : "memory");
+	else
+		asm volatile("fxsave64 %[area]"
+			     : [area] "+m" (*(char (*)[LEGACY_SIZE])fpu->area) : : "memory");
+	kernel_fpu_end();
+}
+
+void guest_fpu_reload_xcr0(struct guest_fpu *fpu, u64 old)
+{
+	if (fpu->xcr0 != old)
+		write_xcr0(fpu->xcr0);
+}
+
+int guest_fpu_import(struct guest_fpu *fpu, const void *area, u64 allowed)
+{
+	const u64 *header = area + HEADER_OFFSET;
+	u32 mxcsr = *(u32 *)(area + MXCSR_OFFSET);
+	int i;
+
+	if (mxcsr & ~mxcsr_mask)
+		return -EINVAL;
+	if (!component_mask) {
+		/* Only the legacy region exists; user space may name no more in the header. */
+		if (header[0] & ~(COMPONENT_X87 | COMPONENT_SSE))
+			return -EINVAL;
+		memcpy(fpu->area, area, LEGACY_SIZE);
+		return 0;
+	}
+	if (header[0] & ~(allowed & component_mask))
+		return -EINVAL;
+	/* Compacted format and reserved header words would fault in XRSTOR. */
+	for (i = 1; i < HEADER_SIZE / 8; i++)
+		if (header[i])
+			return -EINVAL;
+	memcpy(fpu->area, area, PAGE_SIZE);
+	return 0;
+}
+
+void guest_fpu_export(const struct guest_fpu *fpu, void *area)
+{
+	u64 present;
+	int i;
+
+	memset(area, 0, PAGE_SIZE);
+	if (!component_mask) {
+		memcpy(area, fpu->area, LEGACY_SIZE);
+		*(u64 *)(area + HEADER_OFFSET) = COMPONENT_X87 | COMPONENT_SSE;
+		return;
+	}
+	present = *(u64 *)(fpu->area + HEADER_OFFSET) & component_mask;
+	*(u64 *)(area + HEADER_OFFSET) = present;
+	*(u32 *)(area + MXCSR_OFFSET) = MXCSR_INITIAL;
+	*(u16 *)area = FCW_INITIAL;
+	if (present & COMPONENT_X87) {
+		memcpy(area, fpu->area, MXCSR_OFFSET);
+		memcpy(area + ST0_OFFSET, fpu->area + ST0_OFFSET, XMM0_OFFSET - ST0_OFFSET);
+	}
+	/* MXCSR belongs to SSE and AVX alike (SDM vol. 1, 13.7). */
+	if (present & (COMPONENT_SSE | COMPONENT_AVX))
+		*(u32 *)(area + MXCSR_OFFSET) = *(u32 *)(fpu->area + MXCSR_OFFSET);
+	*(u32 *)(area + MXCSR_MASK_OFFSET) = mxcsr_mask;
+	if (present & COMPONENT_SSE)
+		memcpy(area + XMM0_OFFSET, fpu->area + XMM0_OFFSET, 256);
+	for (i = 2; i < NR_COMPONENTS; i++)
+		if (present & BIT_ULL(i))
+			memcpy(area + component[i].offset, fpu->area + component[i].offset,
+			       component[i].size);
+}
