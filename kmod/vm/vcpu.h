@@ -91,33 +91,32 @@ struct vcpu_events {
 	s16 external;
 };
 
-/* What KVM_RUN has to finish first, after user space has answered an exit. */
+/* What KVM_RUN has to finish first, after user space has answered an exit: run/complete.c. */
 enum completion {
 	COMPLETE_NOTHING,
 	COMPLETE_PIO_OUT,	/* step over, if RIP is where it was */
-	COMPLETE_PIO_IN,
-	COMPLETE_PIO_STRING,
-	COMPLETE_MMIO,
-	COMPLETE_HYPERCALL,
+	COMPLETE_PIO_IN,	/* and RAX gets the data */
+	COMPLETE_PIO_STRING,	/* move what INS read, or go on with OUTS */
+	COMPLETE_MMIO,		/* the next part, or commit the instruction */
 };
 
 struct vcpu_completion {
 	enum completion kind;
 	u8 insn_len;
 	u8 size;
-	u64 linear_rip;
-	u32 count;
-	struct kvirt_exit exit;
+	u32 count;		/* PIO_STRING: elements in the page */
+	u64 linear_rip;		/* of the instruction, when it left */
+	struct x86_insn insn;	/* PIO_STRING */
 };
 
-/* One MMIO instruction under way, across exits to user space: run/io.c. */
+/* One MMIO instruction under way, across exits to user space: run/mmio.c. */
 struct vcpu_mmio {
-	struct x86_insn insn;
 	struct x86_mmio steps;
-	u64 gpa[2];			/* of the parts of an access that crosses a page */
+	struct x86_mmio_access access;	/* under way */
+	u64 gpa[2];			/* of its one or two pages */
 	u8 part_len[2];
-	u8 nr_parts, part, done;
-	u8 data[X86_MMIO_MAX];
+	u8 done;			/* bytes of it that are done */
+	u8 pending;			/* bytes that user space was asked for */
 };
 
 struct vcpu {
@@ -133,14 +132,15 @@ struct vcpu {
 	unsigned long requests;		/* a: BIT(enum vcpu_request) */
 	int mode;			/* a: enum vcpu_mode */
 	int cpu;			/* a: where it runs, or ran last */
-	int window_cpu;			/* m: CPU of the last window, -1 */
 	bool in_window;			/* m: between window open and close, irqs off */
+	u64 last_tsc;			/* m: host TSC at the last window's end */
 	struct rcuwait wait;
 	struct preempt_notifier preempt;	/* m */
 
 	struct kvirt_run *run;		/* u: the shared page; the pages after it: PIO data */
 	void *pio_data;			/* u */
 	struct kvirt_exit exit;		/* m: the exit being served */
+	struct host_debug host_debug;	/* m: while a window is open */
 	struct vcpu_completion complete;	/* m */
 	struct vcpu_mmio mmio;		/* m */
 	struct vcpu_events events;	/* m */
@@ -150,7 +150,7 @@ struct vcpu {
 
 	struct x86_cpuid cpuid;		/* m */
 	struct x86_guest_features guest;	/* m: derived from cpuid */
-	struct x86_msr_values msrs;	/* m: MSRs that hardware does not hold */
+	struct x86_msr_store msrs;	/* m: MSRs that hardware does not hold */
 	struct guest_fpu fpu;		/* m */
 
 	struct chip_lapic *lapic;	/* I: NULL without in-kernel LAPIC; contents m */
@@ -185,6 +185,8 @@ struct vcpu {
  */
 struct vcpu *vcpu_create(struct vm *vm, u32 id);
 void vcpu_free(struct vcpu *vcpu);
+/* Make a whole one visible to the VM's other users; vm->lock held. */
+void vcpu_publish(struct vcpu *vcpu);
 
 /*
  * vcpu_pull() - make register groups valid in vcpu->state, opening a window of its own
@@ -244,8 +246,12 @@ static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request reques
  */
 void vm_request_all(struct vm *vm, enum vcpu_request request);
 
-/* Power-up state, or that after INIT. Owner's thread. */
-void vcpu_reset(struct vcpu *vcpu, bool init);
+/* Where others are to look for the vCPU, with the barrier that their requests need. */
+void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode);
+
+/* Registers as after power-up or after INIT; the LAPIC is irq/lapic.c's. Owner's thread. */
+enum vcpu_reset_kind { VCPU_POWER_UP, VCPU_INIT };
+void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind);
 
 /* vm/event.c: events in, in the order of priority that the SDM's table 6-2 gives. */
 void event_queue_exception(struct vcpu *vcpu, u8 vector);
@@ -271,6 +277,8 @@ void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit);
 /* RFLAGS.IF, no shadow, nothing on its way: the guest can take an interrupt, an NMI, now. */
 bool event_interrupt_allowed(struct vcpu *vcpu);
 bool event_nmi_allowed(struct vcpu *vcpu);
+/* What comes with an exception into CR2, DR6: when it is injected, or when user space asks. */
+void event_deliver_payload(struct vcpu *vcpu);
 /* The step over an instruction is done: trap if the guest single-steps. */
 void event_stepped(struct vcpu *vcpu);
 

@@ -73,7 +73,8 @@ struct vm_invalidation {
 
 struct vm {
 	struct mm_struct *mm;		/* I: mmgrab'ed; ioctls of others get -EIO */
-	refcount_t refs;		/* fds of the VM and its vCPUs; deferred work */
+	u64 id;				/* I: never used twice */
+	refcount_t refs;		/* fds of the VM and its vCPUs */
 	struct mutex lock;		/* creation of vCPUs, irqchip, capabilities */
 	bool dead;			/* a: an invariant broke; every ioctl is -EIO */
 

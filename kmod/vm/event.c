@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Events on their way into a guest: what is queued, in which order it goes in, what is
+ * done when an exit cuts a delivery short (SDM vol. 3, 6.5 to 6.9, 26.6; APM vol. 2, 8.5
+ * and 15.20). Called by run/; the interrupt controllers' vectors come from irq/.
+ */
+#include "vcpu.h"
+#include "vm.h"
+
+/* SDM vol. 3, table 6-5: how two exceptions combine. */
+enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+
+static enum exception_class exception_class(u8 vector)
+{
+	switch (vector) {
+	case X86_PF:
+		return PAGE_FAULT;
+	case X86_DF:
+		return DOUBLE_FAULT;
+	case X86_DE:
+	case X86_TS:
+	case X86_NP:
+	case X86_SSF:
+	case X86_GP:
+		return CONTRIBUTORY;
+	default:
+		return BENIGN;
+	}
+}
+
+/* Queue @next; one that was being delivered combines with it, or gives way to it. */
+static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
+		  bool has_payload, u64 payload)
+{
+	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+	enum exception_class first, second;
+
+	if (e->pending || e->injected) {
+		first = exception_class(e->vector);
+		second = exception_class(vector);
+		if (first == DOUBLE_FAULT && second != BENIGN) {
+			e->pending = false;
+			e->injected = false;
+			vcpu->events.triple_fault = true;
+			return;
+		}
+		if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
+		    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT))) {
+			vector = X86_DF;
+			has_error = true;
+			error = 0;
+			has_payload = false;
+		}
+		/* A benign pair: the first is raised again when its instruction restarts. */
+	}
+	memset(e, 0, sizeof(*e));
+	e->pending = true;
+	e->vector = vector;
+	e->has_error = has_error;
+	e->error = error;
+	e->has_payload = has_payload;
+	e->payload = payload;
+}
+
+void event_queue_exception(struct vcpu *vcpu, u8 vector)
+{
+	queue(vcpu, vector, false, 0, false, 0);
+}
+
+void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
+{
+	/* Real mode pushes no error codes (SDM vol. 3, 20.1.4). */
+	vcpu_pull(vcpu, X86_GROUP_CR0);
+	queue(vcpu, vector, vcpu->state.cr0 & X86_CR0_PE_BIT, error, false, 0);
+}
+
+void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address)
+{
+	queue(vcpu, X86_PF, true, error, true, address);
+}
+
+void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
+{
+	queue(vcpu, X86_DB, false, 0, true, dr6_bits);
+}
+
+void event_deliver_payload(struct vcpu *vcpu)
+{
+	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+	struct x86_state *s = &vcpu->state;
+
+	if (!e->has_payload)
+		return;
+	e->has_payload = false;
+	if (e->vector == X86_PF) {
+		s->cr2 = e->payload;
+		vcpu_dirty(vcpu, X86_GROUP_CR2);
+	} else if (e->vector == X86_DB) {
+		/* B0 to B3 and BS are sticky but B0 to B3 are replaced; RTM is inverted. */
+		s->dr6 = (s->dr6 & ~0xfULL) | (e->payload & ~BIT_ULL(16));
+		if (e->payload & BIT_ULL(16))
+			s->dr6 &= ~BIT_ULL(16);
+		/* General detect disarms itself before the handler runs (SDM vol. 3, 17.2.4). */
+		vcpu_pull(vcpu, X86_GROUP_DEBUG);
+		if (s->dr7 & X86_DR7_GD) {
+			s->dr7 &= ~X86_DR7_GD;
+			vcpu_dirty(vcpu, X86_GROUP_DEBUG);
+		}
+	}
+}
+
+bool event_interrupt_allowed(struct vcpu *vcpu)
+{
+	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
+	return (vcpu->state.rflags & X86_RFLAGS_IF) && !vcpu->state.shadow;
+}
+
+bool event_nmi_allowed(struct vcpu *vcpu)
+{
+	vcpu_pull(vcpu, X86_GROUP_SHADOW | X86_GROUP_NMI_MASK);
+	return !vcpu->state.nmi_masked && !vcpu->state.shadow;
+}
+
+/* A fault sets RF in the image it pushes, so that the breakpoint is not hit again. */
+static bool is_fault(u8 vector)
+{
+	return vector != X86_DB && vector != X86_BP && vector != X86_OF && vector != X86_DF &&
+	       vector != X86_MC;
+}
+
+static void plan_exception(struct vcpu *vcpu, struct kvirt_event *event)
+{
+	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+
+	if (e->pending) {
+		event_deliver_payload(vcpu);
+		if (is_fault(e->vector)) {
+			vcpu_pull(vcpu, X86_GROUP_RFLAGS);
+			vcpu->state.rflags |= X86_RFLAGS_RF;
+			vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
+		}
+		e->pending = false;
+		e->injected = true;
+	}
+	event->valid = true;
+	event->type = e->soft ? EVENT_SOFT_EXC : EVENT_EXCEPTION;
+	event->vector = e->vector;
+	event->insn_len = e->insn_len;
+	event->has_error = e->has_error;
+	event->error = e->error;
+}
+
+static void plan_interrupt(struct vcpu *vcpu, struct kvirt_event *event)
+{
+	event->valid = true;
+	event->type = vcpu->events.interrupt.soft ? EVENT_SOFT_INT : EVENT_EXTERNAL;
+	event->vector = vcpu->events.interrupt.vector;
+	event->insn_len = vcpu->events.interrupt.insn_len;
+}
+
+/* What was cut short goes in again first; then exceptions, NMI, interrupts. */
+void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
+{
+	struct vcpu_events *ev = &vcpu->events;
+	struct kvirt_event *event = &plan->event;
+
+	memset(plan, 0, sizeof(*plan));
+	if (ev->exception.injected) {
+		plan_exception(vcpu, event);
+	} else if (ev->nmi.injected) {
+		event->valid = true;
+		event->type = EVENT_NMI;
+		event->vector = X86_NMI;
+	} else if (ev->interrupt.injected) {
+		plan_interrupt(vcpu, event);
+	} else if (ev->exception.pending) {
+		plan_exception(vcpu, event);
+	} else if (ev->nmi.pending && event_nmi_allowed(vcpu)) {
+		ev->nmi.pending--;
+		ev->nmi.injected = true;
+		vcpu->state.nmi_masked = true;
+		vcpu_dirty(vcpu, X86_GROUP_NMI_MASK);
+		event->valid = true;
+		event->type = EVENT_NMI;
+		event->vector = X86_NMI;
+	} else if (vector >= 0 && event_interrupt_allowed(vcpu)) {
+		ev->interrupt.injected = true;
+		ev->interrupt.soft = false;
+		ev->interrupt.vector = vector;
+		plan->took_interrupt = true;
+		plan_interrupt(vcpu, event);
+	}
+	plan->nmi_window = ev->nmi.pending;
+	plan->irq_window = vector >= 0 && !plan->took_interrupt;
+}
+
+void event_requeue(struct vcpu *vcpu, const struct kvirt_event *vectoring)
+{
+	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+
+	switch (vectoring->type) {
+	case EVENT_NMI:
+		vcpu->events.nmi.injected = true;
+		/* The delivery set the mask, and the entry that repeats it wants it clear. */
+		vcpu->state.nmi_masked = false;
+		vcpu_dirty(vcpu, X86_GROUP_NMI_MASK);
+		break;
+	case EVENT_EXTERNAL:
+	case EVENT_SOFT_INT:
+		/* A soft event of unknown length is executed again, not injected again. */
+		if (vectoring->type == EVENT_SOFT_INT && !vectoring->insn_len)
+			break;
+		vcpu->events.interrupt.injected = true;
+		vcpu->events.interrupt.soft = vectoring->type == EVENT_SOFT_INT;
+		vcpu->events.interrupt.vector = vectoring->vector;
+		vcpu->events.interrupt.insn_len = vectoring->insn_len;
+		break;
+	default:
+		if (vectoring->type != EVENT_EXCEPTION && !vectoring->insn_len)
+			break;
+		memset(e, 0, sizeof(*e));
+		e->injected = true;
+		e->vector = vectoring->vector;
+		e->soft = vectoring->type != EVENT_EXCEPTION;
+		e->insn_len = vectoring->insn_len;
+		e->has_error = vectoring->has_error;
+		e->error = vectoring->error;
+	}
+}
+
+void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit)
+{
+	struct vcpu_events *ev = &vcpu->events;
+
+	/* An entry that failed delivered nothing: everything stays as it is. */
+	if (unlikely(exit->kind == EXIT_INVALID_STATE))
+		return;
+	ev->exception.injected = false;
+	ev->nmi.injected = false;
+	ev->interrupt.injected = false;
+	if (unlikely(exit->vectoring.valid))
+		event_requeue(vcpu, &exit->vectoring);
+}
+
+void event_stepped(struct vcpu *vcpu)
+{
+	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
+	if (unlikely(vcpu->state.shadow)) {
+		vcpu->state.shadow = 0;
+		vcpu_dirty(vcpu, X86_GROUP_SHADOW);
+	}
+	if (unlikely(vcpu->state.rflags & (X86_RFLAGS_TF | X86_RFLAGS_RF))) {
+		if (vcpu->state.rflags & X86_RFLAGS_TF)
+			event_queue_debug(vcpu, X86_DR6_BS);
+		vcpu->state.rflags &= ~X86_RFLAGS_RF;
+		vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
+	}
+}

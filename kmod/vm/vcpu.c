@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU's life, its registers' way to and from the hardware's control block, and how
+ * others reach it. What it does while it runs is run/run.c. Called by api/, run/, irq/.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <asm/tsc.h>
+#include "../host/cpu.h"
+#include "../host/msr.h"
+#include "../host/state.h"
+#include "backend.h"
+
+#define RUN_PAGES	3	/* the run page, PIO data, coalesced ring (unused): KVM's size */
+
+static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
+{
+}
+
+/* Interrupts are off here: what this CPU caches for the vCPU has to go now. */
+static void vcpu_sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	struct vcpu *vcpu = container_of(notifier, struct vcpu, preempt);
+
+	static_call(backend_unload)(vcpu);
+}
+
+static struct preempt_ops preempt_ops = {
+	.sched_in = vcpu_sched_in,
+	.sched_out = vcpu_sched_out,
+};
+
+static int vcpu_check_id(struct vm *vm, u32 id)
+{
+	struct vcpu *other;
+	unsigned int i;
+
+	lockdep_assert_held(&vm->lock);
+	if (id >= VM_MAX_VCPU_ID || vm_nr_vcpus(vm) >= VM_MAX_VCPUS)
+		return -EINVAL;
+	vm_for_each_vcpu(vm, i, other)
+		if (other->id == id)
+			return -EEXIST;
+	return 0;
+}
+
+struct vcpu *vcpu_create(struct vm *vm, u32 id)
+{
+	struct vcpu *vcpu;
+	int err = vcpu_check_id(vm, id);
+
+	if (err)
+		return ERR_PTR(err);
+	vcpu = kvzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
+	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
+	vcpu->cpu = -1;
+	vcpu->deadline = ~0ULL;
+	vcpu->tsc_khz = vm->default_tsc_khz;
+	vcpu->run = alloc_pages_exact(RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!vcpu->run) {
+		err = -ENOMEM;
+		goto free;
+	}
+	vcpu->pio_data = (void *)vcpu->run + PAGE_SIZE;
+	err = guest_fpu_init(&vcpu->fpu);
+	if (err)
+		goto free_run;
+	err = static_call(backend_vcpu_init)(vcpu);
+	if (err)
+		goto free_fpu;
+	vcpu_reset(vcpu, VCPU_POWER_UP);
+	return vcpu;
+
+free_fpu:
+	guest_fpu_free(&vcpu->fpu);
+free_run:
+	free_pages_exact(vcpu->run, RUN_PAGES * PAGE_SIZE);
+free:
+	kvfree(vcpu);
+	return ERR_PTR(err);
+}
+
+void vcpu_publish(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+
+	lockdep_assert_held(&vm->lock);
+	vcpu->index = vm_nr_vcpus(vm);
+	WRITE_ONCE(vm->vcpus[vcpu->index], vcpu);
+	/* Pairs with vm_nr_vcpus(). */
+	atomic_set_release(&vm->nr_vcpus, vcpu->index + 1);
+}
+
+void vcpu_free(struct vcpu *vcpu)
+{
+	static_call(backend_vcpu_fini)(vcpu);
+	npt_cache_free(&vcpu->tables);
+	guest_fpu_free(&vcpu->fpu);
+	free_pages_exact(vcpu->run, RUN_PAGES * PAGE_SIZE);
+	kvfree(vcpu);
+}
+
+void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
+{
+	struct x86_state *s = &vcpu->state;
+	u32 family = vcpu->guest.signature ?: cpuid_eax(1);
+
+	memset(&vcpu->events, 0, sizeof(vcpu->events));
+	vcpu->events.external = -1;
+	vcpu->complete.kind = COMPLETE_NOTHING;
+	if (kind == VCPU_INIT) {
+		vcpu_pull(vcpu, X86_GROUPS_ALL);
+		x86_init(s, family);
+	} else {
+		x86_reset(s, family);
+		x86_msr_reset(&vcpu->msrs);
+		guest_fpu_reset(&vcpu->fpu);
+		vcpu->intercepts = BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC) | BIT(X86_UD);
+	}
+	guest_fpu_set_xcr0(&vcpu->fpu, s->xcr0, s->cr4);
+	vcpu_dirty(vcpu, X86_GROUPS_ALL);
+}
+
+int vcpu_open_window(struct vcpu *vcpu)
+{
+	int err;
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(host_is_going_down()))
+		return -EIO;
+	/* A vCPU is in one place: others read cpu after they have seen the mode. */
+	WRITE_ONCE(vcpu->cpu, smp_processor_id());
+	err = static_call(backend_open)(vcpu);
+	if (unlikely(err))
+		return err;
+	count_window();
+	vcpu->in_window = true;
+	return 0;
+}
+
+void vcpu_close_window(struct vcpu *vcpu)
+{
+	vcpu->in_window = false;
+	static_call(backend_close)(vcpu);
+}
+
+void vcpu_push(struct vcpu *vcpu)
+{
+	u32 groups = vcpu->dirty;
+
+	vcpu->dirty = 0;
+	static_call(backend_push)(vcpu, groups);
+}
+
+void vcpu_pull_slow(struct vcpu *vcpu, u32 groups)
+{
+	unsigned long flags;
+
+	if (vcpu->in_window) {
+		static_call(backend_pull)(vcpu, groups);
+		vcpu->valid |= groups;
+		return;
+	}
+	preempt_disable();
+	local_irq_save(flags);
+	if (!vcpu_open_window(vcpu)) {
+		static_call(backend_pull)(vcpu, groups);
+		vcpu_close_window(vcpu);
+	} else {
+		/* The registers are out of reach: zeros, and the VM does not run on. */
+		WRITE_ONCE(vcpu->vm->dead, true);
+	}
+	vcpu->valid |= groups;
+	local_irq_restore(flags);
+	preempt_enable();
+}
+
+void vcpu_load(struct vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_register(&vcpu->preempt);
+	preempt_enable();
+}
+
+void vcpu_put(struct vcpu *vcpu)
+{
+	unsigned long flags;
+
+	preempt_disable();
+	preempt_notifier_unregister(&vcpu->preempt);
+	local_irq_save(flags);
+	static_call(backend_unload)(vcpu);
+	local_irq_restore(flags);
+	preempt_enable();
+}
+
+void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode)
+{
+	/* Pairs with vcpu_kick() and vm_request_all(): mode first, then requests are read. */
+	smp_store_mb(vcpu->mode, mode);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	int mode, cpu;
+
+	/* The reason for the kick is visible before the mode is read. */
+	smp_mb();
+	mode = READ_ONCE(vcpu->mode);
+	if (mode == VCPU_BLOCKED) {
+		rcuwait_wake_up(&vcpu->wait);
+	} else if (mode == VCPU_IN_WINDOW) {
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu != raw_smp_processor_id() && cpu >= 0 && cpu_online(cpu))
+			host_kick_cpu(cpu);
+	}
+}
+
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
+{
+	if (!test_and_set_bit(request, &vcpu->requests))
+		vcpu_kick(vcpu);
+}

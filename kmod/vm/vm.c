@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A VM's life: creation, references, death. Its memory is vm/slots.c, vm/npt.c and
+ * vm/notifier.c; its clock vm/clock.c. Called by api/.
+ *
+ * Nothing here waits for a grace period: what must (an SRCU callback still on its way)
+ * is left to a work item, which module unload waits for.
+ */
+#include <linux/cpumask.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include "../host/cpu.h"
+#include "notifier.h"
+#include "slots.h"
+#include "vcpu.h"
+#include "vm.h"
+
+static struct workqueue_struct *release_queue;
+static cpumask_t __percpu *kick_masks;
+static atomic64_t last_id;
+
+static void vm_release(struct work_struct *work)
+{
+	struct vm *vm = container_of(work, struct vm, release);
+
+	srcu_barrier(&vm->srcu);
+	cleanup_srcu_struct(&vm->srcu);
+	kvfree(vm);
+}
+
+struct vm *vm_create(void)
+{
+	struct vm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&vm->refs, 1);
+	vm->id = atomic64_inc_return(&last_id);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
+	mutex_init(&vm->routes_lock);
+	INIT_WORK(&vm->release, vm_release);
+	clock_init(vm);
+	if (init_srcu_struct(&vm->srcu))
+		goto free;
+	err = npt_init(&vm->npt);
+	if (err)
+		goto cleanup_srcu;
+	err = slots_init(vm);
+	if (err)
+		goto npt_fini;
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	/* Last: from here on invalidations arrive. */
+	err = notifier_attach(vm);
+	if (err)
+		goto drop_mm;
+	return vm;
+
+drop_mm:
+	mmdrop(vm->mm);
+	slots_fini(vm);
+npt_fini:
+	npt_fini(&vm->npt);
+cleanup_srcu:
+	cleanup_srcu_struct(&vm->srcu);
+free:
+	kvfree(vm);
+	return ERR_PTR(err);
+}
+
+void vm_get(struct vm *vm)
+{
+	refcount_inc(&vm->refs);
+}
+
+void vm_put(struct vm *vm)
+{
+	unsigned int i;
+
+	if (!refcount_dec_and_test(&vm->refs))
+		return;
+	notifier_detach(vm);
+	for (i = 0; i < vm_nr_vcpus(vm); i++)
+		vcpu_free(vm->vcpus[i]);
+	if (vm->irqchip_fini)
+		vm->irqchip_fini(vm);
+	slots_fini(vm);
+	npt_fini(&vm->npt);
+	mmdrop(vm->mm);
+	queue_work(release_queue, &vm->release);
+}
+
+void vm_kill(struct vm *vm, const char *why)
+{
+	if (xchg(&vm->dead, true))
+		return;
+	pr_err_ratelimited("kvirt: VM of %s[%d] stopped: %s\n", current->comm, current->pid, why);
+	vm_request_all(vm, REQUEST_DEAD);
+}
+
+static void leave_window(void *unused)
+{
+	/* The interrupt itself has ended the window. */
+}
+
+void vm_request_all(struct vm *vm, enum vcpu_request request)
+{
+	struct cpumask *mask;
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	preempt_disable();
+	mask = this_cpu_ptr(kick_masks);
+	cpumask_clear(mask);
+	vm_for_each_vcpu(vm, i, vcpu) {
+		set_bit(request, &vcpu->requests);
+		/* Pairs with vcpu_enter_mode(): it sees the request, or we see the window. */
+		smp_mb__after_atomic();
+		if (READ_ONCE(vcpu->mode) == VCPU_IN_WINDOW)
+			cpumask_set_cpu(READ_ONCE(vcpu->cpu), mask);
+	}
+	if (!cpumask_empty(mask))
+		smp_call_function_many(mask, leave_window, NULL, true);
+	preempt_enable();
+}
+
+int __init vm_module_init(void)
+{
+	kick_masks = alloc_percpu(cpumask_t);
+	if (!kick_masks)
+		return -ENOMEM;
+	release_queue = alloc_workqueue("kvirt-release", WQ_UNBOUND, 0);
+	if (!release_queue) {
+		free_percpu(kick_masks);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void vm_module_exit(void)
+{
+	destroy_workqueue(release_queue);
+	notifier_module_exit();
+	free_percpu(kick_masks);
+}
