@@ -83,7 +83,7 @@ struct kvirt_backend {
 	/* Window open: drop cached translations before the next entry; enum flush_scope. */
 	void (*flush)(struct vcpu *vcpu, u32 scope);
 
-	/* Window open: apply vcpu->intercepts (exceptions, TPR threshold). */
+	/* Window open: apply vcpu->intercepts (exceptions). */
 	void (*intercept)(struct vcpu *vcpu);
 };
 

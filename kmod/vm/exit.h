@@ -23,7 +23,7 @@ enum exit_kind {
 	EXIT_IO,
 	EXIT_RDMSR,
 	EXIT_WRMSR,
-	EXIT_CR_READ,		/* MOV from CR8 (others are never intercepted) */
+	EXIT_CR_READ,		/* MOV from CR8, which always exits; others never do */
 	EXIT_CR_WRITE,		/* MOV to CR0, CR3, CR4, CR8; CLTS and LMSW come as CR0 */
 	EXIT_DR,		/* MOV to or from a debug register */
 	EXIT_XSETBV,
@@ -35,7 +35,6 @@ enum exit_kind {
 	EXIT_EXCEPTION,
 	EXIT_IRQ_WINDOW,
 	EXIT_NMI_WINDOW,
-	EXIT_TPR,		/* CR8 went below what was asked for */
 	EXIT_TRIPLE_FAULT,
 	EXIT_INIT,		/* INIT signal: of no meaning to a guest, ignored */
 	EXIT_TASK_SWITCH,

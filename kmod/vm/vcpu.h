@@ -38,7 +38,6 @@ enum vcpu_request {
 	REQUEST_FLUSH_GUEST,	/* drop linear translations */
 	REQUEST_EVENT,		/* look at posted interrupts, NMIs, INIT, SIPI */
 	REQUEST_CLOCK,		/* the pvclock page is out of date */
-	REQUEST_STEAL_TIME,	/* account and publish stolen time */
 	REQUEST_ROUTES,		/* EOI bitmap: scan the routes again */
 	REQUEST_EOI_EXIT,	/* leave with IOAPIC_EOI for eoi_vector */
 	REQUEST_SLOTS,		/* leave the window: memory slots change */
@@ -145,7 +144,6 @@ struct vcpu {
 	struct vcpu_mmio mmio;		/* m */
 	struct vcpu_events events;	/* m */
 	u32 intercepts;			/* m: exception vectors intercepted, as bits */
-	u32 tpr_threshold;		/* m: exit when CR8 goes below this; 0: never */
 	bool ran;			/* m: KVM_RUN entered once: CPUID is fixed */
 
 	struct x86_cpuid cpuid;		/* m */
@@ -168,10 +166,8 @@ struct vcpu {
 	u32 tsc_khz;			/* m */
 	struct {
 		u64 clock_msr;		/* m: MSR_KVM_SYSTEM_TIME_NEW as written */
-		u64 steal_msr;		/* m */
 		u32 version;		/* m */
 		bool guest_stopped;	/* m: KVM_KVMCLOCK_CTRL */
-		u64 last_steal;		/* m */
 	} pv;
 
 	bool sigset_active;		/* m: KVM_SET_SIGNAL_MASK */

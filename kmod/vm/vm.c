@@ -72,22 +72,13 @@ free:
 	return ERR_PTR(err);
 }
 
-void vm_get(struct vm *vm)
-{
-	refcount_inc(&vm->refs);
-}
-
-void vm_put(struct vm *vm)
+void vm_destroy(struct vm *vm)
 {
 	unsigned int i;
 
-	if (!refcount_dec_and_test(&vm->refs))
-		return;
 	notifier_detach(vm);
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		vcpu_free(vm->vcpus[i]);
-	if (vm->irqchip_fini)
-		vm->irqchip_fini(vm);
 	slots_fini(vm);
 	npt_fini(&vm->npt);
 	mmdrop(vm->mm);

@@ -16,10 +16,10 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
-#include <linux/seqlock.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include "../x86/msr.h"
 #include "npt.h"
 
 #define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS on x86 */
@@ -50,7 +50,6 @@ enum irqchip_mode {
 
 /* kvm-clock's reference: a pair read together, and the TSC's rate. */
 struct vm_clock {
-	seqcount_raw_spinlock_t seq;
 	raw_spinlock_t lock;
 	u64 host_tsc;		/* c */
 	u64 boot_ns;		/* c: CLOCK_BOOTTIME-like nanoseconds at host_tsc */
@@ -59,6 +58,7 @@ struct vm_clock {
 	u64 last_write_value;	/* c: guest value of the last synchronising write */
 	u64 last_write_host;	/* c: host TSC then */
 	u64 last_write_offset;	/* c */
+	bool written;		/* c: there was one */
 };
 
 /*
@@ -113,9 +113,11 @@ struct vm {
  * grace period. -ENOMEM, or what mmu_notifier_get() gives (-EINTR when killed).
  */
 struct vm *vm_create(void);
-/* References: one for each fd. The last put tears the VM down, without waiting. */
-void vm_get(struct vm *vm);
-void vm_put(struct vm *vm);
+/*
+ * vm_destroy() - nobody can reach @vm any more (the last reference is gone, api/vm_fd.c);
+ * frees it and its vCPUs, without waiting for a grace period.
+ */
+void vm_destroy(struct vm *vm);
 /* Mark @vm dead after a broken invariant, and bring its vCPUs out of the guest. */
 void vm_kill(struct vm *vm, const char *why);
 /* At load and unload of the module; vm_exit() waits for all deferred releases. */
@@ -137,7 +139,7 @@ void clock_init(struct vm *vm);
 u64 clock_read(struct vm *vm, u64 *host_tsc);
 void clock_set(struct vm *vm, u64 ns);
 /* Give @vcpu's TSC the value @value, matched to the other vCPUs' if it is close. */
-void clock_write_tsc(struct vcpu *vcpu, u64 value, bool from_user);
+void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by);
 /* Fill and write @vcpu's pvclock page, if the guest gave one. May sleep. */
 void clock_update_guest(struct vcpu *vcpu);
 int clock_write_wall(struct vcpu *vcpu, u64 gpa);

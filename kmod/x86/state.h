@@ -109,10 +109,9 @@ enum x86_group {
 	X86_GROUP_DEBUG		= BIT(15),	/* dr7 (dr0 to dr3 and dr6 are kept here alone) */
 	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
-	X86_GROUP_CR8		= BIT(18),	/* cr8: AMD-V's V_TPR; VT-x exits instead */
 };
 
-#define X86_GROUPS_ALL		(BIT(19) - 1)
+#define X86_GROUPS_ALL		(BIT(18) - 1)
 /* What only neutral code writes: never pulled, always valid. */
 #define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER)
 
@@ -124,7 +123,8 @@ struct x86_state {
 	u64 gpr[X86_NR_GPR];
 	u64 rip;
 	u64 rflags;
-	u64 cr0, cr2, cr3, cr4, cr8, efer;
+	u64 cr0, cr2, cr3, cr4, efer;
+	u64 cr8;			/* without in-kernel LAPIC; every access exits */
 	u64 pdptr[4];			/* PAE paging's four entries, as CR3 load found them */
 	struct x86_segment seg[X86_NR_SEG];
 	struct x86_table gdtr, idtr;

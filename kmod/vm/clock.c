@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Time in the guest: its TSC's offset and kvm-clock (Documentation/virt/kvm/x86/msr.rst,
+ * pvclock in cpuid.rst). One pair of host TSC and nanoseconds for the whole VM, read
+ * together once, so that all vCPUs' pages tell the same time. Called by run/ and api/.
+ */
+#include <linux/math64.h>
+#include <linux/timekeeping.h>
+#include <asm/pvclock-abi.h>
+#include <asm/tsc.h>
+#include "gmem.h"
+#include "vcpu.h"
+#include "vm.h"
+
+/* Writes of the TSC within a second of each other's course are meant to be one. */
+#define SAME_TSC_SECONDS 1
+
+/* CLOCK_MONOTONIC_RAW's pace, with the time that the host was suspended. */
+static u64 boot_ns(u64 *host_tsc)
+{
+	ktime_t raw, suspended;
+
+	*host_tsc = rdtsc_ordered();
+	raw = ktime_get_raw();
+	suspended = ktime_sub(ktime_get_boottime(), ktime_get());
+	return ktime_to_ns(ktime_add(raw, suspended));
+}
+
+/* ns = (ticks << shift) * multiplier >> 32, as the guest computes it. */
+static void pvclock_scale(u32 khz, s8 *shift, u32 *multiplier)
+{
+	u64 hz = khz * 1000ULL;
+
+	*shift = 0;
+	while (hz > 2 * (u64)NSEC_PER_SEC) {
+		hz >>= 1;
+		--*shift;
+	}
+	while (hz <= NSEC_PER_SEC) {
+		hz <<= 1;
+		++*shift;
+	}
+	*multiplier = div64_u64((u64)NSEC_PER_SEC << 32, hz);
+}
+
+static u64 ticks_to_ns(u64 ticks)
+{
+	u32 multiplier;
+	s8 shift;
+
+	pvclock_scale(tsc_khz, &shift, &multiplier);
+	ticks = shift < 0 ? ticks >> -shift : ticks << shift;
+	return mul_u64_u32_shr(ticks, multiplier, 32);
+}
+
+void clock_init(struct vm *vm)
+{
+	struct vm_clock *clock = &vm->clock;
+
+	raw_spin_lock_init(&clock->lock);
+	clock->boot_ns = boot_ns(&clock->host_tsc);
+	clock->offset = -(s64)clock->boot_ns;
+	vm->default_tsc_khz = tsc_khz;
+}
+
+/* An unstable TSC makes the pair worthless with time: take a new one. */
+static void refresh_reference(struct vm_clock *clock)
+{
+	lockdep_assert_held(&clock->lock);
+	if (unlikely(check_tsc_unstable()))
+		clock->boot_ns = boot_ns(&clock->host_tsc);
+}
+
+u64 clock_read(struct vm *vm, u64 *host_tsc)
+{
+	struct vm_clock *clock = &vm->clock;
+	unsigned long flags;
+	u64 now, ns;
+
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	refresh_reference(clock);
+	now = rdtsc_ordered();
+	ns = clock->boot_ns + clock->offset + ticks_to_ns(now - clock->host_tsc);
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+	if (host_tsc)
+		*host_tsc = now;
+	return ns;
+}
+
+void clock_set(struct vm *vm, u64 ns)
+{
+	struct vm_clock *clock = &vm->clock;
+	struct vcpu *vcpu;
+	unsigned long flags;
+	unsigned int i;
+
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	clock->boot_ns = boot_ns(&clock->host_tsc);
+	clock->offset = (s64)(ns - clock->boot_ns);
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+	vm_for_each_vcpu(vm, i, vcpu)
+		vcpu_request(vcpu, REQUEST_CLOCK);
+}
+
+static void set_offset(struct vcpu *vcpu, u64 offset)
+{
+	vcpu->state.tsc_offset = offset;
+	vcpu_dirty(vcpu, X86_GROUP_TSC);
+	set_bit(REQUEST_CLOCK, &vcpu->requests);
+}
+
+void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
+{
+	struct vm_clock *clock = &vcpu->vm->clock;
+	u64 now, course, tolerance = tsc_khz * 1000ULL * SAME_TSC_SECONDS;
+	unsigned long flags;
+
+	if (by == X86_MSR_BY_GUEST) {
+		set_offset(vcpu, value - rdtsc_ordered());
+		return;
+	}
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	now = rdtsc_ordered();
+	course = clock->last_write_value + (now - clock->last_write_host);
+	/* Within the tolerance on either side: the vCPUs' TSCs are to be one. */
+	if (!clock->written || check_tsc_unstable() ||
+	    (value && value - course + tolerance > 2 * tolerance)) {
+		clock->last_write_offset = value - now;
+		clock->written = true;
+	}
+	clock->last_write_value = value;
+	clock->last_write_host = now;
+	set_offset(vcpu, clock->last_write_offset);
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+}
+
+void clock_update_guest(struct vcpu *vcpu)
+{
+	struct vm_clock *clock = &vcpu->vm->clock;
+	u64 gpa = vcpu->pv.clock_msr & ~1ULL;
+	struct pvclock_vcpu_time_info info = {};
+	unsigned long flags;
+
+	if (!(vcpu->pv.clock_msr & 1))
+		return;
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	refresh_reference(clock);
+	info.tsc_timestamp = clock->host_tsc + vcpu->state.tsc_offset;
+	info.system_time = clock->boot_ns + clock->offset;
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+	pvclock_scale(tsc_khz, &info.tsc_shift, &info.tsc_to_system_mul);
+	if (!check_tsc_unstable())
+		info.flags |= PVCLOCK_TSC_STABLE_BIT;
+	if (vcpu->pv.guest_stopped)
+		info.flags |= PVCLOCK_GUEST_STOPPED;
+	vcpu->pv.guest_stopped = false;
+
+	/* Odd while it changes; a guest that gave a bad address gets no time. */
+	info.version = vcpu->pv.version | 1;
+	if (gmem_write(vcpu->vm, gpa, &info.version, sizeof(info.version)))
+		return;
+	smp_wmb();
+	gmem_write(vcpu->vm, gpa + sizeof(info.version), (u8 *)&info + sizeof(info.version),
+		   sizeof(info) - sizeof(info.version));
+	smp_wmb();
+	vcpu->pv.version = info.version + 1;
+	gmem_write(vcpu->vm, gpa, &vcpu->pv.version, sizeof(vcpu->pv.version));
+}
+
+int clock_write_wall(struct vcpu *vcpu, u64 gpa)
+{
+	struct pvclock_wall_clock wall = {};
+	u64 ns = ktime_get_real_ns() - clock_read(vcpu->vm, NULL);
+	u32 nsec;
+	int err;
+
+	/* The guest may have left any version there: end on the next even one. */
+	err = gmem_read(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	if (err)
+		return err;
+	wall.version |= 1;
+	err = gmem_write(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	if (err)
+		return err;
+	wall.sec = div_u64_rem(ns, NSEC_PER_SEC, &nsec);
+	wall.nsec = nsec;
+	smp_wmb();
+	err = gmem_write(vcpu->vm, gpa, &wall, sizeof(wall));
+	wall.version++;
+	smp_wmb();
+	return err ?: gmem_write(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+}
