@@ -61,8 +61,16 @@ endif
 
 # --- tests
 
-selftests: deps ## build the test programs
+ROOTMODE = $(BUILD)/selftests/module/rootmode.ko
+
+selftests: deps $(ROOTMODE) ## build the test programs
 	@$(MAKE) --no-print-directory -C selftests BUILD=$(BUILD)
+
+# A module of the tests' own: looks whether unloading kvirt left a CPU in VMX or SVM mode.
+$(ROOTMODE): selftests/module/rootmode/rootmode.c $(KERNEL)/release
+	@mkdir -p $(BUILD)/rootmode && cp selftests/module/rootmode/* $(BUILD)/rootmode/
+	@$(MAKE) -s -C $(KERNEL)/headers/build M=$(BUILD)/rootmode modules
+	@install -D -m 755 $(BUILD)/rootmode/rootmode.ko $@
 
 # --- the emulated hosts
 
@@ -92,6 +100,13 @@ host-run: hosts ## run CMD='...' in an emulated host: HOST=svm|vmx, ARGS= for it
 
 export CMD
 
+CHECK ?=
+check: hosts ## run all tests (CHECK='--host svm --only GLOB' for some)
+	@selftests/run $(CHECK)
+
+shell: hosts ## a prompt of an emulated host: HOST=svm|vmx
+	@$(hosts-script) --shell $(ARGS)
+
 clean: ## remove what was built, keep the downloaded kernel
 	@[ ! -d userspace/vmrun ] || [ ! -e userspace/vmrun/Makefile ] || $(MAKE) --no-print-directory -C userspace/vmrun clean
 	rm -rf $(filter-out $(KERNEL),$(wildcard $(BUILD)/*))
@@ -99,4 +114,4 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all help build deps kernel module vmrun selftests hosts host-run clean distclean
+.PHONY: all help build deps kernel module vmrun selftests hosts host-run check shell clean distclean

@@ -138,28 +138,27 @@ static inline bool chip_lapic_x2apic(const struct chip_lapic *l)
 	return l->base & LAPIC_BASE_EXTD;
 }
 
-/* The highest bit of a 256-bit set, 0 when it is empty. */
-static inline unsigned int chip_lapic_top(const u64 set[4])
-{
-	unsigned int word;
-
-	for (word = 3; !set[word]; word--) {
-		if (!word)
-			return 0;
-	}
-	return word * 64 + 63 - (unsigned int)__builtin_clzll(set[word]);
-}
-
 /*
  * chip_lapic_pending() - the vector to deliver now: the highest in IRR whose
  * class is above the processor priority; 0 when there is none. Hot.
  */
 static inline unsigned int chip_lapic_pending(const struct chip_lapic *l)
 {
-	unsigned int top = chip_lapic_top(l->irr);
+	u64 top = l->irr[3];
+	unsigned int base = 192;
 
-	return (top & 0xf0) > (l->ppr & 0xf0) && chip_lapic_hw_enabled(l) ? top : 0;
+	if (!top) {
+		if (!(l->irr[2] | l->irr[1] | l->irr[0]))
+			return 0;
+		for (base = 128; !(top = l->irr[base / 64]); base -= 64)
+			;
+	}
+	base += 63 - (unsigned int)__builtin_clzll(top);
+	return (base & 0xf0) > (l->ppr & 0xf0) && chip_lapic_hw_enabled(l) ? base : 0;
 }
+
+/* The highest vector in IRR, whatever the priority (for the TPR threshold); 0: none. */
+unsigned int chip_lapic_highest_irr(const struct chip_lapic *l);
 
 /* An access to register offset @reg needs the time; all others may pass 0 for it. */
 static inline bool chip_lapic_needs_time(u32 reg)

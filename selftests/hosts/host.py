@@ -36,7 +36,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 TIMEOUT, BROKEN, DIRTY = 124, 125, 126
 
 BAD = re.compile(
-    r"WARNING: |\bBUG:|kernel BUG at|\bOops\b|Call Trace:|general protection fault|unchecked MSR access|"
+    r"\] WARNING: |\bBUG:|kernel BUG at|\bOops\b|Call Trace:|general protection fault|unchecked MSR access|"
     r"INFO: (task|rcu|possible|suspicious|trying)|possible (recursive|circular) locking|inconsistent lock state|"
     r"suspicious RCU usage|scheduling while atomic|sleeping function called|refcount_t: |list_(add|del) corruption|"
     r"soft lockup|hard LOCKUP|KASAN|UBSAN|kmemleak|Bad page|stack-protector|double fault|kernel tried to execute|"
@@ -83,6 +83,7 @@ class Console:
         self.release = None
         self.status = None
         self.panic = False
+        self.tail = []              # the last lines, whoever said them
         self.last = time.monotonic()
 
     def step(self):
@@ -127,6 +128,7 @@ class Console:
             self.say(line)
 
     def say(self, line):
+        self.tail = self.tail[-59:] + [line]
         if self.echo and (self.section == "job" or self.panic or self.echo == "all" or BAD.search(line)):
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
@@ -147,6 +149,9 @@ class Host:
             if not os.path.exists(os.path.join(self.build, needed)):
                 sys.exit("%s: %s is missing; run make first" % (self.name, os.path.join(self.build, needed)))
         self.dir = None
+        self.deadline = None        # monotonic; a caller may move it while the job runs
+        self.quiet = False          # complain() keeps its words in said
+        self.said = None
 
     # Given by the subclass.
     def command(self):
@@ -181,8 +186,12 @@ class Host:
         return newc(entries)
 
     def prepare(self, job, shell):
-        os.makedirs(os.path.join(self.build, "hosts"), exist_ok=True)
-        self.dir = tempfile.mkdtemp(prefix=self.name + ".", dir=os.path.join(self.build, "hosts"))
+        folder = os.path.join(self.build, "hosts")
+        for left in os.listdir(folder):             # by a driver that was killed
+            owner = re.match(self.name + r"\.(\d+)\.", left)
+            if owner and not os.path.exists("/proc/" + owner.group(1)):
+                shutil.rmtree(os.path.join(folder, left), ignore_errors=True)
+        self.dir = tempfile.mkdtemp(prefix="%s.%d." % (self.name, os.getpid()), dir=folder)
         with open(self.path("initrd"), "wb") as out:
             for archive in ("hosts/base.cpio", "hosts/payload.cpio"):
                 with open(os.path.join(self.build, archive), "rb") as f:
@@ -195,8 +204,7 @@ class Host:
         process, console = None, Console(self.path("serial"), echo, on_line)
         try:
             with open(self.path("emulator.log"), "wb") as out:
-                process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=out,
-                                           stderr=subprocess.STDOUT, start_new_session=True)
+                process = self.start(self.command(), out)
             status = self.follow(process, console, timeout)
         finally:
             if process:
@@ -222,23 +230,22 @@ class Host:
                 self.complain("did not boot within %d s" % self.boot_allowance)
                 self.show_emulator_log()
                 return BROKEN
-            if now - start > timeout:
-                self.complain("the job did not end within %d s" % timeout)
+            if now - start > timeout or self.deadline and now > self.deadline:
+                self.complain("the job did not end within its time (%d s)" % (now - start))
                 return TIMEOUT
             time.sleep(0.02)
         if console.status is None:
             self.complain("the host's kernel panicked")
             return BROKEN
         bad = suspicious(console.boot_log, True) + suspicious(console.klog, False)
-        if bad:
+        if bad and not self.quiet:
             self.complain("the host's kernel log is not clean:")
             for line in bad[:5]:
                 print("    " + line)
             print("--- kernel log since boot")
             print("\n".join(console.klog))
             print("---")
-            return console.status or DIRTY
-        return console.status
+        return console.status or (DIRTY if bad else 0)
 
     def shell(self, job):
         """The host's console on this terminal. Ctrl-A x ends it at once."""
@@ -248,8 +255,7 @@ class Host:
         process = None
         try:
             with open(self.path("emulator.log"), "wb") as out:
-                process = subprocess.Popen(self.shell_command(os.ttyname(slave)), stdin=subprocess.DEVNULL, stdout=out,
-                                           stderr=subprocess.STDOUT, start_new_session=True)
+                process = self.start(self.shell_command(os.ttyname(slave)), out)
             print("%s: booting; leave with Ctrl-D, or Ctrl-A x at once" % self.name)
             self.bridge(master, process)
         finally:
@@ -288,6 +294,11 @@ class Host:
             if saved:
                 termios.tcsetattr(keys, termios.TCSADRAIN, saved)
 
+    def start(self, command, log):
+        """The emulator, which does not outlive us however we end."""
+        return subprocess.Popen(["setpriv", "--pdeathsig", "KILL"] + command, stdin=subprocess.DEVNULL, stdout=log,
+                                stderr=subprocess.STDOUT, start_new_session=True)
+
     def kill(self, process):
         """The emulator and whatever it was started through, all in one session of their own."""
         try:
@@ -297,8 +308,9 @@ class Host:
         process.wait()
 
     def complain(self, what):
-        print("%s: %s" % (self.name, what))
-        sys.stdout.flush()
+        self.said = what
+        if not self.quiet:
+            print("%s: %s" % (self.name, what), flush=True)
 
     def show_emulator_log(self):
         with open(self.path("emulator.log"), errors="replace") as f:

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Debian's own kernel boots to user space under vmrun and powers off.
+#
+#   linux.sh [--alone] [--cpus N] --dev PATH     --alone: with KVM unloaded
+
+. /tests/lib/ktap.sh
+
+cpus=1 dev=/dev/kvirt alone=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--alone) alone=1; shift; continue ;;
+	--cpus) cpus=$2 ;;
+	--dev) dev=$2 ;;
+	*) exit 2 ;;
+	esac
+	shift 2
+done
+
+said()
+{
+	grep -q "$1" /tmp/guest.out
+}
+
+no_complaint()
+{
+	! grep -E 'WARNING:|BUG:|Oops|Call Trace|soft lockup|Unhandled|clocksource.*unstable' /tmp/guest.out
+}
+
+[ -z "$alone" ] || kvm unload || exit 1
+
+plan 7
+guest --accel "$dev" -c "$cpus" -m 256 >/tmp/guest.out 2>&1
+status=$?
+sed 's/^/# /' /tmp/guest.out
+check "vmrun ends with 0 ($status)" [ $status -eq 0 ]
+check "the guest runs the kernel it was given" said "^guest: Linux $(uname -r) x86_64"
+check "its CPUs are online" said "^guest: cpu .*, $cpus online"
+check "its clock is kvm-clock" said "^guest: clocksource kvm-clock"
+check "it has its memory" said "^guest: memory 2[0-9]* kB"
+check "its user space ended in order" said "^guest: done"
+check "its kernel does not complain" no_complaint
+finish
