@@ -96,7 +96,7 @@ enum x86_group {
 	X86_GROUP_SHADOW	= BIT(2),	/* shadow (interruptibility) */
 	X86_GROUP_NMI_MASK	= BIT(3),	/* nmi_masked */
 	X86_GROUP_RSP		= BIT(4),	/* gpr[RSP], held by both control blocks */
-	X86_GROUP_SEGMENTS	= BIT(5),	/* seg[] */
+	X86_GROUP_SEGMENTS	= BIT(5),	/* seg[] but CS and SS */
 	X86_GROUP_TABLES	= BIT(6),	/* gdtr, idtr */
 	X86_GROUP_CR0		= BIT(7),	/* cr0 */
 	X86_GROUP_CR3		= BIT(8),	/* cr3, pdptr[] */
@@ -109,9 +109,10 @@ enum x86_group {
 	X86_GROUP_DEBUG		= BIT(15),	/* dr7 (dr0 to dr3 and dr6 are kept here alone) */
 	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
+	X86_GROUP_CODE		= BIT(18),	/* seg[CS], seg[SS]: mode and CPL */
 };
 
-#define X86_GROUPS_ALL		(BIT(18) - 1)
+#define X86_GROUPS_ALL		(BIT(19) - 1)
 /* What only neutral code writes: never pulled, always valid. */
 #define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER)
 
@@ -161,13 +162,13 @@ static inline bool x86_long_mode(const struct x86_state *s)
 	return s->efer & X86_EFER_LMA_BIT;
 }
 
-/* 64-bit mode proper: long mode with CS.L. Needs EFER and SEGMENTS valid. */
+/* 64-bit mode proper: long mode with CS.L. Needs EFER and CODE valid. */
 static inline bool x86_64bit_mode(const struct x86_state *s)
 {
 	return x86_long_mode(s) && (s->seg[X86_CS].attributes & X86_SEG_L);
 }
 
-/* CPL is SS.DPL on both vendors. Needs SEGMENTS and CR0 valid. */
+/* CPL is SS.DPL on both vendors. Needs CODE and CR0 valid. */
 static inline unsigned int x86_cpl(const struct x86_state *s)
 {
 	if (!(s->cr0 & X86_CR0_PE))
