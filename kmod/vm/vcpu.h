@@ -238,7 +238,8 @@ static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request reques
 
 /*
  * Make every vCPU of @vm that is inside a window leave it, and wait until it has;
- * those outside see the request at their next entry. Process context, no spinlock held.
+ * those outside see the request at their next entry. Does not sleep; interrupts on. The
+ * caller may hold spinlocks that no window takes (memory notifiers do), so no allocation.
  */
 void vm_request_all(struct vm *vm, enum vcpu_request request);
 

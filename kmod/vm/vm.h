@@ -83,7 +83,7 @@ struct vm {
 	u32 boot_vcpu_id;		/* l */
 
 	struct mutex slots_lock;	/* changes of memory slots */
-	struct slots *slots;		/* s: RCU pointer, vm/slots.c */
+	struct slots __rcu *slots;	/* s: vm/slots.c */
 	struct srcu_struct srcu;
 	struct npt npt;
 	struct vm_invalidation invalidation;

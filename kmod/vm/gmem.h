@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only way to guest memory: a guest-physical address and a length, never a pointer.
+ * Each byte is read once into the caller's memory (R1). All through the user address of
+ * the slot, so the host's page protection holds for us as for the process.
+ *
+ * All give 0, -ENOENT (no slot at some byte: MMIO), -EROFS (write into a read-only
+ * slot: MMIO), -EFAULT (the process has nothing there). A write that fails may have
+ * written the bytes before the place that failed. current->mm must be vm->mm.
+ */
+#ifndef KVIRT_VM_GMEM_H
+#define KVIRT_VM_GMEM_H
+
+#include <linux/types.h>
+
+struct vm;
+
+/* May sleep, interrupts on, no window open. */
+int gmem_read(struct vm *vm, u64 gpa, void *to, size_t len);
+int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len);
+
+/*
+ * Any context of the owner's thread, so inside a window too: never sleep, never fault.
+ * -EAGAIN instead of -EFAULT: close the window and use the other form.
+ */
+int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len);
+int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len);
+
+#endif
