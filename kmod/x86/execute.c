@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The arithmetic of MMIO instructions and the addresses of string I/O. Memory is
+ * touched by the caller alone; the exits to user space in the middle are run/io.c's.
+ */
+#include "execute.h"
+
+#include "walk.h"
+
+#define CF	X86_EFLAGS_CF
+#define AF	X86_EFLAGS_AF
+#define ZF	X86_EFLAGS_ZF
+#define OF	X86_EFLAGS_OF
+#define ARITHMETIC (CF | X86_EFLAGS_PF | AF | ZF | X86_EFLAGS_SF | OF)
+
+static u64 mask_of(unsigned int size)
+{
+	return ~0ULL >> (64 - 8 * size);
+}
+
+static u64 extend(u64 value, unsigned int size)
+{
+	unsigned int shift = 64 - 8 * size;
+
+	return (u64)((s64)(value << shift) >> shift);
+}
+
+/* Registers as operands: 32-bit writes clear the upper half, smaller ones keep the rest. */
+
+static u64 gpr_read(const struct x86_state *s, u8 reg, unsigned int size)
+{
+	if (reg >= X86_HIGH_BYTE)
+		return (s->gpr[reg & 3] >> 8) & 0xff;
+	return s->gpr[reg & 15] & mask_of(size);
+}
+
+static void gpr_write(struct x86_state *s, u8 reg, unsigned int size, u64 value)
+{
+	u64 mask = mask_of(size);
+	u64 *gpr = &s->gpr[reg & (reg >= X86_HIGH_BYTE ? 3 : 15)];
+
+	if (reg >= X86_HIGH_BYTE)
+		*gpr = (*gpr & ~0xff00ULL) | (value & 0xff) << 8;
+	else if (size == 4)
+		*gpr = (u32)value;
+	else
+		*gpr = (*gpr & ~mask) | (value & mask);
+}
+
+/* A count or address register: address-size wraps as a register write does. */
+static void gpr_add(struct x86_state *s, u8 reg, unsigned int addr_size, u64 n)
+{
+	gpr_write(s, reg, addr_size, s->gpr[reg] + n);
+}
+
+/* Zero, sign and parity of a result. */
+static u64 flags_of(u64 result, unsigned int size)
+{
+	u64 flags = 0;
+
+	if (!(result & mask_of(size)))
+		flags |= ZF;
+	if ((result >> (8 * size - 1)) & 1)
+		flags |= X86_EFLAGS_SF;
+	if (!__builtin_parity(result & 0xff))
+		flags |= X86_EFLAGS_PF;
+	return flags;
+}
+
+static u64 add(u64 a, u64 b, u64 carry, unsigned int size, u64 *flags)
+{
+	u64 mask = mask_of(size), r = (a + b + carry) & mask;
+	/* Carries out of each bit (Hacker's Delight, 2-13). */
+	u64 carries = (a & b) | ((a | b) & ~r);
+	unsigned int top = 8 * size - 1;
+
+	*flags = flags_of(r, size);
+	*flags |= (carries >> top) & 1 ? CF : 0;
+	*flags |= (carries >> 3) & 1 ? AF : 0;
+	*flags |= ((a ^ r) & (b ^ r)) >> top & 1 ? OF : 0;
+	return r;
+}
+
+static u64 sub(u64 a, u64 b, u64 borrow, unsigned int size, u64 *flags)
+{
+	u64 mask = mask_of(size), r = (a - b - borrow) & mask;
+	u64 borrows = (~a & b) | ((~a | b) & r);
+	unsigned int top = 8 * size - 1;
+
+	*flags = flags_of(r, size);
+	*flags |= (borrows >> top) & 1 ? CF : 0;
+	*flags |= (borrows >> 3) & 1 ? AF : 0;
+	*flags |= ((a ^ b) & (a ^ r)) >> top & 1 ? OF : 0;
+	return r;
+}
+
+static void set_flags(u64 *rflags, u64 changed, u64 flags)
+{
+	*rflags = (*rflags & ~changed) | (flags & changed);
+}
+
+/* dst = a op b; the logic instructions leave AF undefined: cleared, as CPUs do. */
+static u64 alu(u8 op, u64 a, u64 b, unsigned int size, u64 *rflags)
+{
+	u64 carry = *rflags & CF ? 1 : 0, flags, r;
+
+	switch (op) {
+	case X86_OP_ADD: case X86_OP_XADD:
+		r = add(a, b, 0, size, &flags);
+		break;
+	case X86_OP_ADC:
+		r = add(a, b, carry, size, &flags);
+		break;
+	case X86_OP_SBB:
+		r = sub(a, b, carry, size, &flags);
+		break;
+	case X86_OP_OR:
+		r = a | b;
+		flags = flags_of(r, size);
+		break;
+	case X86_OP_AND: case X86_OP_TEST:
+		r = a & b;
+		flags = flags_of(r, size);
+		break;
+	case X86_OP_XOR:
+		r = a ^ b;
+		flags = flags_of(r, size);
+		break;
+	case X86_OP_NEG:
+		r = sub(0, a, 0, size, &flags);
+		break;
+	case X86_OP_INC:
+		r = add(a, 1, 0, size, &flags);
+		set_flags(rflags, ARITHMETIC & ~CF, flags);
+		return r;
+	case X86_OP_DEC:
+		r = sub(a, 1, 0, size, &flags);
+		set_flags(rflags, ARITHMETIC & ~CF, flags);
+		return r;
+	default:			/* SUB, CMP, CMPXCHG, CMPS, SCAS */
+		r = sub(a, b, 0, size, &flags);
+	}
+	set_flags(rflags, ARITHMETIC, flags);
+	return r;
+}
+
+static u64 bit_test(u8 op, u64 a, u64 bit, u64 *rflags)
+{
+	u64 mask = 1ULL << bit;
+
+	set_flags(rflags, CF, a & mask ? CF : 0);
+	switch (op) {
+	case X86_OP_BTS:
+		return a | mask;
+	case X86_OP_BTR:
+		return a & ~mask;
+	case X86_OP_BTC:
+		return a ^ mask;
+	}
+	return a;
+}
+
+static u64 swap_bytes(u64 value, unsigned int size)
+{
+	return __builtin_bswap64(value) >> (64 - 8 * size);
+}
+
+u64 x86_effective(const struct x86_insn *insn, const struct x86_state *s)
+{
+	u64 ea = insn->disp;
+
+	if (insn->base != X86_NO_REG)
+		ea += s->gpr[insn->base & 15];
+	if (insn->index != X86_NO_REG)
+		ea += s->gpr[insn->index & 15] << insn->scale;
+	if (insn->rip_relative)
+		ea += s->rip + insn->len;
+	return ea & mask_of(insn->addr_size);
+}
+
+u8 x86_linear(const struct x86_state *s, enum x86_seg seg, u64 offset, unsigned int size,
+	      u32 access, u64 *linear)
+{
+	const struct x86_segment *g = &s->seg[seg];
+	u8 vector = seg == X86_SS ? X86_SSF : X86_GP;
+	unsigned int bits = s->cr4 & X86_CR4_LA57 ? 57 : 48;
+	u16 type = g->attributes & X86_SEG_TYPE;
+	u64 last, top;
+
+	if (x86_64bit_mode(s)) {
+		*linear = offset + (seg == X86_FS || seg == X86_GS ? g->base : 0);
+		if (!x86_canonical(*linear, bits) || !x86_canonical(*linear + size - 1, bits))
+			return vector;
+		return 0;
+	}
+
+	*linear = (u32)(g->base + offset);
+	last = (u32)offset + (u64)size - 1;
+	if (!(s->cr0 & X86_CR0_PE) || (s->rflags & X86_RFLAGS_VM))
+		return last > g->limit ? vector : 0;
+
+	if (g->unusable || !(g->attributes & X86_SEG_P))
+		return vector;
+	if (type & 8) {			/* code: never writable, readable by bit 1 */
+		if ((access & X86_ACCESS_WRITE) || !(type & 2))
+			return vector;
+	} else if ((access & X86_ACCESS_WRITE) && !(type & 2)) {
+		return vector;
+	}
+	if ((type & 0xc) == 4) {	/* expand-down: above the limit */
+		top = g->attributes & X86_SEG_DB ? 0xffffffff : 0xffff;
+		return (u32)offset <= g->limit || last > top ? vector : 0;
+	}
+	return last > g->limit ? vector : 0;
+}
+
+/* Plan one access. Return: 0 or the vector to raise. */
+static u8 plan(struct x86_mmio *m, const struct x86_state *s, u8 seg, u64 offset, u8 size,
+	       bool write)
+{
+	struct x86_mmio_access *a = &m->access[m->n++];
+
+	a->size = size;
+	a->write = write;
+	a->lock = m->insn.lock || m->insn.op == X86_OP_XCHG;
+	a->stack = seg == X86_SS;
+	return x86_linear(s, seg, offset, size, write ? X86_ACCESS_WRITE : 0, &a->linear);
+}
+
+static unsigned int stack_bytes(const struct x86_state *s)
+{
+	if (x86_64bit_mode(s))
+		return 8;
+	return s->seg[X86_SS].attributes & X86_SEG_DB ? 4 : 2;
+}
+
+static bool is_string(u8 op)
+{
+	return op >= X86_OP_MOVS && op <= X86_OP_SCAS;
+}
+
+static u8 plan_string(struct x86_mmio *m, const struct x86_state *s)
+{
+	const struct x86_insn *insn = &m->insn;
+	u64 mask = mask_of(insn->addr_size);
+	u64 from = s->gpr[X86_RSI] & mask, to = s->gpr[X86_RDI] & mask;
+	u8 fault = 0;
+
+	if (insn->rep && !(s->gpr[X86_RCX] & mask)) {
+		m->idle = true;
+		return 0;
+	}
+	if (insn->op == X86_OP_MOVS || insn->op == X86_OP_LODS || insn->op == X86_OP_CMPS)
+		fault = plan(m, s, insn->seg, from, insn->op_size, false);
+	if (!fault && insn->op != X86_OP_LODS)
+		fault = plan(m, s, X86_ES, to, insn->op_size,
+			     insn->op == X86_OP_MOVS || insn->op == X86_OP_STOS);
+	return fault;
+}
+
+static u8 plan_stack(struct x86_mmio *m, const struct x86_state *s)
+{
+	const struct x86_insn *insn = &m->insn;
+	unsigned int bytes = stack_bytes(s);
+	u64 mask = mask_of(bytes), ea;
+	u8 fault = 0;
+
+	if (insn->op == X86_OP_PUSH) {
+		m->rsp = s->gpr[X86_RSP] - insn->op_size;
+		if (insn->src == X86_MEM)
+			fault = plan(m, s, insn->seg, x86_effective(insn, s), insn->op_size, false);
+		return fault ? fault : plan(m, s, X86_SS, m->rsp & mask, insn->op_size, true);
+	}
+	m->rsp = s->gpr[X86_RSP] + insn->op_size;
+	fault = plan(m, s, X86_SS, s->gpr[X86_RSP] & mask, insn->op_size, false);
+	if (fault || insn->dst != X86_MEM)
+		return fault;
+	/* POP computes its memory operand's address after RSP has moved. */
+	ea = x86_effective(insn, s);
+	if (insn->base == X86_RSP)
+		ea = (ea + insn->op_size) & mask_of(insn->addr_size);
+	return plan(m, s, insn->seg, ea, insn->op_size, true);
+}
+
+/* BT and its kin reach beyond the operand when the bit offset is a register. */
+static u64 bit_offset_bytes(const struct x86_mmio *m, const struct x86_state *s)
+{
+	const struct x86_insn *insn = &m->insn;
+	u64 bits;
+
+	if (insn->op < X86_OP_BT || insn->op > X86_OP_BTC || insn->src != X86_REG)
+		return 0;
+	bits = extend(gpr_read(s, insn->reg, insn->op_size), insn->op_size);
+	return (u64)((s64)bits >> 3) & ~((u64)insn->op_size - 1);
+}
+
+static u8 plan_plain(struct x86_mmio *m, const struct x86_state *s)
+{
+	const struct x86_insn *insn = &m->insn;
+	u64 ea = (x86_effective(insn, s) + bit_offset_bytes(m, s)) & mask_of(insn->addr_size);
+	bool load = insn->src == X86_MEM;
+	bool move = insn->op == X86_OP_MOV || insn->op == X86_OP_MOVBE ||
+		    insn->op == X86_OP_VECTOR;
+	bool store = !load && insn->op != X86_OP_CMP && insn->op != X86_OP_TEST &&
+		     insn->op != X86_OP_BT;
+	u8 size = load ? insn->src_size : insn->op_size, fault = 0;
+
+	if (!move || load)
+		fault = plan(m, s, insn->seg, ea, size, false);
+	if (!fault && store)
+		fault = plan(m, s, insn->seg, ea, size, true);
+	return fault;
+}
+
+static void put(struct x86_mmio *m, u64 value)
+{
+	memcpy(m->data, &value, sizeof(value));
+}
+
+static u64 take(const struct x86_mmio *m, unsigned int size)
+{
+	u64 value;
+
+	memcpy(&value, m->data, sizeof(value));
+	return value & mask_of(size);
+}
+
+/* With all operands there: what to write, and the flags. */
+static void compute(struct x86_mmio *m)
+{
+	const struct x86_insn *insn = &m->insn;
+	u64 a = m->mem, b = m->operand;
+	unsigned int size = insn->op_size;
+
+	switch (insn->op) {
+	case X86_OP_ADD: case X86_OP_OR: case X86_OP_ADC: case X86_OP_SBB:
+	case X86_OP_AND: case X86_OP_SUB: case X86_OP_XOR: case X86_OP_CMP:
+		if (insn->dst == X86_MEM)
+			m->result = alu(insn->op, a, b, size, &m->rflags);
+		else
+			m->result = alu(insn->op, b, a, size, &m->rflags);
+		break;
+	case X86_OP_TEST: case X86_OP_INC: case X86_OP_DEC: case X86_OP_NEG: case X86_OP_XADD:
+		m->result = alu(insn->op, a, b, size, &m->rflags);
+		break;
+	case X86_OP_NOT:
+		m->result = ~a;
+		break;
+	case X86_OP_BT: case X86_OP_BTS: case X86_OP_BTR: case X86_OP_BTC:
+		m->result = bit_test(insn->op, a, b & (8 * size - 1), &m->rflags);
+		break;
+	case X86_OP_CMPXCHG:
+		alu(X86_OP_CMP, m->acc, a, size, &m->rflags);
+		m->result = m->rflags & ZF ? b : a;
+		break;
+	case X86_OP_MOVSX:
+		m->result = extend(a, insn->src_size);
+		break;
+	case X86_OP_MOVBE:
+		m->result = swap_bytes(insn->dst == X86_MEM ? b : a, size);
+		break;
+	case X86_OP_CMPS:
+		alu(X86_OP_CMP, m->mem, m->mem2, size, &m->rflags);
+		break;
+	case X86_OP_SCAS:
+		alu(X86_OP_CMP, m->acc, a, size, &m->rflags);
+		break;
+	case X86_OP_MOV: case X86_OP_PUSH:
+		m->result = insn->src == X86_MEM ? a : b;
+		break;
+	case X86_OP_STOS:
+		m->result = m->acc;
+		break;
+	case X86_OP_XCHG:
+		m->result = b;
+		break;
+	default:	/* MOVZX, MOVS, LODS, POP: what was read; a vector: nothing */
+		m->result = a;
+	}
+	if (insn->op != X86_OP_VECTOR && m->at < m->n)
+		put(m, m->result);
+}
+
+enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *insn,
+				     const struct x86_state *s)
+{
+	bool memory = insn->dst == X86_MEM || insn->src == X86_MEM;
+
+	memset(m, 0, sizeof(*m));
+	m->insn = *insn;
+	m->rflags = s->rflags;
+	m->rsp = s->gpr[X86_RSP];
+	m->acc = s->gpr[X86_RAX] & mask_of(insn->op_size > 8 ? 8 : insn->op_size);
+
+	if (insn->op == X86_OP_VECTOR) {
+		m->vector = insn->dst == X86_MEM ? X86_VECTOR_STORE : X86_VECTOR_LOAD;
+	} else if (insn->src == X86_REG || insn->dst == X86_REG) {
+		m->operand = gpr_read(s, insn->reg, insn->op_size);
+	} else if (insn->src == X86_IMM) {
+		m->operand = insn->imm & mask_of(insn->op_size);
+	} else if (insn->src == X86_ACC) {
+		m->operand = m->acc;
+	}
+
+	if (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP)
+		m->fault = plan_stack(m, s);
+	else if (is_string(insn->op))
+		m->fault = plan_string(m, s);
+	else if (memory && insn->op >= X86_OP_ADD && insn->op <= X86_OP_VECTOR)
+		m->fault = plan_plain(m, s);
+	else
+		return X86_MMIO_UNSUPPORTED;
+	if (m->fault)
+		return X86_MMIO_FAULT;
+	if (m->n && m->access[0].write)
+		compute(m);
+	return X86_MMIO_OK;
+}
+
+bool x86_mmio_next(const struct x86_mmio *m, struct x86_mmio_access *access)
+{
+	if (m->at >= m->n)
+		return false;
+	*access = m->access[m->at];
+	return true;
+}
+
+void x86_mmio_feed(struct x86_mmio *m)
+{
+	const struct x86_mmio_access *a;
+
+	if (m->at >= m->n)
+		return;
+	a = &m->access[m->at++];
+	if (a->write)
+		return;
+	if (m->insn.op == X86_OP_VECTOR) {
+		memset(m->data + a->size, 0, sizeof(m->data) - a->size);
+		return;
+	}
+	if (m->at == 2)		/* CMPS */
+		m->mem2 = take(m, a->size);
+	else
+		m->mem = take(m, a->size);
+	/* The last read makes the result known. */
+	if (m->at == m->n || m->access[m->at].write)
+		compute(m);
+}
+
+/* Move the string registers by @n elements. Return: RCX has reached 0, or there is no REP. */
+static bool string_step(const struct x86_insn *insn, struct x86_state *s, u64 n, bool source,
+			bool destination)
+{
+	u64 step = s->rflags & X86_RFLAGS_DF ? -(u64)insn->op_size : insn->op_size;
+
+	if (source)
+		gpr_add(s, X86_RSI, insn->addr_size, step * n);
+	if (destination)
+		gpr_add(s, X86_RDI, insn->addr_size, step * n);
+	if (!insn->rep)
+		return true;
+	gpr_add(s, X86_RCX, insn->addr_size, -n);
+	return !(s->gpr[X86_RCX] & mask_of(insn->addr_size));
+}
+
+static bool commit_string(const struct x86_mmio *m, struct x86_state *s)
+{
+	const struct x86_insn *insn = &m->insn;
+	bool last;
+
+	if (m->idle)
+		return true;
+	last = string_step(insn, s, 1,
+			   insn->op != X86_OP_STOS && insn->op != X86_OP_SCAS,
+			   insn->op != X86_OP_LODS);
+	if (insn->op == X86_OP_LODS)
+		gpr_write(s, X86_RAX, insn->op_size, m->result);
+	if (insn->op != X86_OP_CMPS && insn->op != X86_OP_SCAS)
+		return last;
+	s->rflags = m->rflags;
+	/* REPE goes on while equal, REPNE while not. */
+	return last || !!(m->rflags & ZF) != (insn->rep == 0xf3);
+}
+
+bool x86_mmio_commit(const struct x86_mmio *m, struct x86_state *s)
+{
+	const struct x86_insn *insn = &m->insn;
+	unsigned int size = insn->op_size;
+
+	if (is_string(insn->op))
+		return commit_string(m, s);
+
+	s->rflags = m->rflags;
+	switch (insn->op) {
+	case X86_OP_CMP: case X86_OP_TEST: case X86_OP_VECTOR: case X86_OP_BT:
+		return true;
+	case X86_OP_PUSH: case X86_OP_POP:
+		gpr_write(s, X86_RSP, stack_bytes(s), m->rsp);
+		if (insn->dst == X86_REG)	/* after RSP: POP RSP takes the value */
+			gpr_write(s, insn->reg, size, m->result);
+		return true;
+	case X86_OP_XCHG: case X86_OP_XADD:
+		gpr_write(s, insn->reg, size, m->mem);
+		return true;
+	case X86_OP_CMPXCHG:
+		/* A 32-bit success leaves RAX whole; a failure loads it. */
+		if (!(m->rflags & ZF))
+			gpr_write(s, X86_RAX, size, m->mem);
+		return true;
+	}
+	if (insn->dst == X86_REG)
+		gpr_write(s, insn->reg, size, m->result);
+	else if (insn->dst == X86_ACC)
+		gpr_write(s, X86_RAX, size, m->result);
+	return true;
+}
+
+void x86_string_io(const struct x86_insn *insn, const struct x86_state *s,
+		   struct x86_string_io *io)
+{
+	bool in = insn->op == X86_OP_INS;
+	u64 mask = mask_of(insn->addr_size);
+
+	memset(io, 0, sizeof(*io));
+	io->size = insn->op_size;
+	io->count = insn->rep ? s->gpr[X86_RCX] & mask : 1;
+	io->down = s->rflags & X86_RFLAGS_DF;
+	io->fault = x86_linear(s, in ? X86_ES : insn->seg,
+			       s->gpr[in ? X86_RDI : X86_RSI] & mask, io->size,
+			       in ? X86_ACCESS_WRITE : 0, &io->linear);
+	if (!io->count)
+		io->fault = 0;
+}
+
+bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n)
+{
+	return string_step(insn, s, n, insn->op == X86_OP_OUTS, insn->op == X86_OP_INS);
+}
