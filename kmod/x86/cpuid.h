@@ -87,6 +87,7 @@ bool x86_cpuid_next(struct x86_cpuid_entry *e);
 #define X86_HAS_PSFD		BIT_ULL(34)
 #define X86_HAS_PCID		BIT_ULL(35)
 #define X86_HAS_KVM		BIT_ULL(36)	/* a KVM signature leaf is there */
+#define X86_HAS_FXSR_OPT	BIT_ULL(37)
 
 /* What one vCPU's table means, computed once when user space sets it. */
 struct x86_guest_features {
@@ -118,7 +119,8 @@ struct x86_cpuid_live {
 
 /*
  * x86_cpuid_set() - make @t of the first @n (at most X86_CPUID_MAX) of t->entry[], and say
- * in @f what it allows. @host_cr4, @host_efer, @host_xcr0: what back end and host can do at most.
+ * in @f what it allows. @host_cr4, @host_efer, @host_xcr0: what back end and host can do at most;
+ * with an empty table that is what CR4 and EFER may hold.
  */
 void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_features *f,
 		   u64 host_cr4, u64 host_efer, u64 host_xcr0);
