@@ -15,7 +15,7 @@
 #ifndef KVIRT_CHIP_LAPIC_H
 #define KVIRT_CHIP_LAPIC_H
 
-#include "../x86/types.h"
+#include "../x86/msr.h"
 
 /* Register offsets in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. */
 #define LAPIC_ID	0x020
@@ -123,9 +123,6 @@ struct chip_lapic_effects {
 	struct irq_message message;
 };
 
-/* Who sets a register: user space may move APIC_BASE between any two modes. */
-enum chip_lapic_origin { LAPIC_BY_GUEST, LAPIC_BY_HOST };
-
 enum chip_lapic_timer { LAPIC_TIMER_OFF, LAPIC_TIMER_NS, LAPIC_TIMER_TSC };
 
 static inline bool chip_lapic_hw_enabled(const struct chip_lapic *l)
@@ -138,27 +135,28 @@ static inline bool chip_lapic_x2apic(const struct chip_lapic *l)
 	return l->base & LAPIC_BASE_EXTD;
 }
 
+/* The highest bit of a 256-bit set, 0 when it is empty. */
+static inline unsigned int chip_lapic_top(const u64 set[4])
+{
+	unsigned int word;
+
+	for (word = 3; !set[word]; word--) {
+		if (!word)
+			return 0;
+	}
+	return word * 64 + 63 - (unsigned int)__builtin_clzll(set[word]);
+}
+
 /*
  * chip_lapic_pending() - the vector to deliver now: the highest in IRR whose
  * class is above the processor priority; 0 when there is none. Hot.
  */
 static inline unsigned int chip_lapic_pending(const struct chip_lapic *l)
 {
-	u64 top = l->irr[3];
-	unsigned int base = 192;
+	unsigned int top = chip_lapic_top(l->irr);
 
-	if (!top) {
-		if (!(l->irr[2] | l->irr[1] | l->irr[0]))
-			return 0;
-		for (base = 128; !(top = l->irr[base / 64]); base -= 64)
-			;
-	}
-	base += 63 - (unsigned int)__builtin_clzll(top);
-	return (base & 0xf0) > (l->ppr & 0xf0) && chip_lapic_hw_enabled(l) ? base : 0;
+	return (top & 0xf0) > (l->ppr & 0xf0) && chip_lapic_hw_enabled(l) ? top : 0;
 }
-
-/* The highest vector in IRR, whatever the priority (for the TPR threshold); 0: none. */
-unsigned int chip_lapic_highest_irr(const struct chip_lapic *l);
 
 /* An access to register offset @reg needs the time; all others may pass 0 for it. */
 static inline bool chip_lapic_needs_time(u32 reg)
@@ -191,8 +189,13 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now,
 int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now,
 			 struct chip_lapic_effects *fx);
 
-/* IA32_APIC_BASE. Gives 0, or -EINVAL for #GP (reserved bits, figure 10-27). */
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum chip_lapic_origin origin,
+/*
+ * IA32_APIC_BASE: 0, or -EINVAL for #GP. chip_lapic_check_base() - may @old become @value
+ * (reserved bits; the transitions of figure 10-27, from which user space is free)?
+ */
+int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits,
+			  enum x86_msr_by by);
+int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by,
 			struct chip_lapic_effects *fx);
 
 /* IA32_TSC_DEADLINE: reads as 0 and ignores writes outside of that timer mode. */

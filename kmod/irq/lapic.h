@@ -15,16 +15,16 @@
 #include "../vm/vm.h"
 
 /*
- * lapic_create() - give @vcpu a LAPIC in its power-up state; before the vCPU can be
- * seen. 0 or -ENOMEM. lapic_free() undoes it, when nobody can reach the vCPU any more;
- * it waits for the timer, and does nothing without a LAPIC.
+ * lapic_create() - before the vCPU can be seen: APIC_BASE and mp_state as after power-up,
+ * and a LAPIC if the VM has them in the kernel. 0 or -ENOMEM. lapic_free() undoes it,
+ * when nobody can reach the vCPU any more: it waits for the timer.
  */
 int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu);
-/* CPUID or a capability changed what the LAPIC offers. Owner. */
+/* CPUID changed what the LAPIC offers; fine without a LAPIC. Owner. */
 void lapic_configure(struct vcpu *vcpu);
 
-/* KVM_GET_LAPIC, KVM_SET_LAPIC: 0, or -EINVAL for an id that is not the vCPU's. Owner. */
+/* KVM_GET_LAPIC, KVM_SET_LAPIC (4-byte aligned): 0, or -EINVAL for a foreign id. Owner. */
 void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state);
 int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state);
 
@@ -42,12 +42,12 @@ bool lapic_mmio_write(struct vcpu *vcpu, u64 gpa, unsigned int len, const void *
  * (APIC_BASE is kept, the others are -EINVAL, TSC_DEADLINE reads 0). Owner.
  */
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
-int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum chip_lapic_origin origin);
+int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
 
 /*
  * lapic_fast() - may a write of @value to LAPIC register @offset be served inside the
- * window? No for what leaves to user space, and for IPIs to many or of rare kinds.
- * lapic_fast_msr(): the same by MSR number, TSC_DEADLINE included. Owner.
+ * window? All but IPIs to more than 16. lapic_fast_msr(): the same by MSR number; not
+ * APIC_BASE. Owner.
  */
 bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value);
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
@@ -91,11 +91,6 @@ static inline void lapic_acknowledge(struct vcpu *vcpu, unsigned int vector)
 	chip_lapic_acknowledge(vcpu->lapic, vector);
 }
 
-/*
- * Priority class (0 to 15) of the highest vector that waits for a lower TPR; an exit
- * is wanted when CR8 goes below it. 0: none waits. Owner.
- */
-u32 lapic_tpr_threshold(const struct vcpu *vcpu);
 /* The 8259's line, or KVM_INTERRUPT under a split irqchip, may reach this CPU. Owner. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 

@@ -91,7 +91,7 @@ struct vcpu_events {
 };
 
 /* What KVM_RUN has to finish first, after user space has answered an exit: run/complete.c. */
-enum completion {
+enum completion_kind {
 	COMPLETE_NOTHING,
 	COMPLETE_PIO_OUT,	/* step over, if RIP is where it was */
 	COMPLETE_PIO_IN,	/* and RAX gets the data */
@@ -100,7 +100,7 @@ enum completion {
 };
 
 struct vcpu_completion {
-	enum completion kind;
+	enum completion_kind kind;
 	u8 insn_len;
 	u8 size;
 	u32 count;		/* PIO_STRING: elements in the page */

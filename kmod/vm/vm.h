@@ -95,7 +95,7 @@ struct vm {
 	bool x2apic_32bit, x2apic_no_broadcast_quirk;	/* l */
 	u64 disabled_quirks;		/* l, a: KVM_CAP_DISABLE_QUIRKS2 */
 	struct mutex routes_lock;
-	struct routes *routes;		/* r: RCU pointer, irq/route.c */
+	struct routes __rcu *routes;	/* r: irq/route.c */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
 
 	struct vm_clock clock;

@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to
+ * other vCPUs, the timer, INIT and SIPI, and the doors for MMIO, MSRs and state.
+ * Called by run/ and api/; EOIs go on to eoi.c, messages of devices come from route.c.
+ *
+ * A sender sets bits in the target's irq_post, then the request REQUEST_EVENT, which
+ * kicks. The owner takes the request first and the bits after it: none is lost.
+ */
+#include <linux/ktime.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <asm/tsc.h>
+#include "../host/compat.h"
+#include "eoi.h"
+#include "lapic.h"
+
+/* A window serves an IPI to at most this many. */
+#define FAST_TARGETS	16
+/* The hrtimer looks again after this long, so that its arithmetic cannot overflow. */
+#define LONGEST_SECONDS	86400ULL
+
+struct lapic {
+	struct chip_lapic chip;		/* m */
+	u64 armed;			/* m: the vcpu->deadline that the hrtimer is for */
+};
+
+static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx);
+
+/* ------------------------------------------------------------------ creation */
+
+static bool is_boot_vcpu(const struct vcpu *vcpu)
+{
+	return vcpu->id == READ_ONCE(vcpu->vm->boot_vcpu_id);
+}
+
+static u32 chip_features(const struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+	u32 features = 0;
+
+	if (vcpu->guest.has & X86_HAS_X2APIC) {
+		features |= CHIP_LAPIC_X2APIC;
+		/* The IOAPIC in user space may have an EOI register. */
+		if (vm->irqchip == IRQCHIP_SPLIT)
+			features |= CHIP_LAPIC_DIRECTED_EOI;
+	}
+	if (vcpu->guest.has & X86_HAS_TSC_DEADLINE)
+		features |= CHIP_LAPIC_TSC_DEADLINE;
+	if (is_boot_vcpu(vcpu))
+		features |= CHIP_LAPIC_BSP;
+	if (!(READ_ONCE(vm->disabled_quirks) & KVIRT_X86_QUIRK_LINT0_REENABLED))
+		features |= CHIP_LAPIC_LINT0_EXTINT;
+	if (READ_ONCE(vm->x2apic_32bit))
+		features |= CHIP_LAPIC_ID32;
+	return features;
+}
+
+/* Before user space has set CPUID, addresses are as wide as PAE had them. */
+static u32 phys_bits(const struct vcpu *vcpu)
+{
+	return vcpu->guest.maxphyaddr ?: 36;
+}
+
+static enum hrtimer_restart timer_expired(struct hrtimer *timer)
+{
+	struct vcpu *vcpu = container_of(timer, struct vcpu, timer);
+
+	vcpu_request(vcpu, REQUEST_EVENT);
+	return HRTIMER_NORESTART;
+}
+
+static void publish(struct vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->irq_address, chip_lapic_address(vcpu->lapic));
+	set_bit(REQUEST_ROUTES, &vcpu->requests);
+}
+
+int lapic_create(struct vcpu *vcpu)
+{
+	struct lapic *lapic;
+
+	vcpu->apic_base = LAPIC_BASE_DEFAULT | LAPIC_BASE_EN;
+	if (is_boot_vcpu(vcpu))
+		vcpu->apic_base |= LAPIC_BASE_BSP;
+	vcpu->mp_state = KVIRT_MP_STATE_RUNNABLE;
+	if (vcpu->vm->irqchip == IRQCHIP_NONE)
+		return 0;
+	lapic = kzalloc(sizeof(*lapic), GFP_KERNEL_ACCOUNT);
+	if (!lapic)
+		return -ENOMEM;
+	lapic->armed = ~0ULL;
+	hrtimer_setup(&vcpu->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
+	chip_lapic_create(&lapic->chip, vcpu->id, chip_features(vcpu), phys_bits(vcpu));
+	vcpu->lapic = &lapic->chip;
+	if (!is_boot_vcpu(vcpu))
+		vcpu->mp_state = KVIRT_MP_STATE_UNINITIALIZED;
+	publish(vcpu);
+	return 0;
+}
+
+void lapic_free(struct vcpu *vcpu)
+{
+	if (!vcpu->lapic)
+		return;
+	hrtimer_cancel(&vcpu->timer);
+	kfree(container_of(vcpu->lapic, struct lapic, chip));
+	vcpu->lapic = NULL;
+}
+
+void lapic_configure(struct vcpu *vcpu)
+{
+	if (vcpu->lapic)
+		chip_lapic_set_features(vcpu->lapic, chip_features(vcpu), phys_bits(vcpu));
+}
+
+/* ------------------------------------------------------------------ the timer */
+
+bool lapic_timer_due(const struct vcpu *vcpu)
+{
+	return vcpu->deadline != ~0ULL && rdtsc() >= vcpu->deadline;
+}
+
+/* Turn what the chip waits for into a time of the host's TSC; ~0 is never. */
+void lapic_timer_update(struct vcpu *vcpu)
+{
+	u64 when, now, host = rdtsc(), ticks = 0;
+
+	switch (chip_lapic_timer(vcpu->lapic, &when)) {
+	case LAPIC_TIMER_NS:
+		now = ktime_get_ns();
+		if (when > now)
+			ticks = (when - now) * tsc_khz / 1000000;	/* below 2^63 */
+		break;
+	case LAPIC_TIMER_TSC:
+		now = host + vcpu->state.tsc_offset;
+		if (when > now)
+			ticks = when - now;
+		break;
+	default:
+		ticks = ~0ULL;
+	}
+	vcpu->deadline = ticks > ~host ? ~0ULL : host + ticks;
+}
+
+/*
+ * Deliver what is due. The TSC and the clock that one-shot and periodic timers go by
+ * may disagree a little: the clock decides, and the deadline is worked out anew.
+ */
+static void timer_run(struct vcpu *vcpu)
+{
+	struct chip_lapic_effects fx = { 0 };
+	u64 when;
+
+	switch (chip_lapic_timer(vcpu->lapic, &when)) {
+	case LAPIC_TIMER_NS:
+		chip_lapic_timer_run(vcpu->lapic, ktime_get_ns(), &fx);
+		break;
+	case LAPIC_TIMER_TSC:
+		if (lapic_timer_due(vcpu))
+			chip_lapic_timer_expire_tsc(vcpu->lapic, &fx);
+		break;
+	default:
+		return;
+	}
+	fx.what |= LAPIC_FX_TIMER;
+	apply(vcpu, &fx);
+}
+
+void lapic_timer_arm(struct vcpu *vcpu)
+{
+	struct lapic *lapic = container_of(vcpu->lapic, struct lapic, chip);
+	u64 when, now, ticks, longest = LONGEST_SECONDS * 1000 * tsc_khz;
+
+	if (vcpu->deadline == ~0ULL) {
+		lapic_timer_disarm(vcpu);
+		return;
+	}
+	if (lapic->armed == vcpu->deadline && hrtimer_active(&vcpu->timer))
+		return;
+	if (chip_lapic_timer(vcpu->lapic, &when) != LAPIC_TIMER_NS) {
+		now = rdtsc();
+		ticks = vcpu->deadline > now ? vcpu->deadline - now : 0;
+		when = ktime_get_ns() + mul_u64_u32_div(min(ticks, longest), 1000000, tsc_khz);
+	}
+	lapic->armed = vcpu->deadline;
+	hrtimer_start(&vcpu->timer, ns_to_ktime(when), HRTIMER_MODE_ABS_HARD);
+}
+
+/* A callback that runs at this moment does no harm: it only asks to look. */
+void lapic_timer_disarm(struct vcpu *vcpu)
+{
+	struct lapic *lapic = container_of(vcpu->lapic, struct lapic, chip);
+
+	if (lapic->armed == ~0ULL)
+		return;
+	lapic->armed = ~0ULL;
+	hrtimer_try_to_cancel(&vcpu->timer);
+}
+
+/* ------------------------------------------------------------------ delivery */
+
+void irq_post_nmi(struct vcpu *vcpu)
+{
+	/* More than two cannot be told apart by a guest; the owner caps the count. */
+	atomic_inc(&vcpu->post.nmi);
+	vcpu_request(vcpu, REQUEST_EVENT);
+}
+
+/* The trigger mode first: it counts from the moment that the vector is seen. */
+static void post_vector(struct vcpu *vcpu, u8 vector, bool level)
+{
+	atomic64_t *levels = &vcpu->post.level[vector / 64];
+	u64 bit = BIT_ULL(vector % 64);
+
+	if (level)
+		atomic64_or(bit, levels);
+	else if (atomic64_read(levels) & bit)
+		atomic64_andnot(bit, levels);
+	smp_mb__before_atomic();
+	if (!(atomic64_fetch_or(bit, &vcpu->post.vectors[vector / 64]) & bit))
+		vcpu_request(vcpu, REQUEST_EVENT);
+}
+
+/* 1, also when the vector was pending already: so KVM counts. 0: refused. */
+static int post(struct vcpu *vcpu, const struct irq_message *m)
+{
+	switch (m->mode) {
+	case IRQ_FIXED:
+	case IRQ_LOWEST:
+		if (!(READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW))
+			return 0;
+		post_vector(vcpu, m->vector, m->level);
+		return 1;
+	case IRQ_NMI:
+		irq_post_nmi(vcpu);
+		return 1;
+	case IRQ_INIT:
+		clear_bit(IRQ_POST_SIPI, &vcpu->post.signals);
+		set_bit(IRQ_POST_INIT, &vcpu->post.signals);
+		break;
+	case IRQ_SIPI:
+		WRITE_ONCE(vcpu->post.sipi_vector, m->vector);
+		smp_mb__before_atomic();
+		set_bit(IRQ_POST_SIPI, &vcpu->post.signals);
+		break;
+	default:	/* SMI: there is no SMM. ExtINT: only the 8259 has a vector for it. */
+		return 0;
+	}
+	vcpu_request(vcpu, REQUEST_EVENT);
+	return 1;
+}
+
+static bool addresses(const struct irq_message *m, const struct vcpu *source,
+		      const struct vcpu *vcpu)
+{
+	u64 address = READ_ONCE(vcpu->irq_address);
+
+	switch (m->shorthand) {
+	case IRQ_TO_SELF:
+		return vcpu == source;
+	case IRQ_TO_OTHERS:
+		if (vcpu == source)
+			return false;
+		fallthrough;
+	case IRQ_TO_ALL:
+		return address & LAPIC_ADDRESS_HW;
+	default:
+		return chip_lapic_match(address, m);
+	}
+}
+
+/* The next in turn of those addressed that take interrupts: no TPRs are compared. */
+static struct vcpu *choose(struct vm *vm, const struct vcpu *source,
+			   const struct irq_message *m)
+{
+	u32 turn = atomic_inc_return_relaxed(&vm->lowest_priority), count = 0;
+	struct vcpu *vcpu, *chosen = NULL;
+	unsigned int i;
+
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (addresses(m, source, vcpu) && READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW)
+			count++;
+	}
+	if (!count)
+		return NULL;
+	turn %= count;
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (!addresses(m, source, vcpu) ||
+		    !(READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW))
+			continue;
+		chosen = vcpu;
+		if (!turn--)
+			break;
+	}
+	return chosen;
+}
+
+static bool is_broadcast(const struct irq_message *m)
+{
+	return m->dest == ~0U || (m->dest == 0xff && m->dest8);
+}
+
+int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
+{
+	unsigned int i, nr = vm_nr_vcpus(vm);
+	struct vcpu *vcpu;
+	int taken = -1;
+
+	if (m->shorthand == IRQ_TO_DEST && !m->logical && !is_broadcast(m)) {
+		/* Nearly always the id is the index. */
+		if (m->dest < nr) {
+			vcpu = READ_ONCE(vm->vcpus[array_index_nospec(m->dest, nr)]);
+			if (addresses(m, source, vcpu))
+				return post(vcpu, m);
+		}
+	} else if (m->mode == IRQ_LOWEST || m->redirect) {
+		/* A physical broadcast cannot be arbitrated: all take it. */
+		if (m->logical || m->shorthand != IRQ_TO_DEST) {
+			vcpu = choose(vm, source, m);
+			return vcpu ? post(vcpu, m) : -1;
+		}
+	}
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (addresses(m, source, vcpu))
+			taken = (taken < 0 ? 0 : taken) + post(vcpu, m);
+	}
+	return taken;
+}
+
+/* ------------------------------------------------------------------ the owner */
+
+static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx)
+{
+	if (!(fx->what & ~LAPIC_FX_PENDING))
+		return;
+	if (fx->what & LAPIC_FX_TIMER)
+		lapic_timer_update(vcpu);
+	if (fx->what & LAPIC_FX_ADDRESS)
+		publish(vcpu);
+	if (fx->what & LAPIC_FX_EOI)
+		eoi_notify(vcpu, fx->eoi_vector);
+	if (fx->what & LAPIC_FX_SEND)
+		irq_deliver(vcpu->vm, vcpu, &fx->message);
+	if (fx->what & LAPIC_FX_NMI)
+		irq_post_nmi(vcpu);
+	if (fx->what & LAPIC_FX_INIT) {
+		set_bit(IRQ_POST_INIT, &vcpu->post.signals);
+		vcpu_request(vcpu, REQUEST_EVENT);
+	}
+	/* SMI and ExtINT: neither SMM nor an 8259 is here. */
+}
+
+void lapic_drain(struct vcpu *vcpu)
+{
+	struct chip_lapic_effects fx = { 0 };
+	u64 vectors[4], level[4], any = 0;
+	unsigned int i, nmis;
+
+	if (unlikely(atomic_read(&vcpu->post.nmi))) {
+		/* One in its handler leaves room for one more to wait. */
+		nmis = atomic_xchg(&vcpu->post.nmi, 0);
+		vcpu->events.nmi.pending = min(vcpu->events.nmi.pending + nmis, 2U);
+	}
+	if (!vcpu->lapic)
+		return;
+	for (i = 0; i < 4; i++) {
+		vectors[i] = atomic64_read(&vcpu->post.vectors[i]);
+		if (vectors[i])
+			vectors[i] = atomic64_xchg(&vcpu->post.vectors[i], 0);
+		level[i] = atomic64_read(&vcpu->post.level[i]);
+		any |= vectors[i];
+	}
+	if (any)
+		chip_lapic_accept(vcpu->lapic, vectors, level, &fx);
+	apply(vcpu, &fx);
+	if (vcpu->deadline != ~0ULL)
+		timer_run(vcpu);
+}
+
+/* SDM vol. 3, 8.4: INIT puts an application processor to sleep, SIPI starts it. */
+void lapic_apply_signals(struct vcpu *vcpu)
+{
+	struct chip_lapic_effects fx = { 0 };
+	struct x86_state *s = &vcpu->state;
+
+	if (!vcpu->lapic)
+		return;
+	if (test_and_clear_bit(IRQ_POST_INIT, &vcpu->post.signals)) {
+		lapic_drain(vcpu);
+		vcpu_reset(vcpu, VCPU_INIT);
+		chip_lapic_init_signal(vcpu->lapic, &fx);
+		apply(vcpu, &fx);
+		vcpu->mp_state = is_boot_vcpu(vcpu) ? KVIRT_MP_STATE_RUNNABLE :
+						      KVIRT_MP_STATE_INIT_RECEIVED;
+	}
+	if (test_and_clear_bit(IRQ_POST_SIPI, &vcpu->post.signals) &&
+	    vcpu->mp_state == KVIRT_MP_STATE_INIT_RECEIVED) {
+		vcpu->sipi_vector = READ_ONCE(vcpu->post.sipi_vector);
+		vcpu_pull(vcpu, X86_GROUP_SEGMENTS);
+		s->seg[X86_CS].selector = vcpu->sipi_vector << 8;
+		s->seg[X86_CS].base = vcpu->sipi_vector << 12;
+		s->rip = 0;
+		vcpu_dirty(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RIP);
+		vcpu->mp_state = KVIRT_MP_STATE_RUNNABLE;
+	}
+}
+
+bool lapic_accepts_extint(const struct vcpu *vcpu)
+{
+	return !vcpu->lapic || chip_lapic_accepts_extint(vcpu->lapic);
+}
+
+/* ------------------------------------------------------------------ the doors */
+
+static u64 time_for(u32 reg)
+{
+	return chip_lapic_needs_time(reg) ? ktime_get_ns() : 0;
+}
+
+u64 lapic_page(const struct vcpu *vcpu)
+{
+	const struct chip_lapic *l = vcpu->lapic;
+
+	if (!l || !chip_lapic_hw_enabled(l) || chip_lapic_x2apic(l))
+		return ~0ULL;
+	return l->base & PAGE_MASK;
+}
+
+enum page_kind { NOT_OURS, REGISTERS, HOLE };
+
+static enum page_kind page_kind(const struct vcpu *vcpu, u64 gpa)
+{
+	if (!vcpu->lapic || (gpa ^ vcpu->lapic->base) & PAGE_MASK)
+		return NOT_OURS;
+	if (lapic_page(vcpu) != ~0ULL)
+		return REGISTERS;
+	/* KVM swallows the page of an APIC that is off, until told not to. */
+	return READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE ?
+		NOT_OURS : HOLE;
+}
+
+bool lapic_mmio_read(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data)
+{
+	struct chip_lapic_effects fx = { 0 };
+	u32 offset = gpa & ~PAGE_MASK;
+
+	switch (page_kind(vcpu, gpa)) {
+	case REGISTERS:
+		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset), &fx);
+		apply(vcpu, &fx);
+		return true;
+	case HOLE:
+		memset(data, 0xff, len);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool lapic_mmio_write(struct vcpu *vcpu, u64 gpa, unsigned int len, const void *data)
+{
+	struct chip_lapic_effects fx = { 0 };
+	u32 offset = gpa & ~PAGE_MASK;
+
+	switch (page_kind(vcpu, gpa)) {
+	case REGISTERS:
+		chip_lapic_mmio_write(vcpu->lapic, offset, data, len, time_for(offset), &fx);
+		apply(vcpu, &fx);
+		return true;
+	case HOLE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
+{
+	struct chip_lapic_effects fx = { 0 };
+	int err;
+
+	if (msr == X86_MSR_APIC_BASE) {
+		*value = vcpu->apic_base;
+		return 0;
+	}
+	if (msr == X86_MSR_TSC_DEADLINE) {
+		*value = vcpu->lapic ? chip_lapic_tsc_deadline(vcpu->lapic) : 0;
+		return 0;
+	}
+	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST)
+		return -ENOENT;
+	if (!vcpu->lapic)
+		return -EINVAL;
+	err = chip_lapic_msr_read(vcpu->lapic, msr, value,
+				  time_for((msr - X86_MSR_X2APIC_FIRST) << 4), &fx);
+	apply(vcpu, &fx);
+	return err;
+}
+
+static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
+{
+	struct chip_lapic_effects fx = { 0 };
+	int err;
+
+	if (!vcpu->lapic)
+		err = chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu),
+					    phys_bits(vcpu), by);
+	else
+		err = chip_lapic_set_base(vcpu->lapic, value, by, &fx);
+	if (err)
+		return err;
+	vcpu->apic_base = value;
+	apply(vcpu, &fx);
+	return 0;
+}
+
+int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by)
+{
+	struct chip_lapic_effects fx = { 0 };
+	int err = 0;
+
+	if (msr == X86_MSR_APIC_BASE)
+		return write_base(vcpu, value, by);
+	if (msr == X86_MSR_TSC_DEADLINE) {
+		if (vcpu->lapic)
+			chip_lapic_set_tsc_deadline(vcpu->lapic, value, &fx);
+	} else if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST) {
+		return -ENOENT;
+	} else if (!vcpu->lapic) {
+		return -EINVAL;
+	} else {
+		err = chip_lapic_msr_write(vcpu->lapic, msr, value,
+					   time_for((msr - X86_MSR_X2APIC_FIRST) << 4), &fx);
+	}
+	apply(vcpu, &fx);
+	return err;
+}
+
+bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
+{
+	const struct chip_lapic *l = vcpu->lapic;
+	u32 shorthand = value >> 18 & 3;
+
+	if (offset != LAPIC_ICR || vm_nr_vcpus(vcpu->vm) <= FAST_TARGETS)
+		return true;
+	if (shorthand != IRQ_TO_DEST)
+		return shorthand == IRQ_TO_SELF;
+	if (value & BIT(11))	/* logical */
+		return false;
+	return chip_lapic_x2apic(l) ? value >> 32 != ~0U : l->icr >> 56 != 0xff;
+}
+
+bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value)
+{
+	if (msr == X86_MSR_TSC_DEADLINE)
+		return true;
+	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST || !vcpu->lapic)
+		return false;
+	return lapic_fast(vcpu, (msr - X86_MSR_X2APIC_FIRST) << 4, value);
+}
+
+u64 lapic_get_cr8(const struct vcpu *vcpu)
+{
+	return vcpu->lapic->tpr >> 4;
+}
+
+void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)
+{
+	struct chip_lapic_effects fx = { 0 };
+
+	chip_lapic_set_tpr(vcpu->lapic, (cr8 & 0xf) << 4, &fx);
+	apply(vcpu, &fx);
+}
+
+void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state)
+{
+	struct chip_lapic_effects fx = { 0 };
+
+	lapic_drain(vcpu);
+	lapic_configure(vcpu);
+	chip_lapic_save(vcpu->lapic, (u32 *)state->regs, ktime_get_ns(), &fx);
+	apply(vcpu, &fx);
+}
+
+int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state)
+{
+	struct chip_lapic_effects fx = { 0 };
+	int err;
+
+	/* What was posted before belongs to the state that is replaced. */
+	lapic_drain(vcpu);
+	lapic_configure(vcpu);
+	err = chip_lapic_restore(vcpu->lapic, (const u32 *)state->regs, ktime_get_ns(), &fx);
+	apply(vcpu, &fx);
+	return err;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * GSI routes: a table by GSI, replaced as a whole and freed after an SRCU grace period
+ * that nobody waits for, since VMMs replace it hundreds of times as they start. Called
+ * by api/; eoi.c reads the table too.
+ */
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/srcu.h>
+#include "../vm/vcpu.h"
+#include "lapic.h"
+#include "route.h"
+
+/* SDM vol. 3, 10.11: MSI address and data. */
+#define MSI_REDIRECT	BIT(3)
+#define MSI_LOGICAL	BIT(2)
+#define MSI_LEVEL	BIT(15)
+
+/* With 32-bit ids the high word has the id's upper 24 bits, and nothing below. */
+static bool msi_valid(const struct vm *vm, u64 address)
+{
+	return !READ_ONCE(vm->x2apic_32bit) || !(address >> 32 & 0xff);
+}
+
+void msi_decode(const struct vm *vm, u64 address, u32 data, struct irq_message *m)
+{
+	*m = (struct irq_message){
+		.dest = address >> 12 & 0xff,
+		.vector = data & 0xff,
+		.mode = data >> 8 & 7,
+		.logical = address & MSI_LOGICAL,
+		.level = data & MSI_LEVEL,
+		.redirect = address & MSI_REDIRECT,
+		.dest8 = !READ_ONCE(vm->x2apic_no_broadcast_quirk),
+	};
+	if (READ_ONCE(vm->x2apic_32bit))
+		m->dest |= address >> 32 & 0xffffff00;
+}
+
+/* One entry into the table: -EINVAL for what KVM refuses in the split form. */
+static int set_route(const struct vm *vm, struct routes *routes,
+		     const struct kvirt_irq_routing_entry *entry)
+{
+	u64 address = entry->u.msi.address_lo | (u64)entry->u.msi.address_hi << 32;
+	struct route *route = &routes->gsi[entry->gsi];
+
+	if (entry->type != KVIRT_IRQ_ROUTING_MSI || entry->flags & ~KVIRT_MSI_VALID_DEVID ||
+	    !msi_valid(vm, address) || route->valid)
+		return -EINVAL;
+	*route = (struct route){ .address = address, .data = entry->u.msi.data, .valid = true };
+	return 0;
+}
+
+static void free_routes(struct rcu_head *rcu)
+{
+	kvfree(container_of(rcu, struct routes, rcu));
+}
+
+int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32 nr, u32 flags)
+{
+	struct routes *routes, *old;
+	struct vcpu *vcpu;
+	u32 i, nr_gsis = 0;
+
+	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE || flags || nr > ROUTES_MAX)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		if (entries[i].gsi >= ROUTES_MAX)
+			return -EINVAL;
+		nr_gsis = max(nr_gsis, entries[i].gsi + 1);
+	}
+	routes = kvzalloc(struct_size(routes, gsi, nr_gsis), GFP_KERNEL_ACCOUNT);
+	if (!routes)
+		return -ENOMEM;
+	routes->nr_gsis = nr_gsis;
+	for (i = 0; i < nr; i++) {
+		if (set_route(vm, routes, &entries[i])) {
+			kvfree(routes);
+			return -EINVAL;
+		}
+	}
+	mutex_lock(&vm->routes_lock);
+	old = rcu_replace_pointer(vm->routes, routes, lockdep_is_held(&vm->routes_lock));
+	mutex_unlock(&vm->routes_lock);
+	if (old)
+		call_srcu(&vm->srcu, &old->rcu, free_routes);
+	/* Which EOIs leave may have changed. */
+	if (READ_ONCE(vm->reserved_pins)) {
+		vm_for_each_vcpu(vm, i, vcpu)
+			vcpu_request(vcpu, REQUEST_ROUTES);
+	}
+	return 0;
+}
+
+void routes_free(struct vm *vm)
+{
+	kvfree(rcu_dereference_protected(vm->routes, true));
+	RCU_INIT_POINTER(vm->routes, NULL);
+}
+
+static int msi_deliver(struct vm *vm, u64 address, u32 data)
+{
+	struct irq_message m;
+
+	if (!msi_valid(vm, address))
+		return -1;
+	msi_decode(vm, address, data, &m);
+	return irq_deliver(vm, NULL, &m);
+}
+
+int msi_signal(struct vm *vm, const struct kvirt_msi *msi)
+{
+	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE || msi->flags & ~KVIRT_MSI_VALID_DEVID)
+		return -EINVAL;
+	return msi_deliver(vm, msi->address_lo | (u64)msi->address_hi << 32, msi->data);
+}
+
+int irq_line(struct vm *vm, u32 gsi, u32 level, s32 *status)
+{
+	struct route route = { 0 };
+	struct routes *routes;
+	int index;
+
+	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE)
+		return -ENXIO;
+	index = srcu_read_lock(&vm->srcu);
+	routes = srcu_dereference(vm->routes, &vm->srcu);
+	if (routes && gsi < routes->nr_gsis)
+		route = routes->gsi[array_index_nospec(gsi, routes->nr_gsis)];
+	srcu_read_unlock(&vm->srcu, index);
+	/* A message has no end: lowering the line of one reaches nobody. */
+	*status = route.valid && level ? msi_deliver(vm, route.address, route.data) : -1;
+	return 0;
+}
