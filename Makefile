@@ -12,7 +12,7 @@ KDIR   ?= $(KERNEL)/headers/build
 # The emulated host of demo, shell and host-run: svm, vmx, or local (this machine itself).
 HOST ?= svm
 
-hosts-script = $(if $(filter svm vmx,$(HOST)),selftests/hosts/$(HOST),$(error HOST=$(HOST): say svm, vmx or local))
+hosts-script = $(if $(filter svm vmx local,$(HOST)),selftests/hosts/$(HOST),$(error HOST=$(HOST): say svm, vmx or local))
 
 all: build ## build the module, vmrun and the tests
 
@@ -98,23 +98,59 @@ hosts: build $(BUILD)/hosts/base.cpio $(BUILD)/hosts/rom.bin $(BUILD)/hosts/stub
 	@scripts/initramfs payload $(BUILD) $(BUILD)/hosts/payload.cpio
 
 CMD ?=
-host-run: hosts ## run CMD='...' in an emulated host: HOST=svm|vmx, ARGS= for its options
-	@$(hosts-script) $(ARGS) "$$CMD"
-
 export CMD
+
+demo: hosts ## the main job: vmrun boots Linux on kvirt (HOST=svm|vmx|local)
+	@echo "demo: in $(if $(filter local,$(HOST)),this machine,the emulated $(HOST) host): insmod kvirt.ko, then vmrun boots $$(cat $(KERNEL)/release)"
+	@$(hosts-script) $(ARGS) 'kvirt load && guest --accel kvirt -m 256'
+	@echo "demo: the guest powered off by itself, the host's kernel log is clean"
 
 CHECK ?=
 check: hosts ## run all tests (CHECK='--host svm --only GLOB' for some)
 	@selftests/run $(CHECK)
 
-shell: hosts ## a prompt of an emulated host: HOST=svm|vmx
+shell: hosts ## a prompt of an emulated host, with everything at hand (HOST=svm|vmx)
 	@$(hosts-script) --shell $(ARGS)
+
+host-run: hosts ## run CMD='...' in an emulated host (HOST=svm|vmx; ARGS= for its options)
+	@$(hosts-script) $(ARGS) "$$CMD"
+
+bench: hosts ## ticks per exit on both devices, in both emulated hosts
+	@selftests/bench/table
+
+lint: build ## house rules, checkpatch, sparse, the module's symbols
+	@scripts/lint
+
+# --- other kernels
+
+MATRIX = 6.12
+
+matrix: kernel ## build the module for the other kernels that Debian offers here
+	@for version in $(MATRIX); do \
+		scripts/host-kernel $(BUILD)/kernel-$$version linux-image-$$version-cloud-amd64 && \
+		scripts/module-tree $(BUILD)/module-$$version && \
+		$(MAKE) -s -C $(BUILD)/kernel-$$version/headers/build M=$(BUILD)/module-$$version modules && \
+		scripts/symbols $(BUILD)/module-$$version/kvirt.ko $(BUILD)/kernel-$$version/headers/build/Module.symvers && \
+		echo "matrix: $$(cat $(BUILD)/kernel-$$version/release): builds" || exit 1; \
+	done
+
+# --- on this machine
+
+PREFIX  ?= /usr/local
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+
+install: vmrun ## module by DKMS, vmrun, udev rule for group kvm (root)
+	@scripts/install $(VERSION) $(PREFIX)
+
+uninstall: ## undo install (root)
+	@scripts/install --remove $(VERSION) $(PREFIX)
 
 clean: ## remove what was built, keep the downloaded kernel
 	@[ ! -d userspace/vmrun ] || [ ! -e userspace/vmrun/Makefile ] || $(MAKE) --no-print-directory -C userspace/vmrun clean
-	rm -rf $(filter-out $(KERNEL),$(wildcard $(BUILD)/*))
+	rm -rf $(filter-out $(KERNEL)%,$(wildcard $(BUILD)/*))
 
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all help build deps kernel module vmrun selftests hosts host-run check shell clean distclean
+.PHONY: all help build deps kernel module vmrun selftests hosts demo check shell host-run bench lint matrix install \
+	uninstall clean distclean
