@@ -29,9 +29,9 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
-/* An enum, which #ifdef would never see. */
+/* Enums, which #ifdef would never see. Without the last, only a fatal signal ends a wait. */
 #if KERNEL_SINCE(6, 6)
-#define FAULT_FOLL_FLAGS (FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT)
+#define FAULT_FOLL_FLAGS (FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT | FOLL_INTERRUPTIBLE)
 #else
 #define FAULT_FOLL_FLAGS FOLL_HWPOISON
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Nested page tables: guest-physical to host-physical, one walker for EPT's and NPT's
+ * Nested page tables: guest-physical to host-physical, one walker for both vendors'
  * formats, which differ only in the bits of struct npt_format. vm/npt.c holds the
  * tables, vm/populate.c fills them, vm/notifier.c and vm/slots.c empty them.
  */
@@ -79,7 +79,7 @@ struct npt_garbage {
 int npt_init(struct npt *npt);
 void npt_fini(struct npt *npt);
 
-/* Physical address of the root table, for EPTP and nCR3. */
+/* Physical address of the root table, for the control block. */
 u64 npt_root_pa(const struct npt *npt);
 
 /* Guest-physical pages that the tables can name; a gfn at or above has no entry. */
@@ -110,18 +110,21 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
 /*
  * npt_zap() - lock held: clear all of [@gfn, @end). Tables that lie inside whole come
  * off in one store and go to @garbage, so the work is bounded by a few thousand entries
- * whatever the size. npt_release() must follow, without the lock.
+ * whatever the size. Note npt->zapped before unlocking; npt_flush() and then
+ * npt_free_garbage() must follow.
  */
 void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage);
 
 /*
- * npt_release() - no lock that a window takes is held, interrupts on, spinlocks allowed:
- * wait until no vCPU of @vm uses anything that was zapped before the call, then free
- * @garbage. Does not sleep. @zapped: npt->zapped as read under the lock.
+ * npt_flush() - no lock that a window takes is held, interrupts on, spinlocks allowed:
+ * when it returns no CPU uses what npt->zapped counted up to @zapped. Does not sleep.
  */
-void npt_release(struct vm *vm, u64 zapped, struct npt_garbage *garbage);
+void npt_flush(struct vm *vm, u64 zapped);
 
-/* Zap [@gfn, @end) and flush: lock, npt_zap(), unlock, npt_release(). */
+/* After the flush. Takes long where much was mapped, so better without any lock. */
+void npt_free_garbage(struct npt_garbage *garbage);
+
+/* Zap [@gfn, @end), flush, free. No lock held that npt_flush() would not allow. */
 void npt_zap_range(struct vm *vm, u64 gfn, u64 end);
 
 /*

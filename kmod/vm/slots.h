@@ -63,10 +63,10 @@ static inline const struct slot *slots_find(const struct slots *slots, u64 gfn)
 		u32 middle = (low + high) / 2;
 		const struct slot *slot = &slots->slot[middle];
 
+		if (gfn - slot->gfn < slot->npages)
+			return slot;
 		if (gfn < slot->gfn)
 			high = middle;
-		else if (gfn - slot->gfn < slot->npages)
-			return slot;
 		else
 			low = middle + 1;
 	}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Tracepoints: what one wants to see when a guest does something odd. Any file may
+ * include this; host/trace.c alone defines them. They cost a patched jump when off, and
+ * may be hit inside a strict window.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM kvirt
+
+#if !defined(KVIRT_HOST_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define KVIRT_HOST_TRACE_H
+
+#include <linux/tracepoint.h>
+#include <uapi/linux/kvirt.h>
+
+/* A nested fault: what was asked for, what was found, what came of it. */
+TRACE_EVENT(kvirt_populate,
+	TP_PROTO(u32 vcpu_id, u64 gpa, u8 access, unsigned long hva, u8 level, bool writable,
+		 bool in_window, int result),
+	TP_ARGS(vcpu_id, gpa, access, hva, level, writable, in_window, result),
+	TP_STRUCT__entry(
+		__field(u64, gpa)
+		__field(unsigned long, hva)
+		__field(u32, vcpu_id)
+		__field(int, result)
+		__field(u8, access)
+		__field(u8, level)
+		__field(bool, writable)
+		__field(bool, in_window)
+	),
+	TP_fast_assign(
+		__entry->gpa = gpa;
+		__entry->hva = hva;
+		__entry->vcpu_id = vcpu_id;
+		__entry->result = result;
+		__entry->access = access;
+		__entry->level = level;
+		__entry->writable = writable;
+		__entry->in_window = in_window;
+	),
+	TP_printk("vcpu %u gpa 0x%llx access %x hva 0x%lx level %u%s%s result %d",
+		  __entry->vcpu_id, __entry->gpa, __entry->access, __entry->hva,
+		  __entry->level, __entry->writable ? " writable" : "",
+		  __entry->in_window ? " in window" : "", __entry->result)
+);
+
+/* The host takes memory away; flushed by others: somebody had zapped it before. */
+TRACE_EVENT(kvirt_invalidate,
+	TP_PROTO(u64 vm_id, unsigned long start, unsigned long end, u64 zapped, u64 flushed),
+	TP_ARGS(vm_id, start, end, zapped, flushed),
+	TP_STRUCT__entry(
+		__field(u64, vm_id)
+		__field(unsigned long, start)
+		__field(unsigned long, end)
+		__field(u64, zapped)
+		__field(u64, flushed)
+	),
+	TP_fast_assign(
+		__entry->vm_id = vm_id;
+		__entry->start = start;
+		__entry->end = end;
+		__entry->zapped = zapped;
+		__entry->flushed = flushed;
+	),
+	TP_printk("vm %llu hva 0x%lx-0x%lx zapped %llu flushed %llu", __entry->vm_id,
+		  __entry->start, __entry->end, __entry->zapped, __entry->flushed)
+);
+
+TRACE_EVENT(kvirt_slot,
+	TP_PROTO(const struct kvirt_userspace_memory_region *region, int result),
+	TP_ARGS(region, result),
+	TP_STRUCT__entry(
+		__field(u64, gpa)
+		__field(u64, size)
+		__field(u64, hva)
+		__field(u32, slot)
+		__field(u32, flags)
+		__field(int, result)
+	),
+	TP_fast_assign(
+		__entry->gpa = region->guest_phys_addr;
+		__entry->size = region->memory_size;
+		__entry->hva = region->userspace_addr;
+		__entry->slot = region->slot;
+		__entry->flags = region->flags;
+		__entry->result = result;
+	),
+	TP_printk("slot %u gpa 0x%llx size 0x%llx hva 0x%llx flags %x result %d", __entry->slot,
+		  __entry->gpa, __entry->size, __entry->hva, __entry->flags, __entry->result)
+);
+
+#endif
+
+/* Found through the include path that Kbuild gives host/trace.o. */
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH host
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

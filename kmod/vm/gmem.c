@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading and writing guest memory by guest-physical address and length, through the
+ * user addresses of the slots. Called by run/, irq/ and vm/clock.c. Page-table bits are
+ * never changed here: hardware has set them when the guest's own access faulted.
+ *
+ * The slots stay as they are, by vm->srcu, until the copy is done: deleting a slot waits
+ * for that, so no write of ours reaches memory that user space has taken back.
+ */
+#include <linux/uaccess.h>
+#include "gmem.h"
+#include "slots.h"
+
+/*
+ * The user address of @gpa, and in *@len how much of it lies in that slot; NULL: no
+ * slot. vm->srcu held.
+ */
+static void __user *gmem_find(const struct vm *vm, u64 gpa, size_t *len, bool *writable)
+{
+	u64 gfn = gpa >> PAGE_SHIFT;
+	const struct slot *slot = slots_find(vm_slots(vm), gfn);
+	u64 left;
+
+	if (!slot)
+		return NULL;
+	left = ((slot->gfn + slot->npages) << PAGE_SHIFT) - gpa;
+	*len = min_t(u64, *len, left);
+	*writable = slot_writable(slot);
+	return (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
+}
+
+enum gmem_op { GMEM_READ, GMEM_WRITE, GMEM_READ_ATOMIC, GMEM_WRITE_ATOMIC };
+
+/* Bytes that could not be copied. */
+static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, size_t len,
+					       enum gmem_op op)
+{
+	unsigned long left;
+
+	if (op == GMEM_READ)
+		return copy_from_user(kernel, user, len);
+	if (op == GMEM_WRITE)
+		return copy_to_user(user, kernel, len);
+	/* The slot's whole range passed access_ok() when it was set. */
+	pagefault_disable();
+	if (op == GMEM_READ_ATOMIC)
+		left = __copy_from_user_inatomic(kernel, user, len);
+	else
+		left = __copy_to_user_inatomic(user, kernel, len);
+	pagefault_enable();
+	return left;
+}
+
+/* @op is a constant in each caller: this is four functions. */
+static __always_inline int gmem_access(struct vm *vm, u64 gpa, void *kernel, size_t len,
+				       enum gmem_op op)
+{
+	bool write = op == GMEM_WRITE || op == GMEM_WRITE_ATOMIC;
+	bool atomic = op == GMEM_READ_ATOMIC || op == GMEM_WRITE_ATOMIC;
+	int err = 0;
+	int idx = srcu_read_lock(&vm->srcu);
+
+	while (len && !err) {
+		size_t part = len;
+		bool writable;
+		void __user *user = gmem_find(vm, gpa, &part, &writable);
+
+		if (!user)
+			err = -ENOENT;
+		else if (write && !writable)
+			err = -EROFS;
+		else if (gmem_copy(user, kernel, part, op))
+			err = atomic ? -EAGAIN : -EFAULT;
+		gpa += part;
+		kernel += part;
+		len -= part;
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return err;
+}
+
+int gmem_read(struct vm *vm, u64 gpa, void *to, size_t len)
+{
+	return gmem_access(vm, gpa, to, len, GMEM_READ);
+}
+
+int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len)
+{
+	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE);
+}
+
+int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len)
+{
+	return gmem_access(vm, gpa, to, len, GMEM_READ_ATOMIC);
+}
+
+int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len)
+{
+	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE_ATOMIC);
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The nested page tables of a VM: how a leaf gets in, how ranges get out, and when the
+ * memory of tables may be used again. What is mapped where, and why, is decided in
+ * vm/populate.c, vm/notifier.c and vm/slots.c. The hardware reads these tables, and sets
+ * accessed and dirty bits in them, at any time: each entry is written in one store.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include "npt.h"
+#include "vcpu.h"
+#include "vm.h"
+
+#define NPT_ENTRIES	BIT(NPT_LEVEL_BITS)
+/* Address bits of an entry: 51 to 12 (SDM vol. 3, 29.3.2; APM vol. 2, 5.3). */
+#define NPT_ADDRESS	GENMASK_ULL(51, PAGE_SHIFT)
+
+static bool entry_present(u64 entry)
+{
+	return entry & features.npt.present;
+}
+
+static bool entry_leaf(u64 entry, u8 level)
+{
+	return level == NPT_LEVEL_4K || entry & features.npt.large;
+}
+
+/* Without the format's own bits: with memory encryption one of them lies up there. */
+static u64 *entry_table(u64 entry)
+{
+	return __va(entry & NPT_ADDRESS & ~features.npt.table);
+}
+
+static u64 table_entry(const u64 *table)
+{
+	return __pa(table) | features.npt.table | features.npt.accessed;
+}
+
+/*
+ * The walker: down towards @gfn until an entry of *@level, a leaf, or an entry that is
+ * not present; gives it and its level.
+ */
+static u64 *npt_walk(const struct npt *npt, u64 gfn, u8 *level)
+{
+	u64 *table = npt->root;
+	u8 at = features.npt.levels;
+
+	for (;;) {
+		u64 *slot = &table[(gfn >> (NPT_LEVEL_BITS * (at - 1))) & (NPT_ENTRIES - 1)];
+		u64 entry = READ_ONCE(*slot);
+
+		if (at == *level || !entry_present(entry) || entry_leaf(entry, at)) {
+			*level = at;
+			return slot;
+		}
+		table = entry_table(entry);
+		at--;
+	}
+}
+
+int npt_init(struct npt *npt)
+{
+	raw_spin_lock_init(&npt->lock);
+	npt->root = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	return npt->root ? 0 : -ENOMEM;
+}
+
+/* Frees @table, whose entries are of @level, and all below it. At most four deep. */
+static void free_tables(u64 *table, u8 level)
+{
+	unsigned long i;
+
+	for (i = 0; level > NPT_LEVEL_4K && i < NPT_ENTRIES; i++)
+		if (entry_present(table[i]) && !entry_leaf(table[i], level))
+			free_tables(entry_table(table[i]), level - 1);
+	free_page((unsigned long)table);
+}
+
+void npt_fini(struct npt *npt)
+{
+	free_tables(npt->root, features.npt.levels);
+	npt->root = NULL;
+}
+
+u64 npt_root_pa(const struct npt *npt)
+{
+	return __pa(npt->root);
+}
+
+u64 npt_gfn_limit(void)
+{
+	return 1ULL << (NPT_LEVEL_BITS * features.npt.levels);
+}
+
+int npt_cache_fill(struct npt_cache *cache)
+{
+	if (likely(cache->nr >= features.npt.levels - 1))
+		return 0;
+	while (cache->nr < NPT_CACHE_PAGES) {
+		u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+		if (!table)
+			return cache->nr >= features.npt.levels - 1 ? 0 : -ENOMEM;
+		cache->pages[cache->nr++] = table;
+	}
+	return 0;
+}
+
+void npt_cache_free(struct npt_cache *cache)
+{
+	while (cache->nr)
+		free_page((unsigned long)cache->pages[--cache->nr]);
+}
+
+/* @slot of @level holds a leaf: is it @leaf's, and does it allow what is asked for? */
+static int npt_upgrade(u64 *slot, u8 level, const struct npt_leaf *leaf)
+{
+	const struct npt_format *format = &features.npt;
+	u64 entry = READ_ONCE(*slot);
+	u64 pfn = leaf->pfn & ~(NPT_PAGES(level) - 1);
+
+	if ((entry & NPT_ADDRESS & ~format->leaf) != pfn << PAGE_SHIFT)
+		return -EEXIST;
+	if (!leaf->writable || entry & format->write)
+		return 0;
+	/* A leaf larger than the host's mapping cannot be: whoever split that zapped this. */
+	if (level > leaf->level)
+		return -EEXIST;
+	/* A CPU that still has the old entry cached faults once more, and drops it. */
+	WRITE_ONCE(*slot, entry | format->write | format->accessed | format->dirty);
+	return 0;
+}
+
+int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *leaf)
+{
+	const struct npt_format *format = &features.npt;
+	u8 target = leaf->level;
+	u64 value;
+	u64 *slot;
+	u8 level;
+
+	lockdep_assert_held(&npt->lock);
+	for (;;) {
+		u64 entry;
+
+		level = target;
+		slot = npt_walk(npt, leaf->gfn, &level);
+		entry = READ_ONCE(*slot);
+		if (entry_present(entry)) {
+			if (entry_leaf(entry, level))
+				return npt_upgrade(slot, level, leaf);
+			/* A table stands where a large leaf would do: one level down. */
+			target--;
+			continue;
+		}
+		if (level == target)
+			break;
+		if (!cache->nr)
+			return -ENOMEM;
+		/* Zeroed before it is linked: stores are seen in order on x86. */
+		WRITE_ONCE(*slot, table_entry(cache->pages[--cache->nr]));
+	}
+	/*
+	 * Marked accessed and dirty at once: the guest is about to do it anyway, and a
+	 * locked update by the page walker costs more than the bit tells us.
+	 */
+	value = format->leaf | format->accessed;
+	if (level > NPT_LEVEL_4K)
+		value |= format->large;
+	if (leaf->writable)
+		value |= format->write | format->dirty;
+	WRITE_ONCE(*slot, value | (leaf->pfn & ~(NPT_PAGES(level) - 1)) << PAGE_SHIFT);
+	return 0;
+}
+
+/* The highest level at which the entry of @gfn lies inside [@gfn, @end) whole. */
+static u8 whole_level(u64 gfn, u64 end)
+{
+	u8 level = NPT_LEVEL_4K;
+
+	while (level < features.npt.levels && !(gfn & (NPT_PAGES(level + 1) - 1)) &&
+	       end - gfn >= NPT_PAGES(level + 1))
+		level++;
+	return level;
+}
+
+/* First page after the entry of @level that @gfn lies in. */
+static u64 next_entry(u64 gfn, u8 level)
+{
+	return (gfn | (NPT_PAGES(level) - 1)) + 1;
+}
+
+/*
+ * Put @table, whose entries are of @level, on the list. The link is in the page's struct
+ * page: the table itself may still be read by a CPU's page walker.
+ */
+static void garbage_add(struct npt_garbage *garbage, u64 *table, u8 level)
+{
+	set_page_private(virt_to_page(table), garbage->first);
+	garbage->first = (unsigned long)table | level;
+}
+
+void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage)
+{
+	lockdep_assert_held(&npt->lock);
+	while (gfn < end) {
+		u8 level = whole_level(gfn, end);
+		u64 *slot = npt_walk(npt, gfn, &level);
+		u64 entry = READ_ONCE(*slot);
+
+		if (entry_present(entry)) {
+			/* A leaf that reaches beyond the range goes too: it can come back. */
+			WRITE_ONCE(*slot, 0);
+			npt->zapped++;
+			if (!entry_leaf(entry, level))
+				garbage_add(garbage, entry_table(entry), level - 1);
+		}
+		gfn = next_entry(gfn, level);
+	}
+}
+
+void npt_flush(struct vm *vm, u64 zapped)
+{
+	struct npt *npt = &vm->npt;
+	unsigned long flags;
+
+	lockdep_assert_irqs_enabled();
+	/* Pairs with the release below: a flush that covers us has ended. */
+	if (smp_load_acquire(&npt->flushed) >= zapped)
+		return;
+	vm_request_all(vm, REQUEST_FLUSH_NESTED);
+	raw_spin_lock_irqsave(&npt->lock, flags);
+	/* The flush is done before others may rely on it. */
+	if (npt->flushed < zapped)
+		smp_store_release(&npt->flushed, zapped);
+	raw_spin_unlock_irqrestore(&npt->lock, flags);
+}
+
+void npt_free_garbage(struct npt_garbage *garbage)
+{
+	while (garbage->first) {
+		u64 *table = (u64 *)(garbage->first & PAGE_MASK);
+		u8 level = garbage->first & ~PAGE_MASK;
+		struct page *page = virt_to_page(table);
+
+		garbage->first = page_private(page);
+		set_page_private(page, 0);
+		free_tables(table, level);
+	}
+}
+
+void npt_zap_range(struct vm *vm, u64 gfn, u64 end)
+{
+	struct npt_garbage garbage = {};
+	unsigned long flags;
+	u64 zapped;
+
+	raw_spin_lock_irqsave(&vm->npt.lock, flags);
+	npt_zap(&vm->npt, gfn, end, &garbage);
+	zapped = vm->npt.zapped;
+	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
+	npt_flush(vm, zapped);
+	npt_free_garbage(&garbage);
+}
+
+/* The next leaf that begins or lies in [*@gfn, @end), and *@gfn behind it; or NULL. */
+static u64 *next_leaf(const struct npt *npt, u64 *gfn, u64 end)
+{
+	while (*gfn < end) {
+		u8 level = NPT_LEVEL_4K;
+		u64 *slot = npt_walk(npt, *gfn, &level);
+
+		*gfn = next_entry(*gfn, level);
+		if (entry_present(READ_ONCE(*slot)))
+			return slot;
+	}
+	return NULL;
+}
+
+bool npt_test_young(struct npt *npt, u64 gfn, u64 end)
+{
+	u64 accessed = features.npt.accessed;
+	u64 *slot;
+
+	lockdep_assert_held(&npt->lock);
+	while ((slot = next_leaf(npt, &gfn, end)))
+		if (!accessed || READ_ONCE(*slot) & accessed)
+			return true;
+	return false;
+}
+
+bool npt_clear_young(struct npt *npt, u64 gfn, u64 end)
+{
+	u64 accessed = features.npt.accessed;
+	bool young = false;
+	u64 *slot;
+
+	lockdep_assert_held(&npt->lock);
+	while ((slot = next_leaf(npt, &gfn, end))) {
+		if (!accessed) {
+			WRITE_ONCE(*slot, 0);
+			npt->zapped++;
+			young = true;
+		} else if (READ_ONCE(*slot) & accessed) {
+			/* Hardware may set a dirty bit at this moment: atomic. */
+			young = true;
+			clear_bit(__ffs64(accessed), (unsigned long *)slot);
+		}
+	}
+	return young;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The body of a nested fault: guest-physical address -> slot -> user address -> host
+ * page -> leaf. Called by run/fault.c. How this and host memory changes stay together is
+ * told in vm/notifier.c.
+ *
+ * No reference to the page outlives the fault: the notifier takes the leaf away before
+ * the page goes. Marking the page dirty is one atomic bit, allowed with interrupts off,
+ * and done while the reference is held. Marking it accessed takes no step of ours:
+ * get_user_pages() has marked it, and from then on the notifier's aging tells.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/signal.h>
+#include "../host/compat.h"
+#include "../host/trace.h"
+#include "populate.h"
+#include "slots.h"
+#include "vcpu.h"
+
+struct fault {
+	u64 gfn;
+	unsigned long hva;
+	unsigned long sequence;	/* of invalidations, before anything was looked up */
+	struct slot slot;	/* a copy: vm->srcu is not held while we sleep */
+	struct page *page;	/* referenced, once found */
+	bool write;		/* the guest wants to */
+	bool writable;		/* page may be written */
+};
+
+/* 0, -ENOENT or -EROFS: what the slots say. */
+static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
+{
+	const struct slot *slot;
+	int idx;
+
+	fault->sequence = READ_ONCE(vm->invalidation.sequence);
+	/* Before slots and host page tables are looked at; pairs with npt.lock. */
+	smp_rmb();
+	fault->gfn = gpa >> PAGE_SHIFT;
+	fault->write = access & ACCESS_WRITE;
+	fault->writable = false;
+	idx = srcu_read_lock(&vm->srcu);
+	slot = slots_find(vm_slots(vm), fault->gfn);
+	if (slot)
+		fault->slot = *slot;
+	srcu_read_unlock(&vm->srcu, idx);
+	if (!slot) {
+		fault->hva = 0;
+		return -ENOENT;
+	}
+	fault->hva = slot_hva(&fault->slot, fault->gfn);
+	return fault->write && !slot_writable(&fault->slot) ? -EROFS : 0;
+}
+
+/*
+ * A page that can be written at once, for a read too: that saves the fault of the first
+ * write. Never for reading only: that has to go through the copy-on-write rules.
+ */
+static bool page_fast(struct fault *fault)
+{
+	if (!slot_writable(&fault->slot) ||
+	    get_user_pages_fast_only(fault->hva, 1, FOLL_WRITE, &fault->page) != 1)
+		return false;
+	fault->writable = true;
+	return true;
+}
+
+/* May sleep. Device memory (VM_IO, VM_PFNMAP) has no reference to take: refused. */
+static int page_slow(struct fault *fault)
+{
+	unsigned int flags = FAULT_FOLL_FLAGS | (fault->write ? FOLL_WRITE : 0);
+	struct page *page;
+	long got;
+
+	got = get_user_pages_unlocked(fault->hva, 1, &page, flags);
+	if (got == 1) {
+		/* Written to before, or it is nobody else's: then this finds it so. */
+		if (!fault->write && page_fast(fault)) {
+			put_page(page);
+			return 0;
+		}
+		fault->page = page;
+		fault->writable = fault->write;
+		return 0;
+	}
+	if (got == -EHWPOISON)
+		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)fault->hva, PAGE_SHIFT, current);
+	if (got == -EHWPOISON || got == -EINTR)
+		return got;
+	return -EFAULT;
+}
+
+/*
+ * How large the host maps @hva. Page tables are freed only after an interrupt to every
+ * CPU that could walk them, so with interrupts off they stay; that the answer still
+ * holds is the sequence check's business.
+ */
+static u8 host_level(struct mm_struct *mm, unsigned long hva)
+{
+	u8 level = NPT_LEVEL_4K;
+	unsigned long flags;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	if (pud_leaf(pud)) {
+		level = NPT_LEVEL_1G;
+		goto out;
+	}
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (!pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd))
+		level = NPT_LEVEL_2M;
+out:
+	local_irq_restore(flags);
+	return level;
+}
+
+/* Does the leaf of @level around @gfn lie in @slot whole, and its user memory alike? */
+static bool level_fits(const struct slot *slot, u64 gfn, u8 level)
+{
+	u64 mask = NPT_PAGES(level) - 1;
+	u64 first = gfn & ~mask;
+
+	return !((slot->gfn ^ slot->hva >> PAGE_SHIFT) & mask) && first >= slot->gfn &&
+	       first + mask < slot->gfn + slot->npages;
+}
+
+static u8 leaf_level(const struct fault *fault, struct mm_struct *mm)
+{
+	u8 level;
+
+	if (!level_fits(&fault->slot, fault->gfn, NPT_LEVEL_2M))
+		return NPT_LEVEL_4K;
+	level = min(host_level(mm, fault->hva), features.npt.max_level);
+	while (level > NPT_LEVEL_2M && !level_fits(&fault->slot, fault->gfn, level))
+		level--;
+	return level;
+}
+
+/* npt.lock held: may what was found have changed since, anywhere under the leaf? */
+static bool fault_outdated(const struct fault *fault, const struct vm *vm, u8 level)
+{
+	const struct vm_invalidation *invalidation = &vm->invalidation;
+	unsigned long size = NPT_PAGES(level) << PAGE_SHIFT;
+	unsigned long start = fault->hva & ~(size - 1);
+
+	if (invalidation->sequence != fault->sequence)
+		return true;
+	return invalidation->active && start < invalidation->end &&
+	       start + size > invalidation->start;
+}
+
+/* npt.lock held. 0, -EAGAIN (outdated), -EEXIST or -ENOMEM. Marks the page dirty. */
+static int fault_install(struct vcpu *vcpu, const struct fault *fault, u8 level)
+{
+	struct vm *vm = vcpu->vm;
+	const struct npt_leaf leaf = {
+		.gfn = fault->gfn,
+		.pfn = page_to_pfn(fault->page),
+		.level = level,
+		.writable = fault->writable,
+	};
+	int err;
+
+	if (fault_outdated(fault, vm, level))
+		return -EAGAIN;
+	err = npt_map(&vm->npt, &vcpu->tables, &leaf);
+	if (!err && fault->writable && !PageReserved(fault->page))
+		SetPageDirty(fault->page);
+	return err;
+}
+
+/* For a window: as fault_install(), or -EAGAIN when somebody holds npt.lock. */
+static int fault_try_install(struct vcpu *vcpu, const struct fault *fault, u8 level)
+{
+	raw_spinlock_t *lock = &vcpu->vm->npt.lock;
+	int err;
+
+	if (!raw_spin_trylock(lock))
+		return -EAGAIN;
+	err = fault_install(vcpu, fault, level);
+	raw_spin_unlock(lock);
+	return err;
+}
+
+/*
+ * Inside a window: what takes a sleep, a wait or an allocation is not done. Only the
+ * writable page is tried, and of a read-only slot nothing.
+ */
+int populate_in_window(struct vcpu *vcpu, u64 gpa, u8 access)
+{
+	struct vm *vm = vcpu->vm;
+	struct fault fault;
+	u8 level = 0;
+	int err;
+
+	lockdep_assert_irqs_disabled();
+	err = fault_begin(&fault, vm, gpa, access);
+	if (err)
+		goto out;
+	err = -EAGAIN;
+	if (!page_fast(&fault))
+		goto out;
+	level = leaf_level(&fault, vm->mm);
+	if (!fault_try_install(vcpu, &fault, level))
+		err = 0;
+	/* Should ours be the last reference, freeing it is allowed in any context. */
+	put_page(fault.page);
+out:
+	trace_kvirt_populate(vcpu->id, gpa, access, fault.hva, level, fault.writable, true, err);
+	return err;
+}
+
+/*
+ * Something else is mapped where @fault's page belongs. The protocol does not let that
+ * happen; should a host ever change a mapping without telling, the guest still gets on.
+ */
+static void fault_replace(struct vm *vm, const struct fault *fault)
+{
+	npt_zap_range(vm, fault->gfn, fault->gfn + 1);
+}
+
+int populate(struct vcpu *vcpu, u64 gpa, u8 access)
+{
+	struct vm *vm = vcpu->vm;
+	unsigned long flags;
+	struct fault fault;
+	u8 level = 0;
+	int err;
+
+	lockdep_assert_irqs_enabled();
+	err = fault_begin(&fault, vm, gpa, access);
+	if (err)
+		goto out;
+	err = npt_cache_fill(&vcpu->tables);
+	if (err)
+		goto out;
+	if (!page_fast(&fault)) {
+		err = page_slow(&fault);
+		if (err)
+			goto out;
+	}
+	level = leaf_level(&fault, vm->mm);
+	raw_spin_lock_irqsave(&vm->npt.lock, flags);
+	err = fault_install(vcpu, &fault, level);
+	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
+	put_page(fault.page);
+	if (err == -EEXIST)
+		fault_replace(vm, &fault);
+	/* Outdated or replaced: the guest's next try is ours. */
+	if (err == -EAGAIN || err == -EEXIST)
+		err = 0;
+out:
+	trace_kvirt_populate(vcpu->id, gpa, access, fault.hva, level, fault.writable, false, err);
+	return err;
+}

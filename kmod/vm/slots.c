@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory slots: checks what user space asks for and publishes a new snapshot. Looking
+ * a slot up is inline in slots.h. Called by api/vm_fd.c and vm/vm.c.
+ *
+ * A slot that goes or moves is taken out of the snapshot and out of the nested tables in
+ * one critical section of npt.lock, in which the notifier looks for slots too: so each
+ * host page is either found by the notifier through its slot, or not mapped. A fault
+ * that is under way with the old slot finds invalidation.sequence changed.
+ */
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/uaccess.h>
+#include "../host/cpu.h"
+#include "../host/trace.h"
+#include "slots.h"
+
+/*
+ * Above this size an old snapshot is not left to call_srcu(): a loop that creates
+ * thousands of slots would pile up more memory than the slots need.
+ */
+#define SLOTS_DEFER_MAX	SZ_64K
+
+static size_t slots_bytes(u32 nr)
+{
+	return sizeof(struct slots) + nr * (sizeof(struct slot) + sizeof(struct slot_hva));
+}
+
+static struct slots *slots_alloc(u32 nr)
+{
+	struct slots *slots = kvzalloc(slots_bytes(nr), GFP_KERNEL_ACCOUNT);
+
+	if (slots)
+		slots->by_hva = (struct slot_hva *)&slots->slot[nr];
+	return slots;
+}
+
+static void slots_free_rcu(struct rcu_head *rcu)
+{
+	kvfree(container_of(rcu, struct slots, rcu));
+}
+
+static unsigned long slot_hva_end(const struct slot *slot)
+{
+	return slot->hva + ((unsigned long)slot->npages << PAGE_SHIFT);
+}
+
+static int compare_hva(const void *a, const void *b, const void *slots)
+{
+	const struct slot *slot = ((const struct slots *)slots)->slot;
+	unsigned long x = slot[((const struct slot_hva *)a)->slot].hva;
+	unsigned long y = slot[((const struct slot_hva *)b)->slot].hva;
+
+	return x < y ? -1 : x > y;
+}
+
+/* slot[] is complete: make the second order and the sum. */
+static void slots_index(struct slots *slots)
+{
+	unsigned long max_end = 0;
+	u32 i;
+
+	slots->total_pages = 0;
+	for (i = 0; i < slots->nr; i++) {
+		slots->by_hva[i].slot = i;
+		slots->total_pages += slots->slot[i].npages;
+	}
+	sort_r(slots->by_hva, slots->nr, sizeof(struct slot_hva), compare_hva, NULL, slots);
+	for (i = 0; i < slots->nr; i++) {
+		max_end = max(max_end, slot_hva_end(&slots->slot[slots->by_hva[i].slot]));
+		slots->by_hva[i].max_end = max_end;
+	}
+}
+
+/*
+ * A copy of @old without @without (an element of it, or NULL) and with @with (or NULL),
+ * in order. NULL: no memory.
+ */
+static struct slots *slots_copy(const struct slots *old, const struct slot *without,
+				const struct slot *with)
+{
+	struct slots *new = slots_alloc(old->nr - !!without + !!with);
+	struct slot *to;
+	u32 i;
+
+	if (!new)
+		return NULL;
+	to = new->slot;
+	for (i = 0; i < old->nr; i++) {
+		if (with && with->gfn < old->slot[i].gfn) {
+			*to++ = *with;
+			with = NULL;
+		}
+		if (&old->slot[i] != without)
+			*to++ = old->slot[i];
+	}
+	if (with)
+		*to++ = *with;
+	new->nr = to - new->slot;
+	slots_index(new);
+	return new;
+}
+
+u32 slots_hva_first(const struct slots *slots, unsigned long start)
+{
+	u32 low = 0, high = slots->nr;
+
+	while (low < high) {
+		u32 middle = (low + high) / 2;
+
+		if (slots->by_hva[middle].max_end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+bool slots_hva_range(const struct slots *slots, u32 i, unsigned long start, unsigned long end,
+		     struct slot_range *range)
+{
+	const struct slot *slot = &slots->slot[slots->by_hva[i].slot];
+
+	start = max(start, slot->hva);
+	end = min(end, slot_hva_end(slot));
+	if (start >= end)
+		return false;
+	range->gfn = slot->gfn + ((start - slot->hva) >> PAGE_SHIFT);
+	/* The end of a byte range inside a page covers that page. */
+	range->end = slot->gfn + ((end - slot->hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
+	return true;
+}
+
+int slots_init(struct vm *vm)
+{
+	struct slots *slots = slots_alloc(0);
+
+	if (!slots)
+		return -ENOMEM;
+	rcu_assign_pointer(vm->slots, slots);
+	return 0;
+}
+
+void slots_fini(struct vm *vm)
+{
+	kvfree(rcu_dereference_protected(vm->slots, 1));
+	RCU_INIT_POINTER(vm->slots, NULL);
+}
+
+/* Nobody can have used the new slot yet, so there is nothing to take away. */
+static void slots_publish(struct vm *vm, struct slots *old, struct slots *new)
+{
+	rcu_assign_pointer(vm->slots, new);
+	if (slots_bytes(old->nr) <= SLOTS_DEFER_MAX) {
+		call_srcu(&vm->srcu, &old->rcu, slots_free_rcu);
+		return;
+	}
+	synchronize_srcu_expedited(&vm->srcu);
+	kvfree(old);
+}
+
+/* @gone is an element of @old that @new has not, or elsewhere. */
+static void slots_publish_without(struct vm *vm, struct slots *old, struct slots *new,
+				  const struct slot *gone)
+{
+	struct npt_garbage garbage = {};
+	unsigned long flags;
+	u64 zapped;
+
+	raw_spin_lock_irqsave(&vm->npt.lock, flags);
+	rcu_assign_pointer(vm->slots, new);
+	/* A fault that has looked @gone up must not install it any more. */
+	WRITE_ONCE(vm->invalidation.sequence, vm->invalidation.sequence + 1);
+	npt_zap(&vm->npt, gone->gfn, gone->gfn + gone->npages, &garbage);
+	zapped = vm->npt.zapped;
+	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
+	npt_flush(vm, zapped);
+	npt_free_garbage(&garbage);
+	/* After the ioctl the memory is user space's alone: no late gmem_write(). */
+	synchronize_srcu_expedited(&vm->srcu);
+	kvfree(old);
+}
+
+/* What can be told without looking at the slots. The order of checks is KVM's. */
+static int region_check(const struct kvirt_userspace_memory_region *region)
+{
+	const u64 in_page = PAGE_SIZE - 1;
+
+	if ((u16)region->slot >= SLOTS_MAX)
+		return -EINVAL;
+	/*
+	 * Dirty logging is not there yet, so its flag is an unknown one: refused, since a
+	 * VMM that asked for it and got 0 would lose pages when it migrates.
+	 */
+	if (region->flags & ~KVIRT_MEM_READONLY)
+		return -EINVAL;
+	if (region->memory_size & in_page || region->guest_phys_addr & in_page)
+		return -EINVAL;
+	if (region->userspace_addr & in_page ||
+	    region->userspace_addr != untagged_addr(region->userspace_addr) ||
+	    !access_ok((void __user *)(unsigned long)region->userspace_addr,
+		       region->memory_size))
+		return -EINVAL;
+	if (region->slot >> 16)
+		return -EINVAL;
+	if (region->guest_phys_addr + region->memory_size < region->guest_phys_addr)
+		return -EINVAL;
+	if (region->memory_size >> PAGE_SHIFT > SLOT_MAX_PAGES)
+		return -EINVAL;
+	return 0;
+}
+
+static const struct slot *slot_by_id(const struct slots *slots, u16 id)
+{
+	u32 i;
+
+	for (i = 0; i < slots->nr; i++)
+		if (slots->slot[i].id == id)
+			return &slots->slot[i];
+	return NULL;
+}
+
+/* Does @slot overlap one of @slots other than @self? */
+static bool slot_overlaps(const struct slots *slots, const struct slot *slot,
+			  const struct slot *self)
+{
+	u32 i;
+
+	for (i = 0; i < slots->nr; i++) {
+		const struct slot *other = &slots->slot[i];
+
+		if (other != self && slot->gfn < other->gfn + other->npages &&
+		    other->gfn < slot->gfn + slot->npages)
+			return true;
+	}
+	return false;
+}
+
+/* Widest guest-physical address: the CPU's, or what the nested tables can name. */
+static bool slot_reachable(const struct slot *slot)
+{
+	u64 limit = min(1ULL << (host_maxphyaddr() - PAGE_SHIFT), npt_gfn_limit());
+
+	return slot->gfn + slot->npages - 1 < limit;
+}
+
+static int slots_change(struct vm *vm, struct slots *slots, const struct slot *old,
+			const struct slot *new)
+{
+	struct slots *copy;
+
+	if (new && slot_overlaps(slots, new, old))
+		return -EEXIST;
+	if (new && !slot_reachable(new))
+		return -EINVAL;
+	copy = slots_copy(slots, old, new);
+	if (!copy)
+		return -ENOMEM;
+	if (old)
+		slots_publish_without(vm, slots, copy, old);
+	else
+		slots_publish(vm, slots, copy);
+	return 0;
+}
+
+static int slots_set_locked(struct vm *vm, const struct kvirt_userspace_memory_region *region)
+{
+	struct slots *slots = rcu_dereference_protected(vm->slots,
+							lockdep_is_held(&vm->slots_lock));
+	const struct slot *old = slot_by_id(slots, region->slot);
+	struct slot new = {
+		.gfn = region->guest_phys_addr >> PAGE_SHIFT,
+		.hva = region->userspace_addr,
+		.npages = region->memory_size >> PAGE_SHIFT,
+		.id = region->slot,
+		.flags = region->flags,
+	};
+
+	if (!new.npages)
+		return old ? slots_change(vm, slots, old, NULL) : -EINVAL;
+	if (old) {
+		if (new.hva != old->hva || new.npages != old->npages ||
+		    new.flags != old->flags)
+			return -EINVAL;
+		if (new.gfn == old->gfn)
+			return 0;
+	} else if (slots->total_pages + new.npages < slots->total_pages) {
+		return -EINVAL;
+	}
+	return slots_change(vm, slots, old, &new);
+}
+
+int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region)
+{
+	int err = region_check(region);
+
+	if (!err) {
+		mutex_lock(&vm->slots_lock);
+		err = slots_set_locked(vm, region);
+		mutex_unlock(&vm->slots_lock);
+	}
+	trace_kvirt_slot(region, err);
+	return err;
+}
