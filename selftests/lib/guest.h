@@ -168,7 +168,7 @@ struct guest_catch {
 
 extern volatile struct guest_catch guest_catch;
 
-/* Run one asm template and tell the vector of the fault it raised, or NO_FAULT. Operands as in asm(); needs the IDT. */
+/* Run one asm template and tell the vector of the fault it raised, or NO_FAULT. Operands by name, as in asm(); needs the IDT. */
 #define GUEST_TRY(template, ...)							\
 	({										\
 		guest_catch.vector = NO_FAULT;						\

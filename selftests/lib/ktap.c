@@ -7,16 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ktap.h"
 
 enum { PASSED = 0, FAILED = 1, SKIPPED = 4 };
+enum { REASON = 512 };
 
 const char *test_dev = "/dev/kvirt";
 
 static int status;		/* of the running test */
+static char *skip_reason;	/* shared with the child */
 static bool in_child;
 static int program_argc;
 static char **program_argv;
@@ -64,12 +67,10 @@ void test_skip(const char *format, ...)
 {
 	va_list args;
 
-	/* A check that failed before is worth more than the wish to skip. */
 	va_start(args, format);
-	printf("# SKIP ");
-	vprintf(format, args);
-	printf("\n");
+	vsnprintf(skip_reason, REASON, format, args);
 	va_end(args);
+	/* A check that failed before is worth more than the wish to skip. */
 	if (status == PASSED)
 		status = SKIPPED;
 	test_end();
@@ -129,6 +130,9 @@ int test_main(int argc, char **argv, const struct test *tests, size_t count)
 	char *names[argc];
 	int passed = 0, failed = 0, skipped = 0, named = 0;
 
+	skip_reason = mmap(NULL, REASON, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (skip_reason == MAP_FAILED)
+		return FAILED;
 	program_argc = argc;
 	program_argv = argv;
 	for (int i = 1; i < argc; i++) {
@@ -166,7 +170,7 @@ int test_main(int argc, char **argv, const struct test *tests, size_t count)
 			passed++;
 			break;
 		case SKIPPED:
-			printf("ok %zu %s # SKIP\n", n, tests[i].name);
+			printf("ok %zu %s # SKIP %s\n", n, tests[i].name, skip_reason);
 			skipped++;
 			break;
 		default:

@@ -39,6 +39,17 @@ bool cpu_is_amd(void)
 	return c == 0x444d4163;		/* "Auth-enti-cAMD" */
 }
 
+bool cpu_is_tcg(void)
+{
+	uint32_t a, b, c, d;
+
+	cpuid(1, 0, &a, &b, &c, &d);
+	if (!(c >> 31))
+		return false;
+	cpuid(0x40000000, 0, &a, &b, &c, &d);
+	return b == 0x54474354;		/* "TCGT" */
+}
+
 struct vm *vm_bare(void)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));

@@ -59,6 +59,12 @@ int dev_cap(int cap);
 /* The vendor of the host's CPU, which decides what a few tests may expect. */
 bool cpu_is_amd(void);
 
+/*
+ * The host's CPU is QEMU's TCG, which leaves out some checks that every real CPU makes. Only what no hypervisor could mend
+ * (the guest's instruction does not exit) may depend on this; Bochs and silicon run those tests.
+ */
+bool cpu_is_tcg(void);
+
 /* A VM without memory. */
 struct vm *vm_bare(void);
 

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CPUID in the guest: the table user space set, what lies outside of it, and the bits that follow live state.
+ */
+#include <stdlib.h>
+
+#include "guest.h"
+#include "vm.h"
+
+enum { LEAVES = 24 };
+
+struct query {
+	uint32_t function, index;
+	uint32_t a, b, c, d;
+};
+
+static struct query queries[LEAVES];
+static volatile int query_count;
+
+static void guest_query(void)
+{
+	for (;;) {
+		for (int i = 0; i < query_count; i++) {
+			struct query *q = &queries[i];
+			uint64_t rax = 0xdead0000ull << 32 | q->function, rbx = -1ull, rcx = -1ull << 32 | q->index, rdx = -1ull;
+
+			asm volatile("cpuid" : "+a"(rax), "+b"(rbx), "+c"(rcx), "+d"(rdx));
+			/* The upper halves are cleared. */
+			GUEST_EXPECT_EQ((rax | rbx | rcx | rdx) >> 32, 0);
+			q->a = rax;
+			q->b = rbx;
+			q->c = rcx;
+			q->d = rdx;
+		}
+		guest_stage(1);
+	}
+}
+
+static struct kvirt_cpuid2 *table_of(const struct kvirt_cpuid_entry2 *entries, uint32_t count)
+{
+	struct kvirt_cpuid2 *table = calloc(1, sizeof(*table) + count * sizeof(*entries));
+
+	table->nent = count;
+	memcpy(table->entries, entries, count * sizeof(*entries));
+	return table;
+}
+
+static void ask(struct vcpu *vcpu, struct query *q, int count)
+{
+	ASSERT(count <= LEAVES);
+	memcpy(vm_var(vcpu->vm, queries), q, count * sizeof(*q));
+	*vm_var(vcpu->vm, query_count) = count;
+	vcpu_expect_stage(vcpu, 1);
+	memcpy(q, vm_var(vcpu->vm, queries), count * sizeof(*q));
+}
+
+static void expect(const struct query *q, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+	if (q->a != a || q->b != b || q->c != c || q->d != d)
+		test_fail(__FILE__, __LINE__, "leaf %#x.%x: %#x %#x %#x %#x, not %#x %#x %#x %#x", q->function, q->index,
+			  q->a, q->b, q->c, q->d, a, b, c, d);
+}
+
+#define SUB	KVIRT_CPUID_FLAG_SIGNIFCANT_INDEX
+#define INTEL	0x756e6547, 0x6c65746e, 0x49656e69
+#define AMD	0x68747541, 0x444d4163, 0x69746e65
+
+static void no_table_gives_zeros(void)
+{
+	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+	struct query q[] = { { 0, 0 }, { 1, 0 }, { 0x40000000, 0 }, { 0x80000000, 0 } };
+
+	vcpu_long_mode(vcpu, (uintptr_t)guest_query);
+	ask(vcpu, q, COUNT(q));
+	for (size_t i = 0; i < COUNT(q); i++)
+		expect(&q[i], 0, 0, 0, 0);
+}
+
+/* The middle of every table here; leaf 3 has two subleaves, leaf 4 ignores the index. */
+#define LEAVES_OF_ALL								\
+	{ 2, 0, 0, 0x21, 0x22, 0x23, 0x24 },					\
+	{ 3, 0, SUB, 0x31, 0x32, 0x33, 0x34 },					\
+	{ 3, 5, SUB, 0x35, 0x36, 0x37, 0x38 },					\
+	{ 4, 0, 0, 0x41, 0x42, 0x43, 0x44 },					\
+	{ 6, 0, 0, 0x61, 0x62, 0x63, 0x64 },					\
+	{ 0x40000000, 0, 0, 0x40000001, 0x4d564b4b, 0x564b4d56, 0x4d },		\
+	{ 0x40000001, 0, 0, 0x71, 0x72, 0x73, 0x74 },				\
+	{ 0x80000000, 0, 0, 0x80000002, 0x82, 0x83, 0x84 },			\
+	{ 0x80000002, 0, 0, 0x91, 0x92, 0x93, 0x94 }
+
+static struct vcpu *with_table(const struct kvirt_cpuid_entry2 *entries, uint32_t count)
+{
+	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+	struct kvirt_cpuid2 *table = table_of(entries, count);
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_CPUID2, table));
+	vcpu_long_mode(vcpu, (uintptr_t)guest_query);
+	return vcpu;
+}
+
+static void in_the_table(struct vcpu *vcpu)
+{
+	struct query q[] = { { 2, 0 }, { 2, 7 }, { 3, 0 }, { 3, 5 }, { 4, 9 }, { 0x40000001, 0 }, { 0x80000002, 0 },
+			     { 0x40000000, 0 } };
+
+	ask(vcpu, q, COUNT(q));
+	expect(&q[0], 0x21, 0x22, 0x23, 0x24);
+	expect(&q[1], 0x21, 0x22, 0x23, 0x24);
+	expect(&q[2], 0x31, 0x32, 0x33, 0x34);
+	expect(&q[3], 0x35, 0x36, 0x37, 0x38);
+	expect(&q[4], 0x41, 0x42, 0x43, 0x44);
+	expect(&q[5], 0x71, 0x72, 0x73, 0x74);
+	expect(&q[6], 0x91, 0x92, 0x93, 0x94);
+	expect(&q[7], 0x40000001, 0x4d564b4b, 0x564b4d56, 0x4d);
+}
+
+/* Beyond the highest leaf of its range, an Intel CPU answers with its highest basic leaf; holes are zeros. */
+static void intel_redirects_beyond_the_end(void)
+{
+	static const struct kvirt_cpuid_entry2 entries[] = { { 0, 0, 0, 6, INTEL }, LEAVES_OF_ALL };
+	struct vcpu *vcpu = with_table(entries, COUNT(entries));
+	struct query q[] = { { 5, 0 }, { 3, 1 }, { 7, 0 }, { 0x1234, 0 }, { 0x80000001, 0 }, { 0x80000003, 0 },
+			     { 0x40000002, 0 }, { 0x40000100, 0 } };
+
+	in_the_table(vcpu);
+	ask(vcpu, q, COUNT(q));
+	expect(&q[0], 0, 0, 0, 0);
+	expect(&q[1], 0, 0, 0, 0);
+	expect(&q[2], 0x61, 0x62, 0x63, 0x64);
+	expect(&q[3], 0x61, 0x62, 0x63, 0x64);
+	expect(&q[4], 0, 0, 0, 0);
+	expect(&q[5], 0x61, 0x62, 0x63, 0x64);
+	expect(&q[6], 0x61, 0x62, 0x63, 0x64);
+	expect(&q[7], 0x61, 0x62, 0x63, 0x64);
+}
+
+static void amd_gives_zeros_beyond_the_end(void)
+{
+	static const struct kvirt_cpuid_entry2 entries[] = { { 0, 0, 0, 6, AMD }, LEAVES_OF_ALL };
+	struct vcpu *vcpu = with_table(entries, COUNT(entries));
+	struct query q[] = { { 5, 0 }, { 7, 0 }, { 0x1234, 0 }, { 0x80000001, 0 }, { 0x80000003, 0 }, { 0x40000002, 0 } };
+
+	in_the_table(vcpu);
+	ask(vcpu, q, COUNT(q));
+	for (size_t i = 0; i < COUNT(q); i++)
+		expect(&q[i], 0, 0, 0, 0);
+}
+
+/* A topology subleaf that is not there still names itself and this CPU's id. */
+static void topology_leaf_names_itself(void)
+{
+	static const struct kvirt_cpuid_entry2 entries[] = {
+		{ 0, 0, 0, 0xb, INTEL },
+		{ 0xb, 0, SUB, 1, 1, 0x100, 0x55 },
+		{ 0xb, 1, SUB, 4, 2, 0x201, 0x55 },
+	};
+	struct vcpu *vcpu = with_table(entries, COUNT(entries));
+	struct query q[] = { { 0xb, 0 }, { 0xb, 1 }, { 0xb, 2 }, { 0xb, 0x1ff } };
+
+	ask(vcpu, q, COUNT(q));
+	expect(&q[0], 1, 1, 0x100, 0x55);
+	expect(&q[1], 4, 2, 0x201, 0x55);
+	expect(&q[2], 0, 0, 2, 0x55);
+	expect(&q[3], 0, 0, 0xff, 0x55);
+}
+
+static void guest_live(void)
+{
+	uint32_t a, b, c, d;
+
+	/* OSXSAVE is CR4.OSXSAVE. */
+	cpuid(1, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(c >> 27 & 1, 0);
+	WRITE_REGISTER(cr4, READ_REGISTER(cr4) | 1 << 18);
+	cpuid(1, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(c >> 27 & 1, 1);
+
+	/* XCR0 is x87 alone after reset: the legacy area and the header. */
+	cpuid(0xd, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(b, 576);
+	guest_stage(1);
+	/* User space has set it to x87, SSE and AVX. */
+	cpuid(0xd, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(b, 832);
+	WRITE_REGISTER(cr4, READ_REGISTER(cr4) & ~(1ull << 18));
+	cpuid(1, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(c >> 27 & 1, 0);
+
+	/* The APIC's bit is APIC_BASE.EN. */
+	GUEST_EXPECT_EQ(d >> 9 & 1, 1);
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(1ull << 11));
+	cpuid(1, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(d >> 9 & 1, 0);
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1 << 11);
+	cpuid(1, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(d >> 9 & 1, 1);
+	guest_done();
+}
+
+static void live_bits(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new_split(), 0, guest_live);
+	struct kvirt_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = 7 } } };
+
+	vcpu_expect_stage(vcpu, 1);
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_XCRS, &xcrs));
+	vcpu_finish(vcpu);
+}
+
+static void guest_paravirt(void)
+{
+	uint32_t a, b, c, d;
+
+	cpuid(KVIRT_CPUID_SIGNATURE, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(a, KVIRT_CPUID_FEATURES);
+	GUEST_EXPECT_EQ(b, 0x4b4d564b);
+	GUEST_EXPECT_EQ(c, 0x564b4d56);
+	GUEST_EXPECT_EQ(d, 0x4d);
+	guest_done();
+}
+
+static void paravirtual_leaves(void)
+{
+	vcpu_finish(vcpu_new(vm_new(), 0, guest_paravirt));
+}
+
+static const struct test tests[] = {
+	TEST(no_table_gives_zeros),
+	TEST(intel_redirects_beyond_the_end),
+	TEST(amd_gives_zeros_beyond_the_end),
+	TEST(topology_leaf_names_itself),
+	TEST(live_bits),
+	TEST(paravirtual_leaves),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, tests, COUNT(tests));
+}
