@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Says which guest-physical addresses are RAM. Everything else is derived from
+ * memory.c's regions, so the two cannot disagree.
+ */
+#include "boot.h"
+#include "e820.h"
+
+unsigned int e820_build(const struct memory *mem, struct e820_range *range)
+{
+	unsigned int i, n = 0;
+
+	range[n++] = (struct e820_range){ 0, BOOT_LOW_RAM_END, E820_RAM };
+	/* The ACPI tables lie here, where a BIOS would have its read-only memory. */
+	range[n++] = (struct e820_range){
+		BOOT_ACPI_ADDR, BOOT_ACPI_SIZE, E820_RESERVED,
+	};
+	for (i = 0; i < mem->nr_regions; i++) {
+		const struct memory_region *r = &mem->region[i];
+		u64 start = r->guest_addr ? r->guest_addr : BOOT_KERNEL_MIN;
+
+		range[n++] = (struct e820_range){
+			start, r->guest_addr + r->size - start, E820_RAM,
+		};
+	}
+	return n;
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bytes between the serial port and this process's standard input and output.
+ * vCPU threads only put bytes in a ring and take none out; the main thread does
+ * all reading and writing of files. Output is gathered for a few milliseconds,
+ * so that a boot log costs a write a burst rather than one a letter. When the
+ * reader is slower than the guest the ring fills and the port says "busy": the
+ * guest waits, as on a real line, and memory stays bounded.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "console.h"
+
+#define ESCAPE			0x1d		/* Ctrl-] */
+#define GATHER_NS		5000000
+#define WRITE_NOW		4096		/* bytes that do not wait for the timer */
+/*
+ * What a write may be given after poll() said "ready", without blocking: a pipe
+ * promises PIPE_BUF bytes, a terminal less.
+ */
+#define WRITE_CHUNK		256
+#define LAST_WORDS_MS		2000
+
+static void wake_main(struct console *console)
+{
+	u64 one = 1;
+
+	/* It can only fail when the counter is full: then the wake is there. */
+	if (write(console->event_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+bool console_transmit(struct console *console, u8 byte)
+{
+	static const struct itimerspec soon = { .it_value.tv_nsec = GATHER_NS };
+	bool arm = false, now = false, room;
+
+	pthread_mutex_lock(&console->lock);
+	if (console->out_count == CONSOLE_OUT_SIZE) {
+		/* The guest did not wait for the port. */
+		console->out_lost++;
+	} else {
+		console->out[(console->out_head + console->out_count) %
+			     CONSOLE_OUT_SIZE] = byte;
+		console->out_count++;
+		now = console->out_count == WRITE_NOW;
+		arm = !console->out_armed;
+		console->out_armed = true;
+	}
+	room = console->out_count < CONSOLE_OUT_SIZE;
+	console->out_full = !room;
+	pthread_mutex_unlock(&console->lock);
+
+	if (arm)
+		timerfd_settime(console->timer_fd, 0, &soon, NULL);
+	if (now)
+		wake_main(console);
+	return room;
+}
+
+void console_receive_ready(struct console *console)
+{
+	wake_main(console);
+}
+
+/* Copies the oldest bytes of the ring without taking them out. */
+static unsigned int peek_output(struct console *console, u8 *chunk)
+{
+	unsigned int i, n;
+
+	pthread_mutex_lock(&console->lock);
+	n = min_u64(console->out_count, WRITE_CHUNK);
+	for (i = 0; i < n; i++)
+		chunk[i] = console->out[(console->out_head + i) % CONSOLE_OUT_SIZE];
+	if (!n)
+		console->out_armed = false;
+	pthread_mutex_unlock(&console->lock);
+	return n;
+}
+
+static void drop_output(struct console *console, unsigned int n)
+{
+	bool tell;
+
+	pthread_mutex_lock(&console->lock);
+	console->out_head = (console->out_head + n) % CONSOLE_OUT_SIZE;
+	console->out_count -= n;
+	tell = console->out_full && console->out_count <= CONSOLE_OUT_SIZE / 2;
+	if (tell)
+		console->out_full = false;
+	pthread_mutex_unlock(&console->lock);
+	if (tell)
+		serial_transmit_ready(console->serial);
+}
+
+/* Writes all that can be written within @wait_ms; true when nothing is left. */
+static bool write_output(struct console *console, int wait_ms)
+{
+	struct pollfd ready = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	u8 chunk[WRITE_CHUNK];
+	unsigned int n;
+	ssize_t written;
+	int polled;
+
+	while ((n = peek_output(console, chunk))) {
+		polled = poll(&ready, 1, wait_ms);
+		if (polled < 0 && errno == EINTR)
+			continue;
+		if (!polled)
+			return false;
+		written = console->broken ? (ssize_t)n :
+			  write(STDOUT_FILENO, chunk, n);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0 && errno == EAGAIN)
+			return false;
+		if (written < 0) {
+			console->broken = true;
+			console->end(console->ctx, CONSOLE_BROKEN);
+			written = n;
+		}
+		drop_output(console, written);
+	}
+	return true;
+}
+
+static void flush(struct console *console)
+{
+	bool done = write_output(console, 0);
+
+	if (console->out_watch >= 0)
+		loop_change(console->loop, console->out_watch,
+			    done ? 0 : EPOLLOUT);
+}
+
+static void on_output(void *ctx, u32 events)
+{
+	(void)events;
+	flush(ctx);
+}
+
+static void on_timer(void *ctx, u32 events)
+{
+	struct console *console = ctx;
+	u64 expired;
+
+	(void)events;
+	if (read(console->timer_fd, &expired, sizeof(expired)) < 0)
+		return;
+	flush(console);
+}
+
+static bool feed_serial(struct console *console)
+{
+	unsigned int n, i, room;
+	u8 chunk[SERIAL_FIFO_SIZE];
+
+	while (console->in_count) {
+		room = serial_room(console->serial);
+		if (!room)
+			return false;
+		n = min_u64(min_u64(room, console->in_count), sizeof(chunk));
+		for (i = 0; i < n; i++)
+			chunk[i] = console->in[(console->in_head + i) % CONSOLE_IN_SIZE];
+		console->in_head = (console->in_head + n) % CONSOLE_IN_SIZE;
+		console->in_count -= n;
+		serial_receive(console->serial, chunk, n);
+	}
+	return true;
+}
+
+static void queue_input(struct console *console, const u8 *data, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < len; i++) {
+		if (console->is_terminal && data[i] == ESCAPE) {
+			console->end(console->ctx, CONSOLE_LEFT);
+			return;
+		}
+		/* Only a terminal gets here with the buffer full: see below. */
+		if (console->in_count == CONSOLE_IN_SIZE)
+			continue;
+		console->in[(console->in_head + console->in_count) %
+			    CONSOLE_IN_SIZE] = data[i];
+		console->in_count++;
+	}
+}
+
+/*
+ * Reads once. A terminal is always read, so that Ctrl-] is seen even when the
+ * guest takes nothing; from a file or pipe no more than fits, nothing is lost.
+ */
+static void read_input(struct console *console)
+{
+	unsigned int max = CONSOLE_IN_SIZE - console->in_count;
+	u8 data[WRITE_CHUNK];
+	ssize_t n;
+
+	if (console->is_terminal || max > sizeof(data))
+		max = sizeof(data);
+	n = read(STDIN_FILENO, data, max);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0)
+		console->in_open = false;
+	else
+		queue_input(console, data, n);
+}
+
+static void watch_input(struct console *console)
+{
+	bool want = console->in_open &&
+		    (console->is_terminal || console->in_count < CONSOLE_IN_SIZE);
+
+	if (console->in_pollable)
+		loop_change(console->loop, console->in_watch, want ? EPOLLIN : 0);
+}
+
+static void on_input(void *ctx, u32 events)
+{
+	struct console *console = ctx;
+
+	(void)events;
+	read_input(console);
+	feed_serial(console);
+	watch_input(console);
+}
+
+/* A vCPU made room for input, or has much output. */
+static void on_event(void *ctx, u32 events)
+{
+	struct console *console = ctx;
+	u64 count;
+
+	(void)events;
+	if (read(console->event_fd, &count, sizeof(count)) < 0)
+		return;
+	/* A regular file cannot be waited for: read it as the guest takes it. */
+	while (feed_serial(console) && !console->in_pollable && console->in_open)
+		read_input(console);
+	watch_input(console);
+	flush(console);
+}
+
+static int open_files(struct console *console, struct vm_error *err)
+{
+	console->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	console->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (console->event_fd < 0 || console->timer_fd < 0 ||
+	    loop_watch(console->loop, console->event_fd, EPOLLIN, on_event, console) < 0 ||
+	    loop_watch(console->loop, console->timer_fd, EPOLLIN, on_timer, console) < 0)
+		return vm_fail(err, VM_STATUS_FAILURE, "are too many files open?",
+			       "cannot set up the console: %s", strerror(errno));
+	return 0;
+}
+
+int console_open(struct console *console, struct serial *serial,
+		 struct loop *loop, bool interactive, bool read_input,
+		 console_end_fn *end, void *ctx, struct vm_error *err)
+{
+	console->serial = serial;
+	console->loop = loop;
+	console->is_terminal = interactive;
+	console->in_open = read_input;
+	console->end = end;
+	console->ctx = ctx;
+	console->event_fd = -1;
+	console->timer_fd = -1;
+	console->out_watch = -1;
+	pthread_mutex_init(&console->lock, NULL);
+	if (open_files(console, err))
+		return -1;
+	/* Files that cannot be waited for are simply ready. */
+	console->out_watch = loop_watch(loop, STDOUT_FILENO, EPOLLOUT, on_output, console);
+	if (read_input) {
+		console->in_watch = loop_watch(loop, STDIN_FILENO, EPOLLIN, on_input, console);
+		console->in_pollable = console->in_watch >= 0;
+		/* Ask once, so that the port tells when it first has room. */
+		wake_main(console);
+	}
+	return 0;
+}
+
+void console_close(struct console *console)
+{
+	if (!console->serial)
+		return;
+	write_output(console, LAST_WORDS_MS);
+	if (console->out_lost)
+		log_note("%llu characters of the guest's console were lost: nobody read them in time",
+			 (unsigned long long)console->out_lost);
+	if (console->event_fd >= 0)
+		close(console->event_fd);
+	if (console->timer_fd >= 0)
+		close(console->timer_fd);
+	pthread_mutex_destroy(&console->lock);
+	console->serial = NULL;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The far end of the serial line: standard input and output.
+ */
+#ifndef VMRUN_CONSOLE_H
+#define VMRUN_CONSOLE_H
+
+#include <pthread.h>
+
+#include "dev/serial.h"
+#include "log.h"
+#include "loop.h"
+#include "types.h"
+
+#define CONSOLE_OUT_SIZE	65536
+#define CONSOLE_IN_SIZE		4096
+
+enum console_end {
+	CONSOLE_LEFT,		/* the user typed Ctrl-] */
+	CONSOLE_BROKEN,		/* nobody reads the output any more */
+};
+
+typedef void console_end_fn(void *ctx, enum console_end end);
+
+struct console {
+	struct serial *serial;
+	struct loop *loop;
+	console_end_fn *end;
+	void *ctx;
+
+	int event_fd;		/* a vCPU wants the main thread */
+	int timer_fd;		/* output is waiting to be written */
+
+	/* Main thread only. */
+	bool is_terminal;	/* Ctrl-] means something */
+	bool in_open;
+	bool in_pollable;
+	int in_watch;
+	int out_watch;		/* -1: a file, always ready */
+	bool broken;
+	u8 in[CONSOLE_IN_SIZE];
+	unsigned int in_head, in_count;
+
+	pthread_mutex_t lock;	/* everything below; taken inside serial->lock */
+	u8 out[CONSOLE_OUT_SIZE];
+	unsigned int out_head, out_count;
+	bool out_armed;		/* the timer runs */
+	bool out_full;		/* the port was told so */
+	u64 out_lost;
+};
+
+/* What dev/serial.c calls; its context is the struct console. */
+bool console_transmit(struct console *console, u8 byte);
+void console_receive_ready(struct console *console);
+
+/*
+ * Joins @serial with standard input and output. @interactive: Ctrl-] leaves.
+ * @read_input false: somebody else has the terminal, take nothing from it.
+ */
+int console_open(struct console *console, struct serial *serial,
+		 struct loop *loop, bool interactive, bool read_input,
+		 console_end_fn *end, void *ctx, struct vm_error *err);
+
+/* Writes what is left, for a bounded time, and says what was lost. */
+void console_close(struct console *console);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ACPI fixed hardware (PM1 event and control blocks), the reset register,
+ * and pvpanic: the ways in which a guest says that it is done. Port numbers
+ * are free choices; boot/acpi.c tells them to the guest. pvpanic's port is the
+ * one its users expect.
+ */
+#ifndef VMRUN_DEV_POWER_H
+#define VMRUN_DEV_POWER_H
+
+#include <pthread.h>
+
+#include "../bus.h"
+#include "../types.h"
+
+#define POWER_PORT		0x600
+#define POWER_PM1_EVENT		(POWER_PORT + 0)	/* status, enable */
+#define POWER_PM1_CONTROL	(POWER_PORT + 4)
+#define POWER_RESET		(POWER_PORT + 6)
+#define POWER_PORTS		8
+
+#define POWER_RESET_VALUE	0x01
+#define POWER_SLEEP_S5		5	/* the SLP_TYP that _S5 names */
+#define POWER_SCI		9	/* the interrupt, never raised so far */
+
+#define PVPANIC_PORT		0x505
+
+enum power_event {
+	POWER_OFF,
+	POWER_RESTART,
+	POWER_PANICKED,		/* pvpanic */
+	POWER_CRASH_LOADED,	/* pvpanic: a crash kernel takes over */
+};
+
+/* Called by the vCPU that wrote the register, without a lock. */
+typedef void power_event_fn(void *ctx, enum power_event event);
+
+struct power {
+	pthread_mutex_t lock;	/* enable, control */
+	u16 enable;
+	u16 control;
+	power_event_fn *event;
+	void *ctx;
+};
+
+extern const struct bus_ops power_bus_ops;
+extern const struct bus_ops pvpanic_bus_ops;
+
+void power_init(struct power *power, power_event_fn *event, void *ctx);
+void power_destroy(struct power *power);
+
+#endif

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every ioctl on the accelerator, each wrapped once. What is done with the
+ * answers is decided by machine.c, vcpu.c, cpuid.c and irq.c. File descriptors
+ * and the run page belong to the structs; a struct is used by one thread at a
+ * time, except that kvirt_set_routes() and kvirt_signal_msi() may be called
+ * from any thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvirt.h"
+
+#define API_VERSION		12
+
+/* Below the I/O APIC's page: three pages for VT-x's real mode, one below. */
+#define TSS_ADDR		0xfffbd000ul
+#define IDENTITY_MAP_ADDR	0xfffbc000ull
+
+static const char device_kvirt[] = "/dev/kvirt";
+static const char device_kvm[] = "/dev/kvm";
+
+static const struct {
+	int cap;
+	const char *name;
+} required[] = {
+	{ KVM_CAP_USER_MEMORY, "memory slots" },
+	{ KVM_CAP_SPLIT_IRQCHIP, "the split interrupt controller" },
+	{ KVM_CAP_IRQ_ROUTING, "interrupt routes" },
+	{ KVM_CAP_SIGNAL_MSI, "message-signalled interrupts" },
+	{ KVM_CAP_EXT_CPUID, "CPUID tables" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exits" },
+};
+
+static const char *open_hint(const char *path, int error)
+{
+	bool is_kvirt = !strcmp(path, device_kvirt);
+
+	switch (error) {
+	case EACCES:
+	case EPERM:
+		return "add yourself to group kvm, then log in again";
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		if (is_kvirt)
+			return "load the module as root: modprobe kvirt, or insmod kvirt.ko; dmesg tells why it refuses";
+		return "load kvm_intel or kvm_amd, or use /dev/kvirt with --accel kvirt";
+	default:
+		return "is it the device of an accelerator?";
+	}
+}
+
+static int open_device(struct kvirt *kvirt, const char *path,
+		       struct vm_error *err)
+{
+	kvirt->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (kvirt->fd < 0) {
+		int error = errno;
+
+		return vm_fail(err, VM_STATUS_NO_ACCEL, open_hint(path, error),
+			       "cannot open %.200s: %s", path, strerror(error));
+	}
+	kvirt->path = path;
+	return 0;
+}
+
+/* The first of the two devices that opens; when none does, both reasons. */
+static int open_auto(struct kvirt *kvirt, struct vm_error *err)
+{
+	struct vm_error first = { 0 }, second = { 0 };
+
+	if (!open_device(kvirt, device_kvirt, &first) ||
+	    !open_device(kvirt, device_kvm, &second))
+		return 0;
+	return vm_fail(err, VM_STATUS_NO_ACCEL, first.hint, "%.200s; %.200s",
+		       first.text, second.text);
+}
+
+static int check_extension(struct kvirt *kvirt, int cap)
+{
+	int value = ioctl(kvirt->fd, KVM_CHECK_EXTENSION, cap);
+
+	return value < 0 ? 0 : value;
+}
+
+static int check_device(struct kvirt *kvirt, struct vm_error *err)
+{
+	unsigned int i;
+	int value;
+
+	value = ioctl(kvirt->fd, KVM_GET_API_VERSION, 0);
+	if (value < 0)
+		return vm_fail(err, VM_STATUS_NO_ACCEL,
+			       "is it the device of an accelerator?",
+			       "cannot use %.200s: it does not answer (%s)",
+			       kvirt->path, strerror(errno));
+	if (value != API_VERSION)
+		return vm_fail(err, VM_STATUS_NO_ACCEL,
+			       "use an accelerator with interface version 12",
+			       "cannot use %.200s: it has interface version %d",
+			       kvirt->path, value);
+	for (i = 0; i < ARRAY_SIZE(required); i++)
+		if (check_extension(kvirt, required[i].cap) <= 0)
+			return vm_fail(err, VM_STATUS_NO_ACCEL,
+				       "try another one with --accel",
+				       "cannot use %.200s: it does not offer %s",
+				       kvirt->path, required[i].name);
+
+	value = ioctl(kvirt->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (value < (int)sizeof(struct kvm_run))
+		return vm_fail(err, VM_STATUS_NO_ACCEL, "try another one with --accel",
+			       "cannot use %.200s: its run page has %d bytes",
+			       kvirt->path, value);
+	kvirt->run_size = value;
+
+	value = check_extension(kvirt, KVM_CAP_MAX_VCPUS);
+	kvirt->max_vcpus = value ? value : check_extension(kvirt, KVM_CAP_NR_VCPUS);
+	kvirt->tsc_deadline = check_extension(kvirt, KVM_CAP_TSC_DEADLINE_TIMER);
+	return 0;
+}
+
+int kvirt_open(struct kvirt *kvirt, const char *accel, struct vm_error *err)
+{
+	int ret;
+
+	memset(kvirt, 0, sizeof(*kvirt));
+	kvirt->fd = -1;
+	kvirt->vm_fd = -1;
+	if (!strcmp(accel, "auto"))
+		ret = open_auto(kvirt, err);
+	else if (!strcmp(accel, "kvirt"))
+		ret = open_device(kvirt, device_kvirt, err);
+	else if (!strcmp(accel, "kvm"))
+		ret = open_device(kvirt, device_kvm, err);
+	else
+		ret = open_device(kvirt, accel, err);
+	return ret ? ret : check_device(kvirt, err);
+}
+
+void kvirt_close(struct kvirt *kvirt)
+{
+	if (kvirt->vm_fd >= 0)
+		close(kvirt->vm_fd);
+	if (kvirt->fd >= 0)
+		close(kvirt->fd);
+	kvirt->vm_fd = -1;
+	kvirt->fd = -1;
+}
+
+/* An ioctl that has no reason to fail once the device was found usable. */
+static int fail_ioctl(const char *what, struct vm_error *err)
+{
+	return vm_fail(err, VM_STATUS_FAILURE,
+		       errno == ENOMEM ? "free some memory, or give the guest less with -m" :
+		       "dmesg may tell more", "cannot %s: %s", what, strerror(errno));
+}
+
+int kvirt_create_vm(struct kvirt *kvirt, unsigned int ioapic_pins,
+		    struct vm_error *err)
+{
+	u64 identity_map = IDENTITY_MAP_ADDR;
+	struct kvm_enable_cap split = {
+		.cap = KVM_CAP_SPLIT_IRQCHIP, .args = { ioapic_pins },
+	};
+
+	do {
+		kvirt->vm_fd = ioctl(kvirt->fd, KVM_CREATE_VM, 0);
+	} while (kvirt->vm_fd < 0 && errno == EINTR);
+	if (kvirt->vm_fd < 0)
+		return vm_fail(err, VM_STATUS_NO_ACCEL,
+			       "dmesg may tell more; another accelerator can be named with --accel",
+			       "%.200s cannot create a virtual machine: %s",
+			       kvirt->path, strerror(errno));
+	/* Only VT-x needs these two; where they are unknown nothing does. */
+	if (check_extension(kvirt, KVM_CAP_SET_IDENTITY_MAP_ADDR) &&
+	    ioctl(kvirt->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map))
+		return fail_ioctl("set the identity map's address", err);
+	if (check_extension(kvirt, KVM_CAP_SET_TSS_ADDR) &&
+	    ioctl(kvirt->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDR))
+		return fail_ioctl("set the TSS's address", err);
+	if (ioctl(kvirt->vm_fd, KVM_ENABLE_CAP, &split))
+		return fail_ioctl("split the interrupt controller", err);
+	return 0;
+}
+
+int kvirt_map_memory(struct kvirt *kvirt, unsigned int slot, u64 guest_addr,
+		     u64 size, void *host_addr, struct vm_error *err)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = guest_addr,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host_addr,
+	};
+
+	if (ioctl(kvirt->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+		return fail_ioctl("give the guest its memory", err);
+	return 0;
+}
+
+void kvirt_set_routes(struct kvirt *kvirt, const struct kvirt_route *route,
+		      unsigned int nr)
+{
+	union {
+		struct kvm_irq_routing table;
+		u8 space[sizeof(struct kvm_irq_routing) +
+			 64 * sizeof(struct kvm_irq_routing_entry)];
+	} u;
+	unsigned int i;
+
+	memset(&u, 0, sizeof(u));
+	for (i = 0; i < nr && i < 64; i++) {
+		struct kvm_irq_routing_entry *entry = &u.table.entries[i];
+
+		entry->gsi = route[i].gsi;
+		entry->type = KVM_IRQ_ROUTING_MSI;
+		entry->u.msi.address_lo = route[i].address;
+		entry->u.msi.data = route[i].data;
+	}
+	u.table.nr = i;
+	if (ioctl(kvirt->vm_fd, KVM_SET_GSI_ROUTING, &u.table))
+		log_note("cannot set interrupt routes: %s", strerror(errno));
+}
+
+void kvirt_signal_msi(struct kvirt *kvirt, u32 address, u32 data)
+{
+	struct kvm_msi msi = { .address_lo = address, .data = data };
+
+	/*
+	 * Zero and -1 say that no local APIC took it. The guest wrote that
+	 * destination, and real hardware would drop the message as well.
+	 */
+	ioctl(kvirt->vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,
+			  struct vm_error *err)
+{
+	memset(cpuid, 0, sizeof(*cpuid));
+	cpuid->nent = KVIRT_MAX_CPUID;
+	if (ioctl(kvirt->fd, KVM_GET_SUPPORTED_CPUID, cpuid))
+		return fail_ioctl("ask for the supported CPUID leaves", err);
+	if (cpuid->nent > KVIRT_MAX_CPUID)
+		cpuid->nent = KVIRT_MAX_CPUID;
+	return 0;
+}
+
+int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
+		      unsigned int id, struct vm_error *err)
+{
+	vcpu->run_size = kvirt->run_size;
+	vcpu->fd = ioctl(kvirt->vm_fd, KVM_CREATE_VCPU, (unsigned long)id);
+	if (vcpu->fd < 0)
+		return fail_ioctl("create a vCPU", err);
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		return fail_ioctl("map a vCPU's run page", err);
+	}
+	return 0;
+}
+
+void kvirt_destroy_vcpu(struct kvirt_vcpu *vcpu)
+{
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	vcpu->run = NULL;
+	vcpu->fd = -1;
+}
+
+int kvirt_set_cpuid(struct kvirt_vcpu *vcpu, const struct kvirt_cpuid *cpuid,
+		    struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
+		return fail_ioctl("set a vCPU's CPUID", err);
+	return 0;
+}
+
+int kvirt_get_sregs(struct kvirt_vcpu *vcpu, struct kvm_sregs *sregs,
+		    struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, sregs))
+		return fail_ioctl("read a vCPU's system registers", err);
+	return 0;
+}
+
+int kvirt_set_sregs(struct kvirt_vcpu *vcpu, const struct kvm_sregs *sregs,
+		    struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, sregs))
+		return fail_ioctl("set a vCPU's system registers", err);
+	return 0;
+}
+
+int kvirt_get_regs(struct kvirt_vcpu *vcpu, struct kvm_regs *regs,
+		   struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVM_GET_REGS, regs))
+		return fail_ioctl("read a vCPU's registers", err);
+	return 0;
+}
+
+int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvm_regs *regs,
+		   struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVM_SET_REGS, regs))
+		return fail_ioctl("set a vCPU's registers", err);
+	return 0;
+}
+
+/* The ABI's MSR table ends in an open array: this one has one entry. */
+struct one_msr {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry;
+};
+
+int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value)
+{
+	struct one_msr msr = { .head.nmsrs = 1, .entry.index = index };
+
+	if (ioctl(vcpu->fd, KVM_GET_MSRS, &msr) != 1)
+		return -1;
+	*value = msr.entry.data;
+	return 0;
+}
+
+int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value)
+{
+	struct one_msr msr = {
+		.head.nmsrs = 1,
+		.entry = { .index = index, .data = value },
+	};
+
+	return ioctl(vcpu->fd, KVM_SET_MSRS, &msr) == 1 ? 0 : -1;
+}
+
+int kvirt_get_lapic(struct kvirt_vcpu *vcpu, u32 offset, u32 *value)
+{
+	struct kvm_lapic_state lapic;
+
+	if (offset > sizeof(lapic.regs) - sizeof(*value) ||
+	    ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic))
+		return -1;
+	memcpy(value, lapic.regs + offset, sizeof(*value));
+	return 0;
+}
+
+int kvirt_run(struct kvirt_vcpu *vcpu)
+{
+	return ioctl(vcpu->fd, KVM_RUN, 0) ? -errno : 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The accelerator: /dev/kvirt, or another device that speaks the same ABI.
+ * Nothing else in vmrun calls an ioctl on it.
+ */
+#ifndef VMRUN_KVIRT_H
+#define VMRUN_KVIRT_H
+
+#include <linux/kvm.h>
+
+#include "log.h"
+#include "types.h"
+
+#define KVIRT_MAX_CPUID		256
+
+struct kvirt {
+	const char *path;	/* of the device that was opened */
+	int fd;
+	int vm_fd;
+	size_t run_size;
+	bool tsc_deadline;
+	unsigned int max_vcpus;
+};
+
+struct kvirt_vcpu {
+	int fd;
+	struct kvm_run *run;
+	size_t run_size;
+};
+
+struct kvirt_route {
+	u32 gsi;
+	u32 address;
+	u32 data;
+};
+
+/* A CPUID table with its storage: the ABI's ends in an open array. */
+struct kvirt_cpuid {
+	u32 nent;
+	u32 padding;
+	struct kvm_cpuid_entry2 entry[KVIRT_MAX_CPUID];
+};
+
+/*
+ * Opens @accel ("auto", "kvirt", "kvm" or a path) and checks that it offers
+ * what vmrun needs. Errors have status 123.
+ */
+int kvirt_open(struct kvirt *kvirt, const char *accel, struct vm_error *err);
+void kvirt_close(struct kvirt *kvirt);
+
+/* Creates the VM, its interrupt controllers split: local APICs below. */
+int kvirt_create_vm(struct kvirt *kvirt, unsigned int ioapic_pins,
+		    struct vm_error *err);
+int kvirt_map_memory(struct kvirt *kvirt, unsigned int slot, u64 guest_addr,
+		     u64 size, void *host_addr, struct vm_error *err);
+
+/* Both are called while the guest runs and can fail only by a fault of ours. */
+void kvirt_set_routes(struct kvirt *kvirt, const struct kvirt_route *route,
+		      unsigned int nr);
+void kvirt_signal_msi(struct kvirt *kvirt, u32 address, u32 data);
+
+int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,
+			  struct vm_error *err);
+
+int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
+		      unsigned int id, struct vm_error *err);
+void kvirt_destroy_vcpu(struct kvirt_vcpu *vcpu);
+int kvirt_set_cpuid(struct kvirt_vcpu *vcpu, const struct kvirt_cpuid *cpuid,
+		    struct vm_error *err);
+int kvirt_get_sregs(struct kvirt_vcpu *vcpu, struct kvm_sregs *sregs,
+		    struct vm_error *err);
+int kvirt_set_sregs(struct kvirt_vcpu *vcpu, const struct kvm_sregs *sregs,
+		    struct vm_error *err);
+int kvirt_get_regs(struct kvirt_vcpu *vcpu, struct kvm_regs *regs,
+		   struct vm_error *err);
+int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvm_regs *regs,
+		   struct vm_error *err);
+
+/* 0, or -1 when the accelerator does not have the MSR or refuses the value. */
+int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value);
+int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value);
+
+/* Local APIC register at @offset of its page; 0, or -1 when that fails. */
+int kvirt_get_lapic(struct kvirt_vcpu *vcpu, u32 offset, u32 *value);
+
+/* Enters the guest. Returns 0 with an exit in vcpu->run, or -errno. */
+int kvirt_run(struct kvirt_vcpu *vcpu);
+
+#endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything vmrun prints on its own account goes through this file, to the
+ * standard error output, one write(2) a line so that threads do not mix.
+ * The guest's console does not: that is console.c.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+int vm_fail(struct vm_error *err, int status, const char *hint,
+	    const char *fmt, ...)
+{
+	va_list ap;
+
+	if (err->status)
+		return -1;
+	err->status = status;
+	va_start(ap, fmt);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	snprintf(err->hint, sizeof(err->hint), "%s", hint ? hint : "");
+	return -1;
+}
+
+static void log_line(const char *prefix, const char *text)
+{
+	/* While the guest has the terminal a newline does not return the carriage. */
+	const char *end = isatty(STDERR_FILENO) ? "\r\n" : "\n";
+	char line[640];
+	int len;
+
+	len = snprintf(line, sizeof(line), "%s%s%s", prefix, text, end);
+	if (len >= (int)sizeof(line))
+		len = sizeof(line) - 1;
+	/* Nobody is left to tell when the standard error output fails. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+void log_error(const struct vm_error *err)
+{
+	log_line("vmrun: error: ", err->text);
+	if (err->hint[0])
+		log_line("hint: ", err->hint);
+}
+
+void log_note(const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_line("vmrun: ", text);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How vmrun says that something went wrong. A function that can fail takes a
+ * struct vm_error, fills it once with vm_fail() and returns -1; only main.c
+ * prints it and turns its status into the exit status.
+ */
+#ifndef VMRUN_LOG_H
+#define VMRUN_LOG_H
+
+#include "types.h"
+
+/* The exit statuses, as docs/vmrun.md promises them. */
+enum vm_status {
+	VM_STATUS_POWEROFF	= 0,
+	VM_STATUS_PANIC		= 120,	/* the guest's kernel panicked */
+	VM_STATUS_CRASH		= 121,	/* triple fault, entry failure */
+	VM_STATUS_RESTART	= 122,	/* the guest asked for a restart */
+	VM_STATUS_NO_ACCEL	= 123,	/* no usable accelerator */
+	VM_STATUS_FAILURE	= 125,	/* vmrun itself failed */
+	VM_STATUS_LEFT		= 130,	/* the user left with Ctrl-] */
+};
+
+struct vm_error {
+	int status;
+	char text[512];
+	char hint[256];
+};
+
+/*
+ * Fills @err: @hint says what to do next (NULL: nothing can be said), @fmt what
+ * failed and why. The first error stays, later ones follow from it.
+ * Always returns -1, so that a caller can write "return vm_fail(...)".
+ */
+int vm_fail(struct vm_error *err, int status, const char *hint,
+	    const char *fmt, ...) __printf(4, 5);
+
+/* Prints "vmrun: error: ..." and, when there is one, "hint: ...". */
+void log_error(const struct vm_error *err);
+
+/* Prints "vmrun: ..." on the standard error output. Any thread may call it. */
+void log_note(const char *fmt, ...) __printf(1, 2);
+
+#endif

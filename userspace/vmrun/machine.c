@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Puts the parts together in the order of one table, runs them and takes them
+ * apart in reverse. The parts do not know each other; the wires between them
+ * (serial port to console and interrupt line, registers to power events) are
+ * here. Called by main.c.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "boot/acpi.h"
+#include "boot/boot.h"
+#include "machine.h"
+
+/* Spurious-interrupt vector register of the local APIC. */
+#define LAPIC_SVR		0xf0
+#define SVR_ENABLED		BIT(8)
+#define SVR_STATE		0x1ff
+#define SVR_VIRTUAL_WIRE	(SVR_ENABLED | 0x0f)
+
+/* Internal to this file: how a restart came about is found out at the end. */
+#define STATUS_RESTART_UNKNOWN	(-1)
+
+void machine_end(struct machine *machine, int status, const char *fmt, ...)
+{
+	u64 one = 1;
+	va_list ap;
+
+	pthread_mutex_lock(&machine->end_lock);
+	if (!machine->ended) {
+		machine->ended = true;
+		machine->result.status = status;
+		va_start(ap, fmt);
+		vsnprintf(machine->result.reason, sizeof(machine->result.reason),
+			  fmt, ap);
+		va_end(ap);
+		/* Cannot fail: the counter takes 2^64 - 1 of them. */
+		if (write(machine->end_fd, &one, sizeof(one)) < 0)
+			machine->result.status = VM_STATUS_FAILURE;
+	}
+	pthread_mutex_unlock(&machine->end_lock);
+}
+
+void machine_power_event(void *ctx, enum power_event event)
+{
+	struct machine *machine = ctx;
+
+	switch (event) {
+	case POWER_OFF:
+		machine_end(machine, VM_STATUS_POWEROFF, "the guest powered off");
+		break;
+	case POWER_RESTART:
+		machine_end(machine, STATUS_RESTART_UNKNOWN,
+			    "the guest asked for a restart");
+		break;
+	case POWER_PANICKED:
+		machine_end(machine, VM_STATUS_PANIC,
+			    "the guest panicked, as it told by pvpanic");
+		break;
+	case POWER_CRASH_LOADED:
+		log_note("the guest panicked and starts its crash kernel");
+		break;
+	}
+}
+
+static bool serial_to_console(void *ctx, u8 byte)
+{
+	struct machine *machine = ctx;
+
+	return console_transmit(&machine->console, byte);
+}
+
+static void serial_has_room(void *ctx)
+{
+	struct machine *machine = ctx;
+
+	console_receive_ready(&machine->console);
+}
+
+static void serial_to_irq(void *ctx, bool level)
+{
+	struct machine *machine = ctx;
+
+	irq_set_line(&machine->irq, ACPI_COM1_IRQ, level);
+}
+
+static const struct serial_ops serial_wires = {
+	.transmit = serial_to_console,
+	.receive_ready = serial_has_room,
+	.set_irq = serial_to_irq,
+};
+
+static void on_console_end(void *ctx, enum console_end end)
+{
+	struct machine *machine = ctx;
+
+	if (end == CONSOLE_LEFT)
+		machine_end(machine, VM_STATUS_LEFT, "left with Ctrl-]");
+	else
+		machine_end(machine, 128 + SIGPIPE,
+			    "nobody reads the guest's console any more");
+}
+
+/* ---- the build table's steps, each with its undoing ---- */
+
+static int build_accel(struct machine *machine, struct vm_error *err)
+{
+	if (!kvirt_open(&machine->kvirt, machine->config->accel, err) &&
+	    !kvirt_create_vm(&machine->kvirt, IOAPIC_PINS, err))
+		return 0;
+	kvirt_close(&machine->kvirt);
+	return -1;
+}
+
+static void undo_accel(struct machine *machine)
+{
+	kvirt_close(&machine->kvirt);
+}
+
+static int build_memory(struct machine *machine, struct vm_error *err)
+{
+	struct memory *mem = &machine->memory;
+	unsigned int i;
+
+	if (memory_create(mem, machine->config->memory, err))
+		return -1;
+	for (i = 0; i < mem->nr_regions; i++) {
+		struct memory_region *r = &mem->region[i];
+
+		if (kvirt_map_memory(&machine->kvirt, i, r->guest_addr, r->size,
+				     r->host_addr, err)) {
+			memory_destroy(mem);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void undo_memory(struct machine *machine)
+{
+	memory_destroy(&machine->memory);
+}
+
+static int build_devices(struct machine *machine, struct vm_error *err)
+{
+	machine->ports.bytes = true;
+	irq_init(&machine->irq, &machine->kvirt);
+	serial_init(&machine->serial, &serial_wires, machine);
+	power_init(&machine->power, machine_power_event, machine);
+	if (bus_add(&machine->mmio, IOAPIC_BASE, IOAPIC_SIZE,
+		    &irq_ioapic_bus_ops, &machine->irq) ||
+	    bus_add(&machine->ports, ACPI_COM1_PORT, SERIAL_PORTS,
+		    &serial_bus_ops, &machine->serial) ||
+	    bus_add(&machine->ports, POWER_PORT, POWER_PORTS,
+		    &power_bus_ops, &machine->power) ||
+	    bus_add(&machine->ports, PVPANIC_PORT, 1,
+		    &pvpanic_bus_ops, &machine->power))
+		return vm_fail(err, VM_STATUS_FAILURE, NULL,
+			       "two devices claim the same address");
+	return 0;
+}
+
+static void undo_devices(struct machine *machine)
+{
+	power_destroy(&machine->power);
+	serial_destroy(&machine->serial);
+	irq_destroy(&machine->irq);
+}
+
+static void undo_vcpus(struct machine *machine)
+{
+	while (machine->nr_vcpus)
+		vcpu_destroy(&machine->vcpu[--machine->nr_vcpus]);
+	free(machine->vcpu);
+	machine->vcpu = NULL;
+}
+
+static int build_vcpus(struct machine *machine, struct vm_error *err)
+{
+	unsigned int n = machine->config->vcpus;
+	struct kvirt_cpuid cpuid;
+
+	if (n > machine->kvirt.max_vcpus)
+		return vm_fail(err, VM_STATUS_FAILURE, "ask for fewer with -c",
+			       "%.200s runs at most %u vCPUs in a machine, not %u",
+			       machine->kvirt.path, machine->kvirt.max_vcpus, n);
+	if (kvirt_supported_cpuid(&machine->kvirt, &cpuid, err) ||
+	    vcpu_init_kick(err))
+		return -1;
+	machine->vcpu = calloc(n, sizeof(*machine->vcpu));
+	if (!machine->vcpu)
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	while (machine->nr_vcpus < n) {
+		unsigned int id = machine->nr_vcpus++;
+
+		if (vcpu_create(&machine->vcpu[id], machine, id, &cpuid, err)) {
+			undo_vcpus(machine);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int build_guest(struct machine *machine, struct vm_error *err)
+{
+	const struct boot_source source = {
+		.kernel = machine->config->kernel,
+		.initramfs = machine->config->initramfs,
+		.cmdline = machine->config->args,
+	};
+	u8 *acpi = guest_buf(&machine->memory, BOOT_ACPI_ADDR, BOOT_ACPI_SIZE);
+	struct boot_entry entry;
+
+	if (!acpi || !acpi_build(acpi, BOOT_ACPI_SIZE, BOOT_ACPI_ADDR,
+				 machine->nr_vcpus))
+		return vm_fail(err, VM_STATUS_FAILURE, NULL,
+			       "the ACPI tables do not fit");
+	if (boot_load(&machine->memory, &source, &entry, err))
+		return -1;
+	return vcpu_set_entry(&machine->vcpu[0], &entry, err);
+}
+
+static void undo_guest(struct machine *machine)
+{
+	/* What was loaded goes with the memory. */
+	(void)machine;
+}
+
+static void on_end(void *ctx, u32 events)
+{
+	struct machine *machine = ctx;
+
+	(void)events;
+	loop_stop(&machine->loop);
+}
+
+static void on_signal(void *ctx, u32 events)
+{
+	struct machine *machine = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(machine->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGTSTP:
+		/* Stop as the user wants, but not with a raw terminal. */
+		terminal_restore(machine->terminal);
+		raise(SIGSTOP);
+		terminal_set_raw(machine->terminal);
+		break;
+	case SIGCONT:
+		terminal_set_raw(machine->terminal);
+		break;
+	default:
+		machine_end(machine, 128 + info.ssi_signo, "ended by signal %u (%s)",
+			    info.ssi_signo, strsignal(info.ssi_signo));
+		break;
+	}
+}
+
+static void wanted_signals(sigset_t *set)
+{
+	static const int signals[] = {
+		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT,
+	};
+	unsigned int i;
+
+	sigemptyset(set);
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(set, signals[i]);
+}
+
+void machine_block_signals(void)
+{
+	sigset_t set;
+
+	wanted_signals(&set);
+	/* A broken pipe is an error of write(), not a death. */
+	sigaddset(&set, SIGPIPE);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void undo_loop(struct machine *machine)
+{
+	console_close(&machine->console);
+	if (machine->signal_fd >= 0)
+		close(machine->signal_fd);
+	if (machine->end_fd >= 0)
+		close(machine->end_fd);
+	loop_destroy(&machine->loop);
+}
+
+static int build_loop(struct machine *machine, struct vm_error *err)
+{
+	bool terminal = machine->terminal->present;
+	sigset_t set;
+
+	if (loop_create(&machine->loop, err))
+		return -1;
+	wanted_signals(&set);
+	machine->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	machine->end_fd = eventfd(0, EFD_CLOEXEC);
+	if (machine->signal_fd < 0 || machine->end_fd < 0 ||
+	    loop_watch(&machine->loop, machine->signal_fd, EPOLLIN, on_signal, machine) < 0 ||
+	    loop_watch(&machine->loop, machine->end_fd, EPOLLIN, on_end, machine) < 0) {
+		vm_fail(err, VM_STATUS_FAILURE, "are too many files open?",
+			"cannot set up the event loop: %s", strerror(errno));
+		undo_loop(machine);
+		return -1;
+	}
+	if (console_open(&machine->console, &machine->serial, &machine->loop,
+			 terminal, terminal || !isatty(STDIN_FILENO),
+			 on_console_end, machine, err)) {
+		undo_loop(machine);
+		return -1;
+	}
+	return 0;
+}
+
+static const struct {
+	int (*build)(struct machine *machine, struct vm_error *err);
+	void (*undo)(struct machine *machine);
+} build_table[] = {
+	{ build_accel, undo_accel },
+	{ build_memory, undo_memory },
+	{ build_devices, undo_devices },
+	{ build_vcpus, undo_vcpus },
+	{ build_guest, undo_guest },
+	{ build_loop, undo_loop },
+};
+
+int machine_create(struct machine *machine, const struct vm_config *config,
+		   struct terminal *terminal, struct vm_error *err)
+{
+	memset(machine, 0, sizeof(*machine));
+	machine->config = config;
+	machine->terminal = terminal;
+	machine->signal_fd = -1;
+	machine->end_fd = -1;
+	pthread_mutex_init(&machine->end_lock, NULL);
+	while (machine->nr_built < ARRAY_SIZE(build_table)) {
+		if (build_table[machine->nr_built].build(machine, err)) {
+			machine_destroy(machine);
+			return -1;
+		}
+		machine->nr_built++;
+	}
+	return 0;
+}
+
+void machine_destroy(struct machine *machine)
+{
+	while (machine->nr_built)
+		build_table[--machine->nr_built].undo(machine);
+	pthread_mutex_destroy(&machine->end_lock);
+}
+
+/*
+ * A Linux that restarts in an orderly way first shuts its interrupt controllers
+ * down: vCPU 0's local APIC goes back to virtual-wire mode (spurious vector
+ * 0x0f), the others' are switched off. A panic with panic=-1 takes the short
+ * way and leaves the APIC of the vCPU that died as it was; one that comes
+ * before the APIC is set up leaves it as at power-on. An emergency restart by
+ * SysRq looks the same, and the reason says so.
+ */
+static bool restart_was_orderly(struct machine *machine)
+{
+	unsigned int i;
+	u32 svr;
+
+	for (i = 0; i < machine->nr_vcpus; i++) {
+		if (kvirt_get_lapic(&machine->vcpu[i].kvirt, LAPIC_SVR, &svr))
+			return false;
+		if (i == 0 && (svr & SVR_STATE) != SVR_VIRTUAL_WIRE)
+			return false;
+		if (i > 0 && (svr & SVR_ENABLED))
+			return false;
+	}
+	return true;
+}
+
+static void settle_restart(struct machine *machine)
+{
+	struct machine_result *result = &machine->result;
+
+	if (result->status != STATUS_RESTART_UNKNOWN)
+		return;
+	if (restart_was_orderly(machine)) {
+		result->status = VM_STATUS_RESTART;
+		return;
+	}
+	result->status = VM_STATUS_PANIC;
+	snprintf(result->reason, sizeof(result->reason),
+		 "the guest panicked: it restarted without shutting down (SysRq would look the same)");
+}
+
+static void stop_vcpus(struct machine *machine)
+{
+	unsigned int i;
+
+	for (i = 0; i < machine->nr_vcpus; i++)
+		vcpu_request(&machine->vcpu[i], VCPU_DONE);
+	for (i = 0; i < machine->nr_vcpus; i++)
+		vcpu_join(&machine->vcpu[i]);
+}
+
+int machine_run(struct machine *machine, struct machine_result *result,
+		struct vm_error *err)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < machine->nr_vcpus && !ret; i++)
+		ret = vcpu_start(&machine->vcpu[i], err);
+	if (!ret) {
+		terminal_set_raw(machine->terminal);
+		for (i = 0; i < machine->nr_vcpus; i++)
+			vcpu_request(&machine->vcpu[i], VCPU_RUNNING);
+		ret = loop_run(&machine->loop, err);
+	}
+	stop_vcpus(machine);
+	settle_restart(machine);
+	*result = machine->result;
+	return ret;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The machine owns everything a guest sees and the threads that run it.
+ */
+#ifndef VMRUN_MACHINE_H
+#define VMRUN_MACHINE_H
+
+#include <pthread.h>
+
+#include "bus.h"
+#include "config.h"
+#include "console.h"
+#include "dev/power.h"
+#include "dev/serial.h"
+#include "irq.h"
+#include "kvirt.h"
+#include "log.h"
+#include "loop.h"
+#include "memory.h"
+#include "terminal.h"
+#include "vcpu.h"
+
+/* How the machine ended: the exit status and the reason for it. */
+struct machine_result {
+	int status;
+	char reason[256];
+};
+
+struct machine {
+	const struct vm_config *config;
+	struct terminal *terminal;
+	struct kvirt kvirt;
+	struct memory memory;
+	struct bus ports;
+	struct bus mmio;
+	struct irq irq;
+	struct serial serial;
+	struct power power;
+	struct loop loop;
+	struct console console;
+	struct vcpu *vcpu;	/* config->vcpus of them, once created */
+	unsigned int nr_vcpus;
+	unsigned int nr_built;	/* rows of the build table that are done */
+	int signal_fd;
+	int end_fd;
+
+	pthread_mutex_t end_lock;	/* the two below; innermost */
+	bool ended;
+	struct machine_result result;
+};
+
+/* Blocks the signals that machine_run() takes from a descriptor. */
+void machine_block_signals(void);
+
+/*
+ * Builds the machine that @config describes, ready to run. On failure nothing
+ * is left behind. @config and @terminal must outlive it.
+ */
+int machine_create(struct machine *machine, const struct vm_config *config,
+		   struct terminal *terminal, struct vm_error *err);
+
+/* Runs the guest to its end and says how it ended. */
+int machine_run(struct machine *machine, struct machine_result *result,
+		struct vm_error *err);
+
+void machine_destroy(struct machine *machine);
+
+/* Ends the machine; the first reason given counts. Any thread, any lock held. */
+void machine_end(struct machine *machine, int status, const char *fmt, ...)
+	__printf(3, 4);
+
+/* A power_event_fn: @ctx is the machine. */
+void machine_power_event(void *ctx, enum power_event event);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A virtual CPU: a thread that enters the guest and serves its exits.
+ */
+#ifndef VMRUN_VCPU_H
+#define VMRUN_VCPU_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "boot/boot.h"
+#include "kvirt.h"
+#include "types.h"
+
+struct machine;
+
+enum vcpu_state {
+	VCPU_PAUSED,	/* the thread waits outside of the guest */
+	VCPU_RUNNING,
+	VCPU_DONE,	/* the thread has ended, or is about to */
+};
+
+struct vcpu {
+	unsigned int id;
+	struct machine *machine;
+	struct kvirt_vcpu kvirt;
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock;		/* state; writes of wanted */
+	pthread_cond_t changed;
+	_Atomic enum vcpu_state wanted;	/* what others ask for */
+	enum vcpu_state state;		/* what the thread is */
+};
+
+/* Creates vCPU @id with its CPUID and the MSRs firmware would have set. */
+int vcpu_create(struct vcpu *vcpu, struct machine *machine, unsigned int id,
+		const struct kvirt_cpuid *supported, struct vm_error *err);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Sets the registers with which the guest's first instruction is met. */
+int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry,
+		   struct vm_error *err);
+
+/* Starts the thread; it is PAUSED. */
+int vcpu_start(struct vcpu *vcpu, struct vm_error *err);
+
+/*
+ * Asks for @state and kicks the thread out of the guest if need be. Does not
+ * wait. DONE is for ever.
+ */
+void vcpu_request(struct vcpu *vcpu, enum vcpu_state state);
+
+/* Waits for the thread's end; only after vcpu_request(VCPU_DONE). */
+void vcpu_join(struct vcpu *vcpu);
+
+/* Installs the handler of the kick's signal. Before the first vcpu_start(). */
+int vcpu_init_kick(struct vm_error *err);
+
+#endif
