@@ -27,6 +27,7 @@ static void update_routes(struct irq *irq)
 		route[n].data = msi.data;
 		n++;
 	}
+	irq->used |= n > 0;
 	if (n == irq->nr_routes && !memcmp(route, irq->route, sizeof(route)))
 		return;
 	memcpy(irq->route, route, sizeof(route));
@@ -56,6 +57,16 @@ void irq_eoi(struct irq *irq, u8 vector)
 	pthread_mutex_lock(&irq->lock);
 	send_pins(irq, ioapic_eoi(&irq->ioapic, vector));
 	pthread_mutex_unlock(&irq->lock);
+}
+
+bool irq_was_shut_down(struct irq *irq)
+{
+	bool ret;
+
+	pthread_mutex_lock(&irq->lock);
+	ret = irq->used && !irq->nr_routes;
+	pthread_mutex_unlock(&irq->lock);
+	return ret;
 }
 
 /* Registers are 32 bits wide; of a wider read the rest is zero. */

@@ -13,10 +13,11 @@
 #include "types.h"
 
 struct irq {
-	pthread_mutex_t lock;	/* ioapic, route, nr_routed */
+	pthread_mutex_t lock;	/* all but kvirt */
 	struct ioapic ioapic;
 	struct kvirt_route route[IOAPIC_PINS];	/* what the accelerator knows */
 	unsigned int nr_routes;
+	bool used;	/* some pin was unmasked once */
 	struct kvirt *kvirt;
 };
 
@@ -30,5 +31,8 @@ void irq_set_line(struct irq *irq, unsigned int gsi, bool level);
 
 /* The accelerator's local APIC saw an EOI for a level-triggered @vector. */
 void irq_eoi(struct irq *irq, u8 vector);
+
+/* True when the guest has used the I/O APIC and has masked all of it again. */
+bool irq_was_shut_down(struct irq *irq);
 
 #endif

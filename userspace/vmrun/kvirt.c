@@ -343,17 +343,6 @@ int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value)
 	return ioctl(vcpu->fd, KVM_SET_MSRS, &msr) == 1 ? 0 : -1;
 }
 
-int kvirt_get_lapic(struct kvirt_vcpu *vcpu, u32 offset, u32 *value)
-{
-	struct kvm_lapic_state lapic;
-
-	if (offset > sizeof(lapic.regs) - sizeof(*value) ||
-	    ioctl(vcpu->fd, KVM_GET_LAPIC, &lapic))
-		return -1;
-	memcpy(value, lapic.regs + offset, sizeof(*value));
-	return 0;
-}
-
 int kvirt_run(struct kvirt_vcpu *vcpu)
 {
 	return ioctl(vcpu->fd, KVM_RUN, 0) ? -errno : 0;

@@ -80,9 +80,6 @@ int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvm_regs *regs,
 int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value);
 int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value);
 
-/* Local APIC register at @offset of its page; 0, or -1 when that fails. */
-int kvirt_get_lapic(struct kvirt_vcpu *vcpu, u32 offset, u32 *value);
-
 /* Enters the guest. Returns 0 with an exit in vcpu->run, or -errno. */
 int kvirt_run(struct kvirt_vcpu *vcpu);
 

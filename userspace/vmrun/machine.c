@@ -20,15 +20,6 @@
 #include "boot/boot.h"
 #include "machine.h"
 
-/* Spurious-interrupt vector register of the local APIC. */
-#define LAPIC_SVR		0xf0
-#define SVR_ENABLED		BIT(8)
-#define SVR_STATE		0x1ff
-#define SVR_VIRTUAL_WIRE	(SVR_ENABLED | 0x0f)
-
-/* Internal to this file: how a restart came about is found out at the end. */
-#define STATUS_RESTART_UNKNOWN	(-1)
-
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
 {
 	u64 one = 1;
@@ -49,6 +40,22 @@ void machine_end(struct machine *machine, int status, const char *fmt, ...)
 	pthread_mutex_unlock(&machine->end_lock);
 }
 
+/*
+ * A Linux that restarts in an orderly way masks every pin of the I/O APIC
+ * first. A panic with panic=-1 takes the short way and leaves them as they
+ * were, or comes before any was in use. An emergency restart by SysRq looks
+ * the same as a panic, and the reason says so.
+ */
+static void end_by_restart(struct machine *machine)
+{
+	if (irq_was_shut_down(&machine->irq))
+		machine_end(machine, VM_STATUS_RESTART,
+			    "the guest asked for a restart");
+	else
+		machine_end(machine, VM_STATUS_PANIC,
+			    "the guest panicked: it restarted without shutting down (SysRq looks the same)");
+}
+
 void machine_power_event(void *ctx, enum power_event event)
 {
 	struct machine *machine = ctx;
@@ -58,8 +65,7 @@ void machine_power_event(void *ctx, enum power_event event)
 		machine_end(machine, VM_STATUS_POWEROFF, "the guest powered off");
 		break;
 	case POWER_RESTART:
-		machine_end(machine, STATUS_RESTART_UNKNOWN,
-			    "the guest asked for a restart");
+		end_by_restart(machine);
 		break;
 	case POWER_PANICKED:
 		machine_end(machine, VM_STATUS_PANIC,
@@ -364,45 +370,6 @@ void machine_destroy(struct machine *machine)
 	pthread_mutex_destroy(&machine->end_lock);
 }
 
-/*
- * A Linux that restarts in an orderly way first shuts its interrupt controllers
- * down: vCPU 0's local APIC goes back to virtual-wire mode (spurious vector
- * 0x0f), the others' are switched off. A panic with panic=-1 takes the short
- * way and leaves the APIC of the vCPU that died as it was; one that comes
- * before the APIC is set up leaves it as at power-on. An emergency restart by
- * SysRq looks the same, and the reason says so.
- */
-static bool restart_was_orderly(struct machine *machine)
-{
-	unsigned int i;
-	u32 svr;
-
-	for (i = 0; i < machine->nr_vcpus; i++) {
-		if (kvirt_get_lapic(&machine->vcpu[i].kvirt, LAPIC_SVR, &svr))
-			return false;
-		if (i == 0 && (svr & SVR_STATE) != SVR_VIRTUAL_WIRE)
-			return false;
-		if (i > 0 && (svr & SVR_ENABLED))
-			return false;
-	}
-	return true;
-}
-
-static void settle_restart(struct machine *machine)
-{
-	struct machine_result *result = &machine->result;
-
-	if (result->status != STATUS_RESTART_UNKNOWN)
-		return;
-	if (restart_was_orderly(machine)) {
-		result->status = VM_STATUS_RESTART;
-		return;
-	}
-	result->status = VM_STATUS_PANIC;
-	snprintf(result->reason, sizeof(result->reason),
-		 "the guest panicked: it restarted without shutting down (SysRq would look the same)");
-}
-
 static void stop_vcpus(struct machine *machine)
 {
 	unsigned int i;
@@ -428,7 +395,6 @@ int machine_run(struct machine *machine, struct machine_result *result,
 		ret = loop_run(&machine->loop, err);
 	}
 	stop_vcpus(machine);
-	settle_restart(machine);
 	*result = machine->result;
 	return ret;
 }
