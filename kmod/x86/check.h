@@ -18,8 +18,14 @@
  * Return: NULL when valid, else what is wrong, for a message.
  */
 const char *x86_check_control(const struct x86_state *s, const struct x86_guest_features *f);
-const char *x86_check_segments(const struct x86_state *s);
+const char *x86_check_segments(const struct x86_state *s, const struct x86_guest_features *f);
 const char *x86_check_state(const struct x86_state *s, const struct x86_guest_features *f);
+
+/*
+ * x86_segments_normalize() - let segments that user space sets be as a load from a
+ * descriptor table leaves them: accessed, unusable when not present.
+ */
+void x86_segments_normalize(struct x86_state *s);
 
 /* x86_cr0_valid() - may CR0 take this value at all (SDM vol. 3, 2.5)? */
 static inline bool x86_cr0_valid(u64 cr0)

@@ -14,18 +14,22 @@
 
 enum x86_msr_kind {
 	X86_MSR_STATE,		/* a u64 of struct x86_state, moved with a group */
-	X86_MSR_STORED,		/* a u64 of struct x86_msr_store, no effect */
-	X86_MSR_CONST,		/* reads as reset; only that value can be written */
+	X86_MSR_STORED,		/* a u64 of struct x86_msr_store, no effect by itself */
+	X86_MSR_CONST,		/* reads as reset; a guest's write is #GP */
 	X86_MSR_DROP,		/* reads as reset; writes are checked and dropped */
 	X86_MSR_EMULATED,	/* neutral code reads and writes it */
 };
 
 #define X86_MSR_LISTED		BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
 #define X86_MSR_FEATURE		BIT(1)	/* in KVM_GET_MSR_FEATURE_INDEX_LIST */
-#define X86_MSR_CANONICAL	BIT(2)	/* the value must be a canonical address */
-#define X86_MSR_READONLY	BIT(3)	/* a guest's write is #GP; user space may set it */
-#define X86_MSR_WRITEONLY	BIT(4)	/* a guest's read is #GP */
-#define X86_MSR_MEMTYPE		BIT(5)	/* each byte in writable is a memory type (PAT) */
+#define X86_MSR_USER		BIT(2)	/* only user space reaches it; #GP for a guest */
+#define X86_MSR_WRITEONLY	BIT(3)
+#define X86_MSR_CANONICAL	BIT(4)	/* an address */
+#define X86_MSR_PAT		BIT(5)	/* eight memory types of PAT */
+#define X86_MSR_MTRR_FIXED	BIT(6)	/* eight memory types of MTRRs */
+#define X86_MSR_MTRR_TYPE	BIT(7)	/* one memory type, in the low byte */
+#define X86_MSR_PHYSICAL	BIT(8)	/* no bit at or above MAXPHYADDR */
+#define X86_MSR_SPEC		BIT(9)	/* bits of SPEC_CTRL, as CPUID has them */
 
 /* Indices with a meaning in code outside msr.c. */
 #define X86_MSR_TSC			0x10
@@ -39,6 +43,7 @@ enum x86_msr_kind {
 #define X86_MSR_PLATFORM_INFO		0xce
 #define X86_MSR_ARCH_CAPABILITIES	0x10a
 #define X86_MSR_FLUSH_CMD		0x10b
+#define X86_MSR_MISC_FEATURES		0x140	/* bit 0: CPUID faults at CPL > 0 */
 #define X86_MSR_MISC_ENABLE		0x1a0
 #define X86_MSR_DEBUGCTL		0x1d9
 #define X86_MSR_TSC_DEADLINE		0x6e0
@@ -59,11 +64,13 @@ enum x86_msr_kind {
 struct x86_msr {
 	u32 index;
 	u8 kind;		/* enum x86_msr_kind */
-	u8 flags;		/* X86_MSR_* */
 	u16 where;		/* STATE: byte offset in struct x86_state; STORED: slot */
+	u16 flags;		/* X86_MSR_* */
 	u32 group;		/* STATE: enum x86_group to pull before, to mark dirty after */
 	u64 needs;		/* any of these X86_HAS_* (0: always there) for the guest to see it */
-	u64 writable;		/* other bits must be as in reset */
+	u64 reserved;		/* these bits must be as in reset */
+	u64 readonly;		/* a guest that changes one of these gets #GP */
+	u64 ignored;		/* a guest's write does not change these */
 	u64 reset;
 };
 
@@ -100,7 +107,10 @@ enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_ms
 enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_msr_file *file,
 				   enum x86_msr_by by, u64 value);
 
-/* x86_msr_reset() - values after power-up of all STORED rows. */
+/*
+ * x86_msr_reset() - values after power-up of all STORED rows. What depends on the host
+ * (UCODE_REV, ARCH_CAPABILITIES) is 0 and the caller's to fill in.
+ */
 void x86_msr_reset(struct x86_msr_store *store);
 
 /*
@@ -109,7 +119,7 @@ void x86_msr_reset(struct x86_msr_store *store);
  */
 const struct x86_msr *x86_msr_list(unsigned int i, u8 flags, u64 has);
 
-/* The row of slot @value, for neutral code that reads a STORED one: MISC_ENABLE, MTRRs. */
+/* Where a STORED one is kept, for neutral code that looks at it: MISC_FEATURES, MTRRs. */
 static inline u64 *x86_msr_stored(struct x86_msr_store *store, u32 index)
 {
 	const struct x86_msr *row = x86_msr_find(index);

@@ -36,7 +36,7 @@ typedef int64_t s64;
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define fallthrough __attribute__((__fallthrough__))
 #ifndef static_assert
-#define static_assert _Static_assert
+#define static_assert(condition, ...) _Static_assert(condition, #condition)
 #endif
 #endif
 
