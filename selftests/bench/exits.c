@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an exit costs: ticks of the TSC per exit, by kind, on whichever device --dev names. In the emulated hosts the TSC
+ * counts instructions. selftests/bench/table runs this on both devices and compares.
+ *
+ *     bench: NAME TICKS [privops=N] [busy=N]
+ *
+ * TICKS is measured in the guest, around --count exits (default 300) after some to warm up, so it is the whole way to who
+ * serves the exit and back. privops is the module's own count of VMX and SVM instructions and MSR, CR and XCR accesses
+ * per exit, where it offers one; busy is the CPU time of this process alone, in ticks, where much of TICKS is waiting.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "guest.h"
+#include "vm.h"
+
+enum { WARM_UP = 20, PAGE = 4096, VMS = 6, FAULTS = GUEST_SCRATCH / 2 / PAGE };
+
+static volatile struct {
+	uint64_t ticks;
+	uint32_t count;
+	bool amd;
+} bench;
+
+#define MEASURE(operation)							\
+	do {									\
+		uint64_t start_;						\
+		for (uint32_t i_ = 0; i_ < WARM_UP; i_++)			\
+			operation;						\
+		guest_stage(1);							\
+		start_ = rdtsc();						\
+		for (uint32_t i_ = 0, n_ = bench.count; i_ < n_; i_++)		\
+			operation;						\
+		bench.ticks = rdtsc() - start_;					\
+		guest_done();							\
+	} while (0)
+
+static void guest_pio_out(void)		{ MEASURE(outb(PORT_TEST, 0)); }
+static void guest_pio_in(void)		{ MEASURE(inb(PORT_TEST)); }
+static void guest_mmio_write(void)	{ MEASURE(mmio_write32(GUEST_HOLE, 1)); }
+static void guest_mmio_read(void)	{ MEASURE(mmio_read32(GUEST_HOLE)); }
+static void guest_rdmsr(void)		{ MEASURE(rdmsr(MSR_APIC_BASE)); }
+
+static void guest_cpuid(void)
+{
+	uint32_t a, b, c, d;
+
+	MEASURE(cpuid(0, 0, &a, &b, &c, &d));
+}
+
+static void guest_hypercall(void)
+{
+	if (bench.amd)
+		MEASURE(GUEST_HYPERCALL("vmmcall", 0x7777, 0, 0, 0, 0));
+	else
+		MEASURE(GUEST_HYPERCALL("vmcall", 0x7777, 0, 0, 0, 0));
+}
+
+static void guest_deadline(void)
+{
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1 << 10);
+	x2apic_write(APIC_SVR, 0x1ff);
+	x2apic_write(APIC_LVT_TIMER, 0x40030);
+	/* So far that it never comes while this runs. */
+	MEASURE(wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ull << 44)));
+}
+
+static volatile uint32_t interrupts;
+
+static void on_interrupt(struct guest_frame *frame)
+{
+	interrupts++;
+	x2apic_write(APIC_EOI, 0);
+}
+
+static void guest_self_ipi(void)
+{
+	guest_idt_load();
+	guest_handle(0x30, on_interrupt);
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1 << 10);
+	x2apic_write(APIC_SVR, 0x1ff);
+	sti();
+	MEASURE(x2apic_write(APIC_SELF_IPI, 0x30));
+}
+
+/* One page each, which the process has and the guest has not touched yet. */
+static void guest_fault(void)
+{
+	volatile uint8_t *memory = (uint8_t *)GUEST_SCRATCH;
+	uint64_t start;
+
+	memory[0] = 1;
+	guest_stage(1);
+	start = rdtsc();
+	for (uint32_t i = 1; i <= bench.count; i++)
+		memory[i * PAGE] = 1;
+	bench.ticks = rdtsc() - start;
+	guest_done();
+}
+
+static void guest_nothing(void)
+{
+	guest_done();
+}
+
+static const struct {
+	const char *name;
+	void (*guest)(void);
+	bool split;		/* needs the in-kernel APIC */
+	uint32_t most;		/* so many at most; 0 for any number */
+} rows[] = {
+	{ "pio_out", guest_pio_out },
+	{ "pio_in", guest_pio_in },
+	{ "mmio_write", guest_mmio_write },
+	{ "mmio_read", guest_mmio_read },
+	{ "cpuid", guest_cpuid },
+	{ "hypercall", guest_hypercall },
+	{ "rdmsr", guest_rdmsr },
+	{ "fault_4k", guest_fault, false, FAULTS },
+	{ "tsc_deadline", guest_deadline, true },
+	{ "self_ipi_and_eoi", guest_self_ipi, true },
+};
+
+/* The module's counter; -1 where there is none. */
+static long privileged_operations(void)
+{
+	char text[32];
+	int fd, n;
+
+	if (!strstr(test_dev, "kvirt"))
+		return -1;
+	fd = open("/sys/kernel/debug/kvirt/privops", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = 0;
+	return strtol(text, NULL, 0);
+}
+
+/* Run to the next stage or the end; everything else is what is measured, and takes no more than a look. */
+static void run_to_stage(struct vcpu *vcpu)
+{
+	struct kvirt_run *run = vcpu->run;
+	int fd = vcpu->fd;
+
+	for (;;) {
+		ASSERT_OK(ioctl(fd, KVIRT_RUN, 0));
+		if (run->exit_reason == KVIRT_EXIT_MMIO)
+			continue;
+		if (run->exit_reason == KVIRT_EXIT_IO && run->io.port == PORT_TEST)
+			continue;
+		break;
+	}
+	if (run->exit_reason == KVIRT_EXIT_IO && (run->io.port == PORT_DONE || run->io.port == PORT_STAGE))
+		return;
+	vcpu_describe(vcpu);
+	ASSERT(false);
+}
+
+static void exits(void)
+{
+	const char *count = test_option("--count");
+	uint32_t n = count ? strtoul(count, NULL, 0) : 300;
+
+	bench.amd = cpu_is_amd();
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct vm *vm = rows[i].split ? vm_new_split() : vm_new();
+		struct vcpu *vcpu = vcpu_new(vm, 0, rows[i].guest);
+		uint32_t times = rows[i].most && rows[i].most < n ? rows[i].most : n;
+		long before, after;
+
+		/* The process has the pages, as small ones. */
+		madvise(vm_at(vm, GUEST_SCRATCH), GUEST_SCRATCH, MADV_NOHUGEPAGE);
+		if (rows[i].most)
+			memset(vm_at(vm, GUEST_SCRATCH), 1, GUEST_SCRATCH);
+		vm_var(vm, bench)->count = times;
+		run_to_stage(vcpu);
+		before = privileged_operations();
+		run_to_stage(vcpu);
+		after = privileged_operations();
+		printf("bench: %s %llu", rows[i].name, (unsigned long long)vm_var(vm, bench)->ticks / times);
+		if (before >= 0 && after >= 0)
+			printf(" privops=%.1f", (double)(after - before) / times);
+		printf("\n");
+		vcpu_free(vcpu);
+		vm_free(vm);
+	}
+}
+
+static uint64_t nanoseconds(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* Make a VM with one vCPU, run it to its first exit, and close it all: waiting included, and this process' part of it. */
+static void lifecycle(void)
+{
+	uint64_t ticks, busy, wall;
+	long before = -1, after;
+
+	for (int i = -1; i < VMS; i++) {
+		struct vm *vm;
+		struct vcpu *vcpu;
+
+		if (!i) {
+			before = privileged_operations();
+			ticks = rdtsc();
+			busy = nanoseconds(CLOCK_PROCESS_CPUTIME_ID);
+			wall = nanoseconds(CLOCK_MONOTONIC);
+		}
+		vm = vm_new();
+		vcpu = vcpu_new(vm, 0, guest_nothing);
+		run_to_stage(vcpu);
+		vcpu_free(vcpu);
+		vm_free(vm);
+	}
+	ticks = rdtsc() - ticks;
+	busy = nanoseconds(CLOCK_PROCESS_CPUTIME_ID) - busy;
+	wall = nanoseconds(CLOCK_MONOTONIC) - wall;
+	after = privileged_operations();
+	printf("bench: vm_lifecycle %llu busy=%llu", (unsigned long long)ticks / VMS,
+	       (unsigned long long)((__uint128_t)busy * ticks / wall / VMS));
+	if (before >= 0 && after >= 0)
+		printf(" privops=%.1f", (double)(after - before) / VMS);
+	printf("\n");
+}
+
+static const struct test tests[] = {
+	TEST(exits),
+	TEST(lifecycle),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, tests, COUNT(tests));
+}
