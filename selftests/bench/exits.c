@@ -143,6 +143,14 @@ static long privileged_operations(void)
 	return strtol(text, NULL, 0);
 }
 
+/* The last column, in tenths, and the line's end. */
+static void print_privops(long before, long after, uint32_t times)
+{
+	if (before >= 0 && after >= 0)
+		printf(" privops=%ld.%ld", (after - before) / times, (after - before) * 10 / times % 10);
+	printf("\n");
+}
+
 /* Run to the next stage or the end; everything else is what is measured, and takes no more than a look. */
 static void run_to_stage(struct vcpu *vcpu)
 {
@@ -185,9 +193,7 @@ static void exits(void)
 		run_to_stage(vcpu);
 		after = privileged_operations();
 		printf("bench: %s %llu", rows[i].name, (unsigned long long)vm_var(vm, bench)->ticks / times);
-		if (before >= 0 && after >= 0)
-			printf(" privops=%.1f", (double)(after - before) / times);
-		printf("\n");
+		print_privops(before, after, times);
 		vcpu_free(vcpu);
 		vm_free(vm);
 	}
@@ -204,7 +210,7 @@ static uint64_t nanoseconds(clockid_t clock)
 /* Make a VM with one vCPU, run it to its first exit, and close it all: waiting included, and this process' part of it. */
 static void lifecycle(void)
 {
-	uint64_t ticks, busy, wall;
+	uint64_t ticks = 0, busy = 0, wall = 0;
 	long before = -1, after;
 
 	for (int i = -1; i < VMS; i++) {
@@ -229,9 +235,7 @@ static void lifecycle(void)
 	after = privileged_operations();
 	printf("bench: vm_lifecycle %llu busy=%llu", (unsigned long long)ticks / VMS,
 	       (unsigned long long)((__uint128_t)busy * ticks / wall / VMS));
-	if (before >= 0 && after >= 0)
-		printf(" privops=%.1f", (double)(after - before) / VMS);
-	printf("\n");
+	print_privops(before, after, VMS);
 }
 
 static const struct test tests[] = {
