@@ -53,10 +53,12 @@ $(BUILD)/kvirt.ko: $(MODULE_FILES) $(KERNEL)/release
 
 # --- the runner
 
+VMRUN = $(BUILD)/vmrun
+VMRUN_TESTS = $(patsubst userspace/vmrun/tests/%.c,$(VMRUN)/check/%,$(wildcard userspace/vmrun/tests/test_*.c))
+
 ifneq ($(wildcard userspace/vmrun/Makefile),)
-vmrun: deps ## build build/vmrun (static)
-	@$(MAKE) --no-print-directory -C userspace/vmrun
-	@cmp -s userspace/vmrun/vmrun $(BUILD)/vmrun || { mkdir -p $(BUILD) && cp userspace/vmrun/vmrun $(BUILD)/vmrun; }
+vmrun: deps ## build build/vmrun/vmrun (static) and its unit tests
+	@$(MAKE) --no-print-directory -C userspace/vmrun O=$(VMRUN) all $(VMRUN_TESTS)
 else
 vmrun: deps
 	@echo "make: userspace/vmrun is not there yet: no vmrun"
@@ -146,7 +148,6 @@ uninstall: ## undo install (root)
 	@scripts/install --remove $(VERSION) $(PREFIX)
 
 clean: ## remove what was built, keep the downloaded kernel
-	@[ ! -d userspace/vmrun ] || [ ! -e userspace/vmrun/Makefile ] || $(MAKE) --no-print-directory -C userspace/vmrun clean
 	rm -rf $(filter-out $(KERNEL)%,$(wildcard $(BUILD)/*))
 
 distclean: clean ## remove everything below build/
