@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The LAPIC model under inputs that a fuzzer finds: a hostile guest's accesses and a hostile VMM's pages, in any order.
+ * After each step the model is compared with the plain LAPIC of unit/lapic_reference.h, and its invariants are checked.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "unit/lapic_reference.h"
+
+/* One step: what is done, to which register, with what, after how long. */
+struct step {
+	u8 what, reg;
+	u16 wait;
+	u32 value, more;
+};
+
+static struct chip_lapic l;
+static struct reference r;
+static u64 now;
+
+#define MUST(condition) do { if (!(condition)) abort(); } while (0)
+
+static void compare(const struct chip_lapic_effects *fx)
+{
+	u64 when;
+
+	MUST(chip_lapic_pending(&l) == ref_pending(&r));
+	MUST(!((l.irr[0] | l.isr[0] | l.tmr[0]) & 0xffff));
+	MUST(l.isr_top == chip_lapic_top(l.isr));
+	MUST((l.svr & 0x100) || (l.lvt[LVT_TIMER] & LVT_MASKED));
+	MUST(!l.counting || l.tmict);
+	MUST(chip_lapic_timer(&l, &when) != LAPIC_TIMER_NS || when <= now + (0xffffffffULL << 7));
+	MUST(!(fx->what & LAPIC_FX_SEND) == !r.sent);
+	MUST(!r.sent || (fx->message.dest == r.message.dest && fx->message.vector == r.message.vector &&
+			 fx->message.mode == r.message.mode && fx->message.mode != 3 && fx->message.mode != 7));
+	MUST(!(fx->what & LAPIC_FX_EOI) == !r.eois);
+	MUST(!r.eois || (fx->eoi_vector == r.eoi_vector && fx->eoi_level == r.eoi_level));
+	MUST(l.tsc_deadline == r.deadline);
+	r.sent = r.eois = r.nmi = r.smi = r.init = r.extint = 0;
+}
+
+static void compare_pages(struct chip_lapic_effects *fx)
+{
+	static u32 page[256], other[256];
+
+	chip_lapic_save(&l, page, now, fx);
+	ref_save(&r, other);
+	MUST(!memcmp(page, other, sizeof(page)));
+}
+
+static void compare_addressing(const struct step *s)
+{
+	struct irq_message m = { .dest = s->what & 0x10 ? s->value : s->reg, .logical = s->wait & 1, .dest8 = s->wait & 2 };
+
+	MUST(chip_lapic_match(chip_lapic_address(&l), &m) == ref_match(&r, &m));
+}
+
+static void access_register(const struct step *s, struct chip_lapic_effects *fx)
+{
+	u64 wide = s->value | (u64)s->more << 32, got = 0, want = 0;
+	u32 offset = s->reg * 16, msr = 0x800 + s->reg, len = 4;
+
+	if (chip_lapic_hw_enabled(&l) && !chip_lapic_x2apic(&l)) {
+		if (s->what & 0x40) {
+			offset += s->more & 15;
+			len = 1 << (s->more >> 4 & 3);
+		}
+		if (s->what & 0x80) {
+			chip_lapic_mmio_write(&l, offset, &wide, len, now, fx);
+			ref_mmio_write(&r, offset, len, s->value);
+		} else {
+			chip_lapic_mmio_read(&l, offset, &got, len, now, fx);
+			MUST(got == ref_mmio_read(&r, offset, len));
+		}
+	} else if (s->what & 0x80) {
+		MUST(chip_lapic_msr_write(&l, msr, wide, now, fx) == ref_msr_write(&r, msr, wide));
+	} else {
+		MUST(chip_lapic_msr_read(&l, msr, &got, now, fx) == ref_msr_read(&r, msr, &want));
+		MUST(got == want);
+	}
+}
+
+static void set_base(const struct step *s, struct chip_lapic_effects *fx)
+{
+	u64 value = 0xfee00000 | (s->value & 0xf00) | (u64)s->more << 30;
+	bool guest = s->what & 0x80;
+
+	MUST(chip_lapic_set_base(&l, value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER, fx) ==
+	     ref_set_base(&r, value, guest));
+}
+
+static void interrupt(const struct step *s, struct chip_lapic_effects *fx)
+{
+	unsigned int v = chip_lapic_pending(&l);
+	u64 vectors[4] = { 0 }, level[4];
+
+	if (s->what & 0x80 && v) {
+		chip_lapic_acknowledge(&l, v);
+		r.irr[v] = false;
+		r.isr[v] = true;
+		return;
+	}
+	v = s->reg;
+	memset(level, s->value & 1 ? 0xff : 0, sizeof(level));
+	vectors[v / 64] = 1ULL << v % 64;
+	chip_lapic_accept(&l, vectors, level, fx);
+	ref_accept(&r, v, s->value & 1);
+}
+
+static void restore(const uint8_t **data, size_t *size, struct chip_lapic_effects *fx)
+{
+	static u32 page[256];
+	size_t length = *size < sizeof(page) ? *size : sizeof(page);
+
+	memset(page, 0, sizeof(page));
+	memcpy(page, *data, length);
+	*data += length;
+	*size -= length;
+	MUST(chip_lapic_restore(&l, page, now, fx) == ref_restore(&r, page));
+	chip_lapic_timer_run(&l, now, fx);
+	ref_advance(&r, now);
+}
+
+static void wait(const struct step *s, struct chip_lapic_effects *fx)
+{
+	u64 when;
+
+	now += s->what & 0x20 ? s->wait * 64 : s->wait;
+	if (chip_lapic_timer(&l, &when) == LAPIC_TIMER_NS && when <= now)
+		chip_lapic_timer_run(&l, now, fx);
+	ref_advance(&r, now);
+}
+
+void fuzz_input(const uint8_t *data, size_t size)
+{
+	struct step s;
+
+	if (size < sizeof(s))
+		return;
+	memcpy(&s, data, sizeof(s));
+	now = s.value;
+	chip_lapic_create(&l, s.more % 4096, s.reg & 63, 36 + s.what % 17);
+	ref_create(&r, s.more % 4096, s.reg & 63, 36 + s.what % 17);
+	r.now = now;
+	for (data += sizeof(s), size -= sizeof(s); size >= sizeof(s); ) {
+		struct chip_lapic_effects fx = { 0 };
+
+		memcpy(&s, data, sizeof(s));
+		data += sizeof(s);
+		size -= sizeof(s);
+		wait(&s, &fx);
+		compare(&fx);
+		memset(&fx, 0, sizeof(fx));
+		switch (s.what & 7) {
+		case 0:
+			set_base(&s, &fx);
+			break;
+		case 1:
+			interrupt(&s, &fx);
+			break;
+		case 2:
+			restore(&data, &size, &fx);
+			break;
+		case 3:
+			chip_lapic_set_tsc_deadline(&l, s.value, &fx);
+			if (ref_on(&r) && ref_mode(&r) == 2)
+				r.deadline = s.value;
+			break;
+		default:
+			access_register(&s, &fx);
+		}
+		compare(&fx);
+		compare_pages(&fx);
+		compare_addressing(&s);
+	}
+}
