@@ -23,16 +23,33 @@ said()
 	grep -q "$1" /tmp/guest.out
 }
 
+# QEMU's TCG does not stop at an intercepted XSETBV, so that whoever runs the guest, KVM too, never learns its XCR0 and
+# shows it the save area's size of before: one warning of the guest's fpu/xstate.c, let pass in that emulator alone.
+without_known()
+{
+	if grep -q 'QEMU TCG' /proc/cpuinfo; then
+		awk '/cut here/ { held = ""; holding = 1; known = 0 }
+		     /XSAVE consistency problem/ { known = holding }
+		     { if (holding) held = held $0 "\n"; else print }
+		     /end trace/ { if (!known) printf "%s", held; holding = 0 }
+		     END { if (holding) printf "%s", held }' "$1"
+	else
+		cat "$1"
+	fi
+}
+
 no_complaint()
 {
-	! grep -E 'WARNING:|BUG:|Oops|Call Trace|soft lockup|Unhandled|clocksource.*unstable' /tmp/guest.out
+	! without_known /tmp/guest.out |
+		grep -E 'WARNING:|BUG:|Oops|Call Trace|soft lockup|Unhandled|clocksource.*unstable' | sed 's/^/# /' | grep .
 }
 
 [ -z "$alone" ] || kvm unload || exit 1
 
 plan 7
-guest --accel "$dev" -c "$cpus" -m 256 >/tmp/guest.out 2>&1
+guest --accel "$dev" -c "$cpus" -m 256 >/tmp/guest.raw 2>&1
 status=$?
+tr -d '\r' </tmp/guest.raw >/tmp/guest.out
 sed 's/^/# /' /tmp/guest.out
 check "vmrun ends with 0 ($status)" [ $status -eq 0 ]
 check "the guest runs the kernel it was given" said "^guest: Linux $(uname -r) x86_64"
