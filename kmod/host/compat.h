@@ -12,6 +12,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/version.h>
 #include <asm/cpufeature.h>
+#include <asm/mce.h>
 #include <asm/msr-index.h>
 
 #define KERNEL_SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
@@ -42,6 +43,16 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #else
 #define GUEST_EXIT_TRACKED(call) ({ call; false; })
 #endif
+
+/* A machine check that ended a guest's run, handed to the host; not every kernel has one. */
+static inline void host_machine_check(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
+#endif
+}
 
 /* The flag for "the kernel uses IBPB" has two names; PRED_CMD's bit lost its macro once. */
 #ifdef X86_FEATURE_USE_IBPB

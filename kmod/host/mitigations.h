@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Assembler macros against leaks through the CPU at a world switch, shared by both
+ * switch.S. Own copies where a kernel keeps its own for KVM. Each is patched away by
+ * the kernel's alternatives where the CPU does not need it. Which issue needs which:
+ * docs/mitigations.md.
+ */
+#ifndef KVIRT_HOST_MITIGATIONS_H
+#define KVIRT_HOST_MITIGATIONS_H
+
+#ifdef __ASSEMBLY__
+
+#include <asm/alternative.h>
+#include <asm/cpufeatures.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+#include <asm/percpu.h>
+
+/* The flag's name until 6.12. */
+#ifdef X86_FEATURE_CLEAR_BHB_VMEXIT
+#define MITIGATE_BHB	X86_FEATURE_CLEAR_BHB_VMEXIT
+#else
+#define MITIGATE_BHB	X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
+#endif
+
+/*
+ * Last before the guest, general registers are its own already: clear the CPU's buffers
+ * (MDS, TAA, MMIO, RFDS, TSA). Changes ZF. A jump around it rather than an empty
+ * original: 6.1 cannot relocate an operand that is relative to RIP inside a replacement.
+ */
+.macro CLEAR_CPU_BUFFERS_BEFORE_GUEST
+	ALTERNATIVE "jmp .Lno_verw\@", "", X86_FEATURE_CLEAR_CPU_BUF_VM
+	verw	.Lverw_selector\@(%rip)
+.Lno_verw\@:
+	.pushsection .rodata, "a"
+	.balign	2
+.Lverw_selector\@:
+	.word	__KERNEL_DS
+	.popsection
+.endm
+
+/*
+ * The guest's SPEC_CTRL, at \guest in memory, into the CPU, where the host's differs. To
+ * be used before the guest's registers are loaded. Changes RAX, RCX, RDX.
+ */
+.macro LOAD_GUEST_SPEC_CTRL guest:req
+	ALTERNATIVE "jmp .Lloaded\@", "", X86_FEATURE_MSR_SPEC_CTRL
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %rdx
+	mov	\guest, %rax
+	cmp	%rax, %rdx
+	je	.Lloaded\@
+	movl	$MSR_IA32_SPEC_CTRL, %ecx
+	mov	%rax, %rdx
+	shr	$32, %rdx
+	wrmsr
+.Lloaded\@:
+.endm
+
+/*
+ * After the guest, before the first RET or indirect branch: the host's SPEC_CTRL back. With
+ * kernel IBRS the write itself is the barrier, so it is done even for an equal value.
+ * Speculation ends here. Changes RAX, RCX, RDX.
+ */
+.macro RESTORE_HOST_SPEC_CTRL guest:req
+	ALTERNATIVE "jmp .Lrestored\@", "", X86_FEATURE_MSR_SPEC_CTRL
+	mov	PER_CPU_VAR(x86_spec_ctrl_current), %rdx
+	cmp	\guest, %rdx
+	ALTERNATIVE "je .Lrestored\@", "", X86_FEATURE_KERNEL_IBRS
+	movl	$MSR_IA32_SPEC_CTRL, %ecx
+	movl	%edx, %eax
+	shr	$32, %rdx
+	wrmsr
+.Lrestored\@:
+	lfence
+.endm
+
+#endif
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The address space identifier: a name in a CPU's TLB that all hypervisors share, and of
+ * which KVM believes that only KVM uses it. kvirt uses one, for the vCPU that is loaded,
+ * and holds two rules:
+ *
+ * - what the ASID holds when a vCPU enters is that vCPU's own: it is flushed unless the
+ *   same thread ran the same vCPU here last, has not been switched out since, and KVM
+ *   has SVM mode off (else this very thread may have run a guest of KVM's in between);
+ * - what it holds when the vCPU's thread leaves the CPU or the ioctl is nothing, if KVM
+ *   had SVM mode on meanwhile: KVM would give the same ASID to a guest of its own without
+ *   a flush, and that guest would reach our guest's memory. (While KVM had SVM mode off,
+ *   it starts with a flush of all ASIDs when it turns it on.)
+ *
+ * Called by enter.c, by vm/ through vm/backend.h. Source: APM vol. 2, 15.16 (TLB control).
+ */
+#include <linux/sched.h>
+#include "svm.h"
+
+static unsigned long nr_switches(void)
+{
+	return current->nvcsw + current->nivcsw;
+}
+
+/* A window found SVM mode on: somebody else may have used the ASID before this load. */
+void svm_asid_share(struct svm_cpu *c)
+{
+	if (!c->shared)
+		c->vcpu = NULL;
+	c->shared = true;
+}
+
+/* Before an entry, window armed: tell VMRUN whether to flush. */
+void svm_asid_enter(struct svm_vcpu *hw)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	struct vmcb *v = hw->vmcb;
+	int cpu = smp_processor_id();
+	unsigned long switches = nr_switches();
+
+	if (unlikely(c->vcpu != hw || hw->last_cpu != cpu || c->task != current ||
+		     c->task_start != current->start_time || c->switches != switches)) {
+		c->vcpu = hw;
+		c->task = current;
+		c->task_start = current->start_time;
+		c->switches = switches;
+		hw->flush = true;
+	}
+	/* Cached parts of the VMCB are this CPU's; another may have run it since. */
+	if (unlikely(hw->last_cpu != cpu)) {
+		hw->last_cpu = cpu;
+		hw->clean = 0;
+	}
+	c->used = true;
+	v->tlb_control = TLB_NOTHING;
+	if (unlikely(hw->flush)) {
+		hw->flush = false;
+		v->tlb_control = svm.flush_by_asid ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
+	}
+}
+
+/* Linear and nested translations carry the same name: either goes with both. */
+void svm_flush(struct vcpu *vcpu, u32 scope)
+{
+	if (scope)
+		to_svm(vcpu)->flush = true;
+}
+
+/*
+ * The flush run: VMRUN of a guest without any nested translation, with a flush on entry.
+ * It exits on its first fetch and leaves the ASID empty. It executes nothing, so none of
+ * the state that VMRUN does not save is at risk.
+ */
+static void flush_run(struct svm_cpu *c)
+{
+	u64 efer = host_rdmsr(MSR_EFER);
+	u64 hsave_pa;
+
+	if (!(efer & EFER_SVME))
+		host_wrmsr(MSR_EFER, efer | EFER_SVME);
+	hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
+	host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
+	svm_clgi();
+	c->flush->clean = 0;
+	svm_vmrun_nothing(c->flush_pa);
+	svm_stgi();
+	host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
+	if (!(efer & EFER_SVME))
+		host_wrmsr(MSR_EFER, efer);
+}
+
+void svm_unload(struct vcpu *vcpu)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+
+	if (c->used && c->shared)
+		flush_run(c);
+	c->used = false;
+	c->shared = false;
+}

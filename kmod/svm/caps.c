@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What this machine's AMD-V offers and kvirt uses; refuses machines that lack what it
+ * needs. Allocates what belongs to CPUs and not to guests: host save areas, permission
+ * maps. Called by main.c at load and unload; the rest of svm/ reads `svm`.
+ *
+ * Sources: APM vol. 2, 15.4 (enabling), 15.10, 15.11 (permission maps), 15.25 (nested
+ * paging), 15.33, 15.34; vol. 3, E.4.9 (CPUID 8000_000Ah).
+ */
+#include <linux/cpumask.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/sizes.h>
+#include <asm/cpufeature.h>
+#include <asm/msr-index.h>
+#include <asm/processor.h>
+#include "../host/cpu.h"
+#include "svm.h"
+
+struct svm_features svm __ro_after_init;
+DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
+
+#define SVM_LEAF		0x8000000a
+#define SVM_EDX_NPT		BIT(0)
+#define SVM_EDX_LBR		BIT(1)
+#define SVM_EDX_NRIPS		BIT(3)
+#define SVM_EDX_CLEAN_BITS	BIT(5)
+#define SVM_EDX_FLUSH_BY_ASID	BIT(6)
+#define SVM_EDX_DECODE_ASSISTS	BIT(7)
+#define SVM_EDX_PAUSE_FILTER	BIT(10)
+#define SVM_EDX_SPEC_CTRL	BIT(20)
+#define ENCRYPTION_LEAF		0x8000001f
+
+#define VM_CR_MSR		0xc0010114
+#define VM_CR_DISABLED		BIT_ULL(4)
+
+#define IOPM_ORDER		2	/* 12 KiB are used */
+#define MSRPM_ORDER		1
+
+/* Nested tables are walked as the host's own: long mode's format. */
+#define NPT_PRESENT		BIT_ULL(0)
+#define NPT_WRITE		BIT_ULL(1)
+#define NPT_USER		BIT_ULL(2)	/* every access of a guest is a user's */
+#define NPT_PWT_PCD		(BIT_ULL(3) | BIT_ULL(4))	/* the host PAT's UC */
+#define NPT_ACCESSED		BIT_ULL(5)
+#define NPT_DIRTY		BIT_ULL(6)
+#define NPT_LARGE		BIT_ULL(7)
+
+/*
+ * MSRs that a guest reads and writes without an exit: VMLOAD and VMSAVE move them, the
+ * CPU itself refuses what is not canonical, and none of them matters to the host.
+ */
+static const u32 passed_msrs[] __initconst = {
+	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+};
+
+static void *iopm, *msrpm;
+static void *empty_root;
+
+static int __init refuse(const char *reason)
+{
+	pr_err("kvirt: refused: %s\n", reason);
+	return -EOPNOTSUPP;
+}
+
+void *svm_alloc_page(void)
+{
+	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT), *other;
+
+	/* An SNP host may fault on a 2 MiB page that holds one in use (APM vol. 2, 15.36). */
+	if (!page || !IS_ALIGNED((unsigned long)page, SZ_2M))
+		return page;
+	/* While this one is held, the next can at worst be another 2 MiB's first: refuse then. */
+	other = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	free_page((unsigned long)page);
+	if (other && IS_ALIGNED((unsigned long)other, SZ_2M)) {
+		free_page((unsigned long)other);
+		return NULL;
+	}
+	return other;
+}
+
+/* Two bits for each MSR, read and write, of three ranges of 8192 (APM vol. 2, 15.11). */
+static void __init pass_msr(u8 *map, u32 msr)
+{
+	u32 bit = (msr & 0x1fff) * 2;
+
+	if (msr >= 0xc0010000)
+		map += 0x1000;
+	else if (msr >= 0xc0000000)
+		map += 0x800;
+	map[bit / 8] &= ~(3 << (bit & 7));
+}
+
+static int __init alloc_maps(void)
+{
+	int i;
+
+	iopm = (void *)__get_free_pages(GFP_KERNEL, IOPM_ORDER);
+	msrpm = (void *)__get_free_pages(GFP_KERNEL, MSRPM_ORDER);
+	empty_root = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!iopm || !msrpm || !empty_root)
+		return -ENOMEM;
+	memset(iopm, 0xff, PAGE_SIZE << IOPM_ORDER);
+	memset(msrpm, 0xff, PAGE_SIZE << MSRPM_ORDER);
+	for (i = 0; i < ARRAY_SIZE(passed_msrs); i++)
+		pass_msr(msrpm, passed_msrs[i]);
+	svm.iopm_pa = svm_pa(iopm);
+	svm.msrpm_pa = svm_pa(msrpm);
+	return 0;
+}
+
+/*
+ * The guest of the flush run: real mode, no nested translation at all, so that its first
+ * fetch exits. It needs a valid state all the same (APM vol. 2, 15.5.1).
+ */
+static void __init init_flush_vmcb(struct vmcb *v)
+{
+	v->intercepts[0] = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SHUTDOWN;
+	v->intercepts[1] = INTERCEPT_VMRUN;
+	v->iopm_pa = svm.iopm_pa;
+	v->msrpm_pa = svm.msrpm_pa;
+	v->asid = svm.asid;
+	v->tlb_control = svm.flush_by_asid ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
+	v->int_ctl = V_INTR_MASKING;
+	v->np_control = NP_ENABLE;
+	v->nested_cr3 = svm_pa(empty_root);
+	v->cs.attributes = 0x09b;
+	v->cs.limit = 0xffff;
+	v->ss.attributes = 0x093;
+	v->ss.limit = 0xffff;
+	v->efer = EFER_SVME;
+	v->cr0 = X86_CR0_ET;
+	v->dr6 = X86_DR6_FIXED;
+	v->dr7 = X86_DR7_FIXED;
+	v->rflags = X86_RFLAGS_FIXED;
+}
+
+static int __init alloc_cpu(struct svm_cpu *c)
+{
+	c->hsave = svm_alloc_page();
+	c->host = svm_alloc_page();
+	c->flush = svm_alloc_page();
+	if (!c->hsave || !c->host || !c->flush)
+		return -ENOMEM;
+	c->hsave_pa = svm_pa(c->hsave);
+	c->host_pa = svm_pa(c->host);
+	c->flush_pa = svm_pa(c->flush);
+	init_flush_vmcb(c->flush);
+	return 0;
+}
+
+void svm_remove(void)
+{
+	struct svm_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&svm_cpu, cpu);
+		free_page((unsigned long)c->flush);
+		free_page((unsigned long)c->host);
+		free_page((unsigned long)c->hsave);
+	}
+	free_page((unsigned long)empty_root);
+	free_pages((unsigned long)msrpm, MSRPM_ORDER);
+	free_pages((unsigned long)iopm, IOPM_ORDER);
+}
+
+/* With memory encryption on, the host's own page tables carry its address bit. */
+static u64 __init encryption_bit(void)
+{
+	u32 eax, ebx, ecx, edx;
+
+	if (boot_cpu_data.extended_cpuid_level < ENCRYPTION_LEAF)
+		return 0;
+	host_cpuid(ENCRYPTION_LEAF, 0, &eax, &ebx, &ecx, &edx);
+	return eax & 3 ? host_read_cr3() & BIT_ULL(ebx & 0x3f) : 0;
+}
+
+static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asids)
+{
+	svm.nrips = edx & SVM_EDX_NRIPS;
+	svm.decode_assists = edx & SVM_EDX_DECODE_ASSISTS;
+	svm.flush_by_asid = edx & SVM_EDX_FLUSH_BY_ASID;
+	svm.clean_bits = edx & SVM_EDX_CLEAN_BITS;
+	svm.lbr = edx & SVM_EDX_LBR;
+	svm.pause_filter = edx & SVM_EDX_PAUSE_FILTER;
+	svm.tsc_ratio = boot_cpu_has(X86_FEATURE_TSCRATEMSR);
+	svm.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+	svm.xss = boot_cpu_has(X86_FEATURE_XSAVES);
+	svm.virtual_spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) &&
+				(edx & SVM_EDX_SPEC_CTRL);
+	/* One ASID serves: asid.c empties it whenever somebody else may use it next. */
+	svm.asid = nr_asids - 1;
+	svm.encryption = encryption_bit();
+	/* With MCE clear a machine check during the guest would shut the machine down. */
+	svm.host_cr4 = host_read_cr4() & X86_CR4_MCE;
+
+	f->npt.present = NPT_PRESENT;
+	f->npt.table = NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED | svm.encryption;
+	f->npt.leaf = NPT_PRESENT | NPT_USER | svm.encryption;
+	f->npt.write = NPT_WRITE;
+	f->npt.large = NPT_LARGE;
+	f->npt.accessed = NPT_ACCESSED;
+	f->npt.dirty = NPT_DIRTY;
+	f->npt.uncached = NPT_PWT_PCD;
+	/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
+	f->npt.levels = host_la57() ? 5 : 4;
+	f->npt.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M;
+	f->insn_len = svm.nrips;
+	f->amd = true;
+}
+
+int __init svm_probe(struct backend_features *f)
+{
+	u32 eax, nr_asids, ecx, edx;
+	u64 vm_cr;
+	int cpu, err;
+
+	if (!boot_cpu_has(X86_FEATURE_SVM))
+		return -ENODEV;
+	if (!host_rdmsr_safe(VM_CR_MSR, &vm_cr) && (vm_cr & VM_CR_DISABLED))
+		return refuse("AMD-V is disabled by the firmware (VM_CR.SVMDIS)");
+	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF)
+		return refuse("AMD-V without nested paging");
+	host_cpuid(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
+	if (!(edx & SVM_EDX_NPT))
+		return refuse("AMD-V without nested paging");
+	if (nr_asids < 2)
+		return refuse("AMD-V without an address space identifier for guests");
+	read_features(f, edx, nr_asids);
+	err = alloc_maps();
+	for_each_possible_cpu(cpu)
+		err = err ?: alloc_cpu(per_cpu_ptr(&svm_cpu, cpu));
+	if (err) {
+		svm_remove();
+		pr_err("kvirt: no memory for the CPUs' save areas\n");
+	}
+	return err;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One entry and its exit: what goes into the VMCB right before, the world switch, what is
+ * taken out right after. Events, interrupt and NMI windows; the NMI mask, which AMD-V
+ * leaves to software. What the exit means is exit.c's. Called through vm/backend.h by run/.
+ *
+ * Sources: APM vol. 2, 15.5, 15.20 (event injection), 15.21 (interrupts), 15.24 (RSM,
+ * IRET and NMIs), 15.15 (clean bits).
+ */
+#include <linux/bitops.h>
+#include <asm/nospec-branch.h>
+#include "../host/state.h"
+#include "svm.h"
+
+static_assert(offsetof(struct svm_switch, vmcb_pa) == 0);
+static_assert(offsetof(struct svm_switch, host_pa) == 8);
+static_assert(offsetof(struct svm_switch, spec_ctrl) == 16);
+
+/* Never a guest's alone: debug and alignment loops hang a CPU, machine checks are the host's. */
+#define ALWAYS_INTERCEPTED	(BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC))
+/* What one instruction can raise: none may push our RFLAGS.TF on the guest's stack. */
+#define STEP_INTERCEPTED	(ALWAYS_INTERCEPTED | BIT(X86_DE) | BIT(X86_BP) | BIT(X86_OF) | \
+				 BIT(X86_BR) | BIT(X86_UD) | BIT(X86_NM) | BIT(X86_TS) | \
+				 BIT(X86_NP) | BIT(X86_SSF) | BIT(X86_GP) | BIT(X86_PF) | \
+				 BIT(X86_MF) | BIT(X86_XM))
+
+void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+	u32 type = event->type;
+
+	/* INT3, INTO and INT1 go in as exceptions; only INT n has a type of its own. */
+	if (type == EVENT_SOFT_EXC || type == EVENT_ICEBP)
+		type = EVENT_EXCEPTION;
+	hw->vmcb->event = EVENT_VALID | type << EVENT_TYPE_SHIFT | event->vector |
+			  (event->has_error ? EVENT_ERROR_VALID : 0);
+	hw->vmcb->event_error = event->error;
+	hw->soft_len = event->type == EVENT_SOFT_INT || event->type == EVENT_SOFT_EXC ?
+		       event->insn_len : 0;
+}
+
+/* A virtual interrupt of the highest priority that exits instead of being taken. */
+void svm_irq_window(struct vcpu *vcpu, enum window_request request)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+	struct vmcb *v = hw->vmcb;
+
+	if (request == WINDOW_ON) {
+		v->int_ctl |= V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH;
+		v->intercepts[0] |= INTERCEPT_VINTR;
+	} else {
+		v->int_ctl &= ~(V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH);
+		v->intercepts[0] &= ~INTERCEPT_VINTR;
+	}
+	hw->clean &= ~(CLEAN_INT_CTL | CLEAN_INTERCEPTS);
+}
+
+void svm_nmi_window(struct vcpu *vcpu, enum window_request request)
+{
+	to_svm(vcpu)->nmi_window = request == WINDOW_ON;
+}
+
+static void set_exceptions(struct svm_vcpu *hw, u32 vectors)
+{
+	if (hw->vmcb->intercept_exceptions != vectors) {
+		hw->vmcb->intercept_exceptions = vectors;
+		hw->clean &= ~CLEAN_INTERCEPTS;
+	}
+}
+
+void svm_intercept(struct vcpu *vcpu)
+{
+	set_exceptions(to_svm(vcpu), vcpu->intercepts | ALWAYS_INTERCEPTED);
+}
+
+/*
+ * NMIs are masked from an injection to the completion of the next IRET. The IRET exits
+ * before it executes: from then on the mask ends as soon as RIP has moved. Where an NMI
+ * waits for that, the IRET is single-stepped. So is the instruction after STI or MOV SS.
+ */
+static void prepare_nmi(struct svm_vcpu *hw)
+{
+	struct vmcb *v = hw->vmcb;
+	bool event = v->event & EVENT_VALID;
+	u32 want;
+
+	if (event && (v->event & EVENT_TYPE) == EVENT_NMI << EVENT_TYPE_SHIFT) {
+		hw->nmi_masked = true;
+		hw->iret_seen = false;
+	}
+	want = v->intercepts[0] & ~INTERCEPT_IRET;
+	if (hw->nmi_masked && !hw->iret_seen)
+		want |= INTERCEPT_IRET;
+	if (v->intercepts[0] != want) {
+		v->intercepts[0] = want;
+		hw->clean &= ~CLEAN_INTERCEPTS;
+	}
+	hw->stepping = hw->nmi_window && !event &&
+		       (hw->nmi_masked ? hw->iret_seen && v->rip == hw->iret_rip :
+					 v->int_state & INT_SHADOW);
+	if (unlikely(hw->stepping)) {
+		hw->step_rip = v->rip;
+		hw->guest_tf = v->rflags & X86_RFLAGS_TF;
+		v->rflags |= X86_RFLAGS_TF;
+	}
+}
+
+/* The return address of a soft event lies behind its instruction. */
+static void prepare_soft_event(struct svm_vcpu *hw)
+{
+	struct vmcb *v = hw->vmcb;
+
+	if (likely(!hw->soft_len))
+		return;
+	hw->soft_rip = v->rip;
+	if (svm.nrips)
+		v->next_rip = v->rip + hw->soft_len;
+	else
+		v->rip += hw->soft_len;
+}
+
+static void prepare(struct vcpu *vcpu)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+	struct vmcb *v = hw->vmcb;
+
+	svm_arm(vcpu);
+	prepare_nmi(hw);
+	prepare_soft_event(hw);
+	set_exceptions(hw, vcpu->intercepts |
+		       (unlikely(hw->stepping) ? STEP_INTERCEPTED : ALWAYS_INTERCEPTED));
+	svm_asid_enter(hw);
+	v->rax = vcpu->state.gpr[X86_RAX];
+	if (svm.virtual_spec_ctrl) {
+		v->spec_ctrl = vcpu->state.spec_ctrl;
+		hw->switch_args.spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
+	} else {
+		hw->switch_args.spec_ctrl = vcpu->state.spec_ctrl;
+	}
+	v->clean = svm.clean_bits ? hw->clean : 0;
+}
+
+/* GIF is clear from here to the host's registers being back; then a pending NMI is taken. */
+static noinstr int world_switch(struct vcpu *vcpu)
+{
+	int faulted;
+
+	svm_clgi();
+	host_guest_enter();
+	faulted = svm_switch(vcpu->state.gpr, &to_svm(vcpu)->switch_args);
+	host_guest_exit();
+	svm_stgi();
+	return faulted;
+}
+
+/*
+ * The event whose delivery the exit cut short. A soft one of the guest's own is executed
+ * again, which its missing length says: RIP is still at the instruction. One that we
+ * injected has no instruction there, and goes in again.
+ */
+static void take_vectoring(struct svm_vcpu *hw, struct kvirt_event *event)
+{
+	struct vmcb *v = hw->vmcb;
+	u32 info = v->exit_int_info;
+	u8 soft_len = hw->soft_len;
+
+	hw->soft_len = 0;
+	v->event = 0;
+	event->valid = info & EVENT_VALID;
+	if (likely(!event->valid))
+		return;
+	event->type = (info & EVENT_TYPE) >> EVENT_TYPE_SHIFT;
+	event->vector = info & EVENT_VECTOR;
+	event->has_error = info & EVENT_ERROR_VALID;
+	event->error = event->has_error ? v->exit_int_error : 0;
+	event->insn_len = 0;
+	if (event->type == EVENT_EXCEPTION &&
+	    (event->vector == X86_BP || event->vector == X86_OF))
+		event->type = EVENT_SOFT_EXC;
+	if (soft_len && (event->type == EVENT_SOFT_EXC || event->type == EVENT_SOFT_INT)) {
+		event->insn_len = soft_len;
+		v->rip = hw->soft_rip;
+	}
+}
+
+/* An exception that only the step intercepted goes back as one whose delivery was cut short. */
+static void return_exception(struct vcpu *vcpu, struct kvirt_exit *exit)
+{
+	struct kvirt_event *event = &exit->vectoring;
+
+	if (exit->exception.vector == X86_PF)
+		to_svm(vcpu)->vmcb->cr2 = exit->exception.payload;
+	event->valid = exit->exception.vector != X86_BP && exit->exception.vector != X86_OF;
+	event->type = EVENT_EXCEPTION;
+	event->vector = exit->exception.vector;
+	event->has_error = exit->exception.has_error;
+	event->error = exit->exception.error;
+	event->insn_len = 0;
+	exit->kind = EXIT_HOST;
+}
+
+/* Take our RFLAGS.TF back, and what it caused. An IRET has loaded the guest's own by then. */
+static void end_step(struct vcpu *vcpu, struct kvirt_exit *exit)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+	struct vmcb *v = hw->vmcb;
+	bool was_iret = hw->iret_seen;
+
+	hw->stepping = false;
+	if (!hw->guest_tf && !(was_iret && v->rip != hw->step_rip))
+		v->rflags &= ~X86_RFLAGS_TF;
+	if (exit->kind != EXIT_EXCEPTION)
+		return;
+	if (exit->exception.vector != X86_DB) {
+		if (!(vcpu->intercepts & BIT(exit->exception.vector)))
+			return_exception(vcpu, exit);
+	} else if (!hw->guest_tf) {
+		exit->exception.payload &= ~X86_DR6_BS;
+		if (!exit->exception.payload)
+			exit->kind = EXIT_NMI_WINDOW;
+	}
+}
+
+/* Move what every exit needs, tell which groups that makes valid. */
+static void take_registers(struct vcpu *vcpu)
+{
+	struct x86_state *s = &vcpu->state;
+	struct svm_vcpu *hw = to_svm(vcpu);
+	struct vmcb *v = hw->vmcb;
+
+	s->gpr[X86_RAX] = v->rax;
+	s->gpr[X86_RSP] = v->rsp;
+	s->rip = v->rip;
+	s->rflags = v->rflags;
+	s->cr2 = v->cr2;
+	s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
+	s->nmi_masked = hw->nmi_masked;
+	vcpu->valid = X86_GROUPS_OWN | X86_GROUP_RIP | X86_GROUP_RSP | X86_GROUP_RFLAGS |
+		      X86_GROUP_CR2 | X86_GROUP_SHADOW | X86_GROUP_NMI_MASK;
+}
+
+/* After SHUTDOWN the VMCB holds nothing of meaning (APM vol. 2, 15.14.3): INIT's state. */
+static void restart(struct vcpu *vcpu)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+
+	svm_init_control(hw);
+	hw->nmi_masked = false;
+	hw->iret_seen = false;
+	hw->flush = true;
+	x86_reset_by_init(&vcpu->state, vcpu->guest.signature);
+	svm_push(vcpu, X86_GROUPS_ALL);
+	vcpu->valid = X86_GROUPS_ALL;
+}
+
+/* true: an IRET is about to end an NMI handler, and nobody else has to hear of it. */
+static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+	struct vmcb *v = hw->vmcb;
+
+	hw->clean = CLEAN_ALL;
+	if (unlikely(v->exit_code == VMEXIT_SHUTDOWN)) {
+		memset(exit, 0, sizeof(*exit));
+		exit->kind = EXIT_TRIPLE_FAULT;
+		restart(vcpu);
+		return false;
+	}
+	take_vectoring(hw, &exit->vectoring);
+	svm_decode_exit(vcpu, exit);
+	if (unlikely(hw->stepping))
+		end_step(vcpu, exit);
+	if (unlikely(hw->iret_seen) && v->rip != hw->iret_rip) {
+		hw->iret_seen = false;
+		hw->nmi_masked = false;
+	}
+	if (unlikely(v->exit_code == VMEXIT_IRET)) {
+		hw->iret_seen = true;
+		hw->iret_rip = v->rip;
+		vcpu->state.gpr[X86_RAX] = v->rax;
+		return !exit->vectoring.valid;
+	}
+	take_registers(vcpu);
+	return false;
+}
+
+void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
+{
+	int entry;
+
+	/* The second entry is the one of an IRET that may go on: it does not exit again. */
+	for (entry = 0; entry < 2; entry++) {
+		prepare(vcpu);
+		/* VMLOAD, VMRUN, VMSAVE, VMLOAD. */
+		count_privop(PRIVOP_VMX);
+		count_privop(PRIVOP_VMX);
+		count_privop(PRIVOP_VMX);
+		count_privop(PRIVOP_VMX);
+		if (unlikely(world_switch(vcpu))) {
+			memset(exit, 0, sizeof(*exit));
+			exit->kind = EXIT_INTERNAL;
+			exit->internal.code = ~0ULL;
+			vcpu->valid = X86_GROUPS_OWN;
+			return;
+		}
+		if (likely(!finish(vcpu, exit)))
+			return;
+	}
+	take_registers(vcpu);
+	exit->kind = EXIT_HOST;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of svm/ share: what this CPU has, its own pages, the hardware's half of
+ * a vCPU. Nobody outside svm/ includes it; the way in is svm_backend (vm/backend.h).
+ */
+#ifndef KVIRT_SVM_SVM_H
+#define KVIRT_SVM_SVM_H
+
+#include <linux/percpu.h>
+#include <linux/sched.h>
+#include "../host/msr.h"
+#include "../vm/backend.h"
+#include "vmcb.h"
+
+/* What svm_probe() found; constant afterwards. */
+struct svm_features {
+	bool nrips;		/* next_rip is filled */
+	bool decode_assists;	/* CR and DR operands, instruction bytes */
+	bool flush_by_asid;
+	bool clean_bits;
+	bool lbr;		/* DEBUGCTL is switched */
+	bool pause_filter;
+	bool tsc_ratio;
+	bool tsc_aux;		/* RDTSCP or RDPID: MSR_TSC_AUX exists */
+	bool xss;
+	bool spec_ctrl;		/* the MSR exists */
+	bool virtual_spec_ctrl;	/* and the VMCB has the guest's */
+	u32 asid;
+	u64 encryption;		/* physical address bit of encrypted host memory, or 0 */
+	u64 iopm_pa, msrpm_pa;
+	u64 host_cr4;		/* bits that must be set in guests too */
+};
+
+extern struct svm_features svm;
+
+/* This CPU's pages, and who used its one ASID last. Interrupts off. */
+struct svm_cpu {
+	void *hsave;
+	struct vmcb *host;	/* VMSAVE's area for what VMRUN does not save */
+	struct vmcb *flush;	/* the guest of the flush run */
+	u64 hsave_pa, host_pa, flush_pa;
+	const void *vcpu;	/* whose translations the ASID may hold */
+	const struct task_struct *task;
+	u64 task_start;
+	unsigned long switches;
+	bool used;		/* entered since the last unload */
+	bool shared;		/* another hypervisor had SVM mode on then */
+};
+
+DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
+
+/* What the world switch needs, at offsets that switch.S knows. */
+struct svm_switch {
+	u64 vmcb_pa;
+	u64 host_pa;
+	u64 spec_ctrl;		/* the guest's, where the CPU does not switch it itself */
+};
+
+/* The hardware's half of a vCPU. Owner's thread; the window's part: interrupts off. */
+struct svm_vcpu {
+	struct vmcb *vmcb;
+	struct svm_switch switch_args;
+	u32 clean;		/* clean bits that hold */
+	int last_cpu;		/* of the last entry */
+	bool flush;		/* drop translations with the next entry */
+	u64 cr0_hidden;		/* CD and NW: the guest's, but not the hardware's */
+	u64 cr4;		/* the guest's: the hardware's may have MCE besides */
+
+	/* NMIs are masked from an injection until the IRET that ends its handler. */
+	bool nmi_masked;
+	bool nmi_window;	/* exit as soon as they are not */
+	bool iret_seen;		/* an IRET at iret_rip is about to be executed */
+	u64 iret_rip;
+	bool stepping;		/* this entry executes one instruction, at step_rip */
+	u64 step_rip;
+	bool guest_tf;		/* RFLAGS.TF as the guest had it */
+
+	u8 soft_len;		/* of the soft event that this entry injects, or 0 */
+	u64 soft_rip;
+
+	bool armed;		/* the window is: what follows was found on the host */
+	bool machine_check;	/* one ended it */
+	u64 host_efer, host_hsave_pa, host_tsc_ratio, host_tsc_aux, host_xss;
+	u64 guest_tsc_aux;	/* in the CPU now */
+};
+
+static inline struct svm_vcpu *to_svm(const struct vcpu *vcpu)
+{
+	return vcpu->hw;
+}
+
+static inline u64 svm_pa(const void *page)
+{
+	return __pa(page) | svm.encryption;
+}
+
+/* caps.c */
+int svm_probe(struct backend_features *features);
+void svm_remove(void);
+/* A zeroed page for the CPU's own use: never aligned to 2 MiB (SNP hosts), or NULL. */
+void *svm_alloc_page(void);
+
+/* backend.c: the control half of a VMCB, as it is before the first entry. */
+void svm_init_control(struct svm_vcpu *hw);
+
+/* window.c */
+int svm_open(struct vcpu *vcpu);
+void svm_close(struct vcpu *vcpu);
+void svm_arm(struct vcpu *vcpu);
+
+/* asid.c */
+void svm_asid_share(struct svm_cpu *c);
+void svm_asid_enter(struct svm_vcpu *hw);
+void svm_unload(struct vcpu *vcpu);
+void svm_flush(struct vcpu *vcpu, u32 scope);
+
+/* state.c */
+void svm_pull(struct vcpu *vcpu, u32 groups);
+void svm_push(struct vcpu *vcpu, u32 groups);
+
+/* enter.c */
+void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit);
+void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event);
+void svm_irq_window(struct vcpu *vcpu, enum window_request request);
+void svm_nmi_window(struct vcpu *vcpu, enum window_request request);
+void svm_intercept(struct vcpu *vcpu);
+
+/* exit.c: fill @exit from the VMCB. */
+void svm_decode_exit(struct vcpu *vcpu, struct kvirt_exit *exit);
+
+/* switch.S: GIF and IF clear before and after. 0, or 1 when an SVM instruction faulted. */
+asmlinkage int svm_switch(u64 *gpr, const struct svm_switch *args);
+
+/*
+ * SVM instructions outside the world switch. They cannot fault while EFER.SVME is set;
+ * should they, they are skipped and the entry reports it.
+ */
+static __always_inline void svm_clgi(void)
+{
+	count_privop(PRIVOP_VMX);
+	asm volatile("1: clgi\n2:" _ASM_EXTABLE(1b, 2b) : : : "memory");
+}
+
+static __always_inline void svm_stgi(void)
+{
+	count_privop(PRIVOP_VMX);
+	asm volatile("1: stgi\n2:" _ASM_EXTABLE(1b, 2b) : : : "memory");
+}
+
+static __always_inline void svm_vmsave(u64 pa)
+{
+	count_privop(PRIVOP_VMX);
+	asm volatile("1: vmsave %%rax\n2:" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory");
+}
+
+/* VMRUN of a guest that exits before its first instruction, so that registers survive. */
+static __always_inline void svm_vmrun_nothing(u64 pa)
+{
+	count_privop(PRIVOP_VMX);
+	asm volatile("1: vmrun %%rax\n2:" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory", "cc");
+}
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The strict window: SVM mode taken and given back, and all host state that a guest's
+ * run destroys put back as it was found. The VMCB is plain memory, so a window that only
+ * moves registers touches nothing; the first entry arms it. Nothing outlives close(),
+ * so KVM may turn SVM mode on and off, run and unload between any two windows. Called
+ * through vm/backend.h by vm/vcpu.c, and by enter.c.
+ *
+ * Sources: APM vol. 2, 15.4 (EFER.SVME), 15.5 (what VMRUN saves), 15.30 (SVM's MSRs).
+ */
+#include <asm/cpufeature.h>
+#include <asm/msr-index.h>
+#include "../host/compat.h"
+#include "svm.h"
+
+#define TSC_RATIO_ONE	BIT_ULL(32)
+
+int svm_open(struct vcpu *vcpu)
+{
+	return 0;
+}
+
+/* TSC_AUX is not in the VMCB; the guest has no way to it but an exit or reading it. */
+static void load_tsc_aux(struct svm_vcpu *hw, u64 value)
+{
+	if (svm.tsc_aux && hw->guest_tsc_aux != value) {
+		host_wrmsr(MSR_TSC_AUX, value);
+		hw->guest_tsc_aux = value;
+	}
+}
+
+static void arm(struct svm_vcpu *hw)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+
+	hw->host_efer = host_rdmsr(MSR_EFER);
+	if (hw->host_efer & EFER_SVME)
+		svm_asid_share(c);
+	else
+		host_wrmsr(MSR_EFER, hw->host_efer | EFER_SVME);
+	hw->host_hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
+	host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
+	/* KVM leaves its guest's ratio in the CPU. */
+	if (svm.tsc_ratio) {
+		hw->host_tsc_ratio = host_rdmsr(MSR_AMD64_TSC_RATIO);
+		if (hw->host_tsc_ratio != TSC_RATIO_ONE)
+			host_wrmsr(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
+	}
+	if (svm.tsc_aux) {
+		hw->host_tsc_aux = host_rdmsr(MSR_TSC_AUX);
+		hw->guest_tsc_aux = hw->host_tsc_aux;
+	}
+	/* XSAVES has no intercept: a guest must not reach the host's supervisor components. */
+	if (svm.xss) {
+		hw->host_xss = host_rdmsr(MSR_IA32_XSS);
+		if (hw->host_xss)
+			host_wrmsr(MSR_IA32_XSS, 0);
+	}
+	/* FS, GS, TR, LDTR and SYSCALL's MSRs do not change while the window is open. */
+	svm_vmsave(c->host_pa);
+	hw->switch_args.host_pa = c->host_pa;
+	hw->machine_check = false;
+	hw->armed = true;
+}
+
+/* Before each entry: the window's first one changes the CPU, all see the guest's MSRs. */
+void svm_arm(struct vcpu *vcpu)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+
+	if (unlikely(!hw->armed))
+		arm(hw);
+	load_tsc_aux(hw, vcpu->state.tsc_aux);
+}
+
+void svm_close(struct vcpu *vcpu)
+{
+	struct svm_vcpu *hw = to_svm(vcpu);
+
+	if (!hw->armed)
+		return;
+	hw->armed = false;
+	load_tsc_aux(hw, hw->host_tsc_aux);
+	if (svm.xss && hw->host_xss)
+		host_wrmsr(MSR_IA32_XSS, hw->host_xss);
+	if (svm.tsc_ratio && hw->host_tsc_ratio != TSC_RATIO_ONE)
+		host_wrmsr(MSR_AMD64_TSC_RATIO, hw->host_tsc_ratio);
+	host_wrmsr(MSR_VM_HSAVE_PA, hw->host_hsave_pa);
+	if (!(hw->host_efer & EFER_SVME))
+		host_wrmsr(MSR_EFER, hw->host_efer);
+	if (unlikely(hw->machine_check))
+		host_machine_check();
+}
