@@ -11,8 +11,9 @@
  * The control half as it is before the first entry: everything that is not listed as
  * harmless exits. Event and exception intercepts follow in enter.c (APM vol. 2, B.1).
  */
-void svm_init_control(struct svm_vcpu *hw)
+void svm_init_control(struct vcpu *vcpu)
 {
+	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
 
 	memset(v, 0, sizeof(*v));
@@ -39,6 +40,7 @@ void svm_init_control(struct svm_vcpu *hw)
 	v->asid = svm.asid;
 	v->int_ctl = V_INTR_MASKING;
 	v->np_control = NP_ENABLE;
+	v->nested_cr3 = npt_root_pa(&vcpu->vm->npt) | svm.encryption;
 	v->dr6 = X86_DR6_FIXED;
 	hw->clean = 0;
 }
@@ -56,8 +58,8 @@ static int svm_vcpu_init(struct vcpu *vcpu)
 	}
 	hw->switch_args.vmcb_pa = svm_pa(hw->vmcb);
 	hw->last_cpu = -1;
-	svm_init_control(hw);
 	vcpu->hw = hw;
+	svm_init_control(vcpu);
 	return 0;
 }
 

@@ -244,7 +244,7 @@ static void restart(struct vcpu *vcpu)
 {
 	struct svm_vcpu *hw = to_svm(vcpu);
 
-	svm_init_control(hw);
+	svm_init_control(vcpu);
 	hw->nmi_masked = false;
 	hw->iret_seen = false;
 	hw->flush = true;

@@ -101,7 +101,7 @@ void svm_remove(void);
 void *svm_alloc_page(void);
 
 /* backend.c: the control half of a VMCB, as it is before the first entry. */
-void svm_init_control(struct svm_vcpu *hw);
+void svm_init_control(struct vcpu *vcpu);
 
 /* window.c */
 int svm_open(struct vcpu *vcpu);
