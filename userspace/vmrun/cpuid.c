@@ -18,7 +18,7 @@
 
 enum topology_level { LEVEL_NONE, LEVEL_SMT, LEVEL_CORE };
 
-static struct kvm_cpuid_entry2 *find(struct kvirt_cpuid *cpuid, u32 function)
+static struct kvirt_cpuid_entry2 *find(struct kvirt_cpuid *cpuid, u32 function)
 {
 	u32 i;
 
@@ -40,7 +40,7 @@ static void remove_leaf(struct kvirt_cpuid *cpuid, u32 function)
 
 static bool is_amd(struct kvirt_cpuid *cpuid)
 {
-	const struct kvm_cpuid_entry2 *leaf = find(cpuid, 0);
+	const struct kvirt_cpuid_entry2 *leaf = find(cpuid, 0);
 
 	/* EBX holds the first four letters: "Auth", "Hygo". */
 	return leaf && (leaf->ebx == 0x68747541 || leaf->ebx == 0x6f677948);
@@ -59,7 +59,7 @@ static unsigned int core_bits(unsigned int nr_vcpus)
 static int add_topology(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 			unsigned int nr_vcpus)
 {
-	struct kvm_cpuid_entry2 *basic = find(cpuid, 0);
+	struct kvirt_cpuid_entry2 *basic = find(cpuid, 0);
 	u32 level;
 
 	remove_leaf(cpuid, LEAF_EXTENDED_TOPOLOGY);
@@ -69,12 +69,12 @@ static int add_topology(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 	if (basic->eax < LEAF_EXTENDED_TOPOLOGY)
 		basic->eax = LEAF_EXTENDED_TOPOLOGY;
 	for (level = 0; level < 3; level++) {
-		struct kvm_cpuid_entry2 *e = &cpuid->entry[cpuid->nent++];
+		struct kvirt_cpuid_entry2 *e = &cpuid->entry[cpuid->nent++];
 
 		memset(e, 0, sizeof(*e));
 		e->function = LEAF_EXTENDED_TOPOLOGY;
 		e->index = level;
-		e->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
+		e->flags = KVIRT_CPUID_FLAG_SIGNIFCANT_INDEX;
 		e->ecx = level;
 		e->edx = apic_id;
 		if (level == 0) {
@@ -90,7 +90,7 @@ static int add_topology(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 }
 
 /* Leaf 4 (Intel) and 0x8000001d (AMD): who shares which cache. */
-static void set_cache_sharing(struct kvm_cpuid_entry2 *e, unsigned int nr_vcpus)
+static void set_cache_sharing(struct kvirt_cpuid_entry2 *e, unsigned int nr_vcpus)
 {
 	u32 type = e->eax & 0x1f, level = e->eax >> 5 & 7;
 	u32 ids = (1u << core_bits(nr_vcpus)) - 1;
@@ -105,7 +105,7 @@ static void set_cache_sharing(struct kvm_cpuid_entry2 *e, unsigned int nr_vcpus)
 		e->eax |= (ids < 63 ? ids : 63) << 26;
 }
 
-static void set_leaf1(struct kvm_cpuid_entry2 *e, unsigned int apic_id,
+static void set_leaf1(struct kvirt_cpuid_entry2 *e, unsigned int apic_id,
 		      unsigned int nr_vcpus, bool tsc_deadline)
 {
 	e->ebx = (e->ebx & 0xffff) | nr_vcpus << 16 | apic_id << 24;
@@ -125,7 +125,7 @@ int cpuid_build(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 	u32 i;
 
 	for (i = 0; i < cpuid->nent; i++) {
-		struct kvm_cpuid_entry2 *e = &cpuid->entry[i];
+		struct kvirt_cpuid_entry2 *e = &cpuid->entry[i];
 
 		switch (e->function) {
 		case 1:

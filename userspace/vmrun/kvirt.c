@@ -16,8 +16,6 @@
 
 #include "kvirt.h"
 
-#define API_VERSION		12
-
 /* Below the I/O APIC's page: three pages for VT-x's real mode, one below. */
 #define TSS_ADDR		0xfffbd000ul
 #define IDENTITY_MAP_ADDR	0xfffbc000ull
@@ -29,12 +27,12 @@ static const struct {
 	int cap;
 	const char *name;
 } required[] = {
-	{ KVM_CAP_USER_MEMORY, "memory slots" },
-	{ KVM_CAP_SPLIT_IRQCHIP, "the split interrupt controller" },
-	{ KVM_CAP_IRQ_ROUTING, "interrupt routes" },
-	{ KVM_CAP_SIGNAL_MSI, "message-signalled interrupts" },
-	{ KVM_CAP_EXT_CPUID, "CPUID tables" },
-	{ KVM_CAP_IMMEDIATE_EXIT, "immediate exits" },
+	{ KVIRT_CAP_USER_MEMORY, "memory slots" },
+	{ KVIRT_CAP_SPLIT_IRQCHIP, "the split interrupt controller" },
+	{ KVIRT_CAP_IRQ_ROUTING, "interrupt routes" },
+	{ KVIRT_CAP_SIGNAL_MSI, "message-signalled interrupts" },
+	{ KVIRT_CAP_EXT_CPUID, "CPUID tables" },
+	{ KVIRT_CAP_IMMEDIATE_EXIT, "immediate exits" },
 };
 
 static const char *open_hint(const char *path, int error)
@@ -84,7 +82,7 @@ static int open_auto(struct kvirt *kvirt, struct vm_error *err)
 
 static int check_extension(struct kvirt *kvirt, int cap)
 {
-	int value = ioctl(kvirt->fd, KVM_CHECK_EXTENSION, cap);
+	int value = ioctl(kvirt->fd, KVIRT_CHECK_EXTENSION, cap);
 
 	return value < 0 ? 0 : value;
 }
@@ -94,13 +92,13 @@ static int check_device(struct kvirt *kvirt, struct vm_error *err)
 	unsigned int i;
 	int value;
 
-	value = ioctl(kvirt->fd, KVM_GET_API_VERSION, 0);
+	value = ioctl(kvirt->fd, KVIRT_GET_API_VERSION, 0);
 	if (value < 0)
 		return vm_fail(err, VM_STATUS_NO_ACCEL,
 			       "is it the device of an accelerator?",
 			       "cannot use %.200s: it does not answer (%s)",
 			       kvirt->path, strerror(errno));
-	if (value != API_VERSION)
+	if (value != KVIRT_API_VERSION)
 		return vm_fail(err, VM_STATUS_NO_ACCEL,
 			       "use an accelerator with interface version 12",
 			       "cannot use %.200s: it has interface version %d",
@@ -112,16 +110,16 @@ static int check_device(struct kvirt *kvirt, struct vm_error *err)
 				       "cannot use %.200s: it does not offer %s",
 				       kvirt->path, required[i].name);
 
-	value = ioctl(kvirt->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (value < (int)sizeof(struct kvm_run))
+	value = ioctl(kvirt->fd, KVIRT_GET_VCPU_MMAP_SIZE, 0);
+	if (value < (int)sizeof(struct kvirt_run))
 		return vm_fail(err, VM_STATUS_NO_ACCEL, "try another one with --accel",
 			       "cannot use %.200s: its run page has %d bytes",
 			       kvirt->path, value);
 	kvirt->run_size = value;
 
-	value = check_extension(kvirt, KVM_CAP_MAX_VCPUS);
-	kvirt->max_vcpus = value ? value : check_extension(kvirt, KVM_CAP_NR_VCPUS);
-	kvirt->tsc_deadline = check_extension(kvirt, KVM_CAP_TSC_DEADLINE_TIMER);
+	value = check_extension(kvirt, KVIRT_CAP_MAX_VCPUS);
+	kvirt->max_vcpus = value ? value : check_extension(kvirt, KVIRT_CAP_NR_VCPUS);
+	kvirt->tsc_deadline = check_extension(kvirt, KVIRT_CAP_TSC_DEADLINE_TIMER);
 	return 0;
 }
 
@@ -165,12 +163,12 @@ int kvirt_create_vm(struct kvirt *kvirt, unsigned int ioapic_pins,
 		    struct vm_error *err)
 {
 	u64 identity_map = IDENTITY_MAP_ADDR;
-	struct kvm_enable_cap split = {
-		.cap = KVM_CAP_SPLIT_IRQCHIP, .args = { ioapic_pins },
+	struct kvirt_enable_cap split = {
+		.cap = KVIRT_CAP_SPLIT_IRQCHIP, .args = { ioapic_pins },
 	};
 
 	do {
-		kvirt->vm_fd = ioctl(kvirt->fd, KVM_CREATE_VM, 0);
+		kvirt->vm_fd = ioctl(kvirt->fd, KVIRT_CREATE_VM, 0);
 	} while (kvirt->vm_fd < 0 && errno == EINTR);
 	if (kvirt->vm_fd < 0)
 		return vm_fail(err, VM_STATUS_NO_ACCEL,
@@ -178,13 +176,13 @@ int kvirt_create_vm(struct kvirt *kvirt, unsigned int ioapic_pins,
 			       "%.200s cannot create a virtual machine: %s",
 			       kvirt->path, strerror(errno));
 	/* Only VT-x needs these two; where they are unknown nothing does. */
-	if (check_extension(kvirt, KVM_CAP_SET_IDENTITY_MAP_ADDR) &&
-	    ioctl(kvirt->vm_fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map))
+	if (check_extension(kvirt, KVIRT_CAP_SET_IDENTITY_MAP_ADDR) &&
+	    ioctl(kvirt->vm_fd, KVIRT_SET_IDENTITY_MAP_ADDR, &identity_map))
 		return fail_ioctl("set the identity map's address", err);
-	if (check_extension(kvirt, KVM_CAP_SET_TSS_ADDR) &&
-	    ioctl(kvirt->vm_fd, KVM_SET_TSS_ADDR, TSS_ADDR))
+	if (check_extension(kvirt, KVIRT_CAP_SET_TSS_ADDR) &&
+	    ioctl(kvirt->vm_fd, KVIRT_SET_TSS_ADDR, TSS_ADDR))
 		return fail_ioctl("set the TSS's address", err);
-	if (ioctl(kvirt->vm_fd, KVM_ENABLE_CAP, &split))
+	if (ioctl(kvirt->vm_fd, KVIRT_ENABLE_CAP, &split))
 		return fail_ioctl("split the interrupt controller", err);
 	return 0;
 }
@@ -192,14 +190,14 @@ int kvirt_create_vm(struct kvirt *kvirt, unsigned int ioapic_pins,
 int kvirt_map_memory(struct kvirt *kvirt, unsigned int slot, u64 guest_addr,
 		     u64 size, void *host_addr, struct vm_error *err)
 {
-	struct kvm_userspace_memory_region region = {
+	struct kvirt_userspace_memory_region region = {
 		.slot = slot,
 		.guest_phys_addr = guest_addr,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)host_addr,
 	};
 
-	if (ioctl(kvirt->vm_fd, KVM_SET_USER_MEMORY_REGION, &region))
+	if (ioctl(kvirt->vm_fd, KVIRT_SET_USER_MEMORY_REGION, &region))
 		return fail_ioctl("give the guest its memory", err);
 	return 0;
 }
@@ -208,35 +206,35 @@ void kvirt_set_routes(struct kvirt *kvirt, const struct kvirt_route *route,
 		      unsigned int nr)
 {
 	union {
-		struct kvm_irq_routing table;
-		u8 space[sizeof(struct kvm_irq_routing) +
-			 64 * sizeof(struct kvm_irq_routing_entry)];
+		struct kvirt_irq_routing table;
+		u8 space[sizeof(struct kvirt_irq_routing) +
+			 64 * sizeof(struct kvirt_irq_routing_entry)];
 	} u;
 	unsigned int i;
 
 	memset(&u, 0, sizeof(u));
 	for (i = 0; i < nr && i < 64; i++) {
-		struct kvm_irq_routing_entry *entry = &u.table.entries[i];
+		struct kvirt_irq_routing_entry *entry = &u.table.entries[i];
 
 		entry->gsi = route[i].gsi;
-		entry->type = KVM_IRQ_ROUTING_MSI;
+		entry->type = KVIRT_IRQ_ROUTING_MSI;
 		entry->u.msi.address_lo = route[i].address;
 		entry->u.msi.data = route[i].data;
 	}
 	u.table.nr = i;
-	if (ioctl(kvirt->vm_fd, KVM_SET_GSI_ROUTING, &u.table))
+	if (ioctl(kvirt->vm_fd, KVIRT_SET_GSI_ROUTING, &u.table))
 		log_note("cannot set interrupt routes: %s", strerror(errno));
 }
 
 void kvirt_signal_msi(struct kvirt *kvirt, u32 address, u32 data)
 {
-	struct kvm_msi msi = { .address_lo = address, .data = data };
+	struct kvirt_msi msi = { .address_lo = address, .data = data };
 
 	/*
 	 * Zero and -1 say that no local APIC took it. The guest wrote that
 	 * destination, and real hardware would drop the message as well.
 	 */
-	ioctl(kvirt->vm_fd, KVM_SIGNAL_MSI, &msi);
+	ioctl(kvirt->vm_fd, KVIRT_SIGNAL_MSI, &msi);
 }
 
 int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,
@@ -244,7 +242,7 @@ int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,
 {
 	memset(cpuid, 0, sizeof(*cpuid));
 	cpuid->nent = KVIRT_MAX_CPUID;
-	if (ioctl(kvirt->fd, KVM_GET_SUPPORTED_CPUID, cpuid))
+	if (ioctl(kvirt->fd, KVIRT_GET_SUPPORTED_CPUID, cpuid))
 		return fail_ioctl("ask for the supported CPUID leaves", err);
 	if (cpuid->nent > KVIRT_MAX_CPUID)
 		cpuid->nent = KVIRT_MAX_CPUID;
@@ -255,7 +253,7 @@ int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
 		      unsigned int id, struct vm_error *err)
 {
 	vcpu->run_size = kvirt->run_size;
-	vcpu->fd = ioctl(kvirt->vm_fd, KVM_CREATE_VCPU, (unsigned long)id);
+	vcpu->fd = ioctl(kvirt->vm_fd, KVIRT_CREATE_VCPU, (unsigned long)id);
 	if (vcpu->fd < 0)
 		return fail_ioctl("create a vCPU", err);
 	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE,
@@ -280,54 +278,54 @@ void kvirt_destroy_vcpu(struct kvirt_vcpu *vcpu)
 int kvirt_set_cpuid(struct kvirt_vcpu *vcpu, const struct kvirt_cpuid *cpuid,
 		    struct vm_error *err)
 {
-	if (ioctl(vcpu->fd, KVM_SET_CPUID2, cpuid))
+	if (ioctl(vcpu->fd, KVIRT_SET_CPUID2, cpuid))
 		return fail_ioctl("set a vCPU's CPUID", err);
 	return 0;
 }
 
-int kvirt_get_sregs(struct kvirt_vcpu *vcpu, struct kvm_sregs *sregs,
+int kvirt_get_sregs(struct kvirt_vcpu *vcpu, struct kvirt_sregs *sregs,
 		    struct vm_error *err)
 {
-	if (ioctl(vcpu->fd, KVM_GET_SREGS, sregs))
+	if (ioctl(vcpu->fd, KVIRT_GET_SREGS, sregs))
 		return fail_ioctl("read a vCPU's system registers", err);
 	return 0;
 }
 
-int kvirt_set_sregs(struct kvirt_vcpu *vcpu, const struct kvm_sregs *sregs,
+int kvirt_set_sregs(struct kvirt_vcpu *vcpu, const struct kvirt_sregs *sregs,
 		    struct vm_error *err)
 {
-	if (ioctl(vcpu->fd, KVM_SET_SREGS, sregs))
+	if (ioctl(vcpu->fd, KVIRT_SET_SREGS, sregs))
 		return fail_ioctl("set a vCPU's system registers", err);
 	return 0;
 }
 
-int kvirt_get_regs(struct kvirt_vcpu *vcpu, struct kvm_regs *regs,
+int kvirt_get_regs(struct kvirt_vcpu *vcpu, struct kvirt_regs *regs,
 		   struct vm_error *err)
 {
-	if (ioctl(vcpu->fd, KVM_GET_REGS, regs))
+	if (ioctl(vcpu->fd, KVIRT_GET_REGS, regs))
 		return fail_ioctl("read a vCPU's registers", err);
 	return 0;
 }
 
-int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvm_regs *regs,
+int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvirt_regs *regs,
 		   struct vm_error *err)
 {
-	if (ioctl(vcpu->fd, KVM_SET_REGS, regs))
+	if (ioctl(vcpu->fd, KVIRT_SET_REGS, regs))
 		return fail_ioctl("set a vCPU's registers", err);
 	return 0;
 }
 
 /* The ABI's MSR table ends in an open array: this one has one entry. */
 struct one_msr {
-	struct kvm_msrs head;
-	struct kvm_msr_entry entry;
+	struct kvirt_msrs head;
+	struct kvirt_msr_entry entry;
 };
 
 int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value)
 {
 	struct one_msr msr = { .head.nmsrs = 1, .entry.index = index };
 
-	if (ioctl(vcpu->fd, KVM_GET_MSRS, &msr) != 1)
+	if (ioctl(vcpu->fd, KVIRT_GET_MSRS, &msr) != 1)
 		return -1;
 	*value = msr.entry.data;
 	return 0;
@@ -340,10 +338,10 @@ int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value)
 		.entry = { .index = index, .data = value },
 	};
 
-	return ioctl(vcpu->fd, KVM_SET_MSRS, &msr) == 1 ? 0 : -1;
+	return ioctl(vcpu->fd, KVIRT_SET_MSRS, &msr) == 1 ? 0 : -1;
 }
 
-int kvirt_run(struct kvirt_vcpu *vcpu)
+int kvirt_enter(struct kvirt_vcpu *vcpu)
 {
-	return ioctl(vcpu->fd, KVM_RUN, 0) ? -errno : 0;
+	return ioctl(vcpu->fd, KVIRT_RUN, 0) ? -errno : 0;
 }

@@ -6,7 +6,7 @@
 #ifndef VMRUN_KVIRT_H
 #define VMRUN_KVIRT_H
 
-#include <linux/kvm.h>
+#include "../../include/uapi/linux/kvirt.h"
 
 #include "log.h"
 #include "types.h"
@@ -24,7 +24,7 @@ struct kvirt {
 
 struct kvirt_vcpu {
 	int fd;
-	struct kvm_run *run;
+	struct kvirt_run *run;
 	size_t run_size;
 };
 
@@ -38,7 +38,7 @@ struct kvirt_route {
 struct kvirt_cpuid {
 	u32 nent;
 	u32 padding;
-	struct kvm_cpuid_entry2 entry[KVIRT_MAX_CPUID];
+	struct kvirt_cpuid_entry2 entry[KVIRT_MAX_CPUID];
 };
 
 /*
@@ -67,13 +67,13 @@ int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
 void kvirt_destroy_vcpu(struct kvirt_vcpu *vcpu);
 int kvirt_set_cpuid(struct kvirt_vcpu *vcpu, const struct kvirt_cpuid *cpuid,
 		    struct vm_error *err);
-int kvirt_get_sregs(struct kvirt_vcpu *vcpu, struct kvm_sregs *sregs,
+int kvirt_get_sregs(struct kvirt_vcpu *vcpu, struct kvirt_sregs *sregs,
 		    struct vm_error *err);
-int kvirt_set_sregs(struct kvirt_vcpu *vcpu, const struct kvm_sregs *sregs,
+int kvirt_set_sregs(struct kvirt_vcpu *vcpu, const struct kvirt_sregs *sregs,
 		    struct vm_error *err);
-int kvirt_get_regs(struct kvirt_vcpu *vcpu, struct kvm_regs *regs,
+int kvirt_get_regs(struct kvirt_vcpu *vcpu, struct kvirt_regs *regs,
 		   struct vm_error *err);
-int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvm_regs *regs,
+int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvirt_regs *regs,
 		   struct vm_error *err);
 
 /* 0, or -1 when the accelerator does not have the MSR or refuses the value. */
@@ -81,6 +81,6 @@ int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value);
 int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value);
 
 /* Enters the guest. Returns 0 with an exit in vcpu->run, or -errno. */
-int kvirt_run(struct kvirt_vcpu *vcpu);
+int kvirt_enter(struct kvirt_vcpu *vcpu);
 
 #endif

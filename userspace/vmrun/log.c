@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -28,10 +29,14 @@ int vm_fail(struct vm_error *err, int status, const char *hint,
 
 static void log_line(const char *prefix, const char *text)
 {
-	/* While the guest has the terminal a newline does not return the carriage. */
-	const char *end = isatty(STDERR_FILENO) ? "\r\n" : "\n";
+	struct termios termios;
+	const char *end = "\n";
 	char line[640];
 	int len;
+
+	/* While the guest has the terminal a newline does not return the carriage. */
+	if (!tcgetattr(STDERR_FILENO, &termios) && !(termios.c_oflag & OPOST))
+		end = "\r\n";
 
 	len = snprintf(line, sizeof(line), "%s%s%s", prefix, text, end);
 	if (len >= (int)sizeof(line))

@@ -90,9 +90,9 @@ void vcpu_destroy(struct vcpu *vcpu)
 }
 
 /* A flat 4 GiB segment, or with @long_mode a 64-bit code segment. */
-static struct kvm_segment flat_segment(u16 selector, u8 type, bool long_mode)
+static struct kvirt_segment flat_segment(u16 selector, u8 type, bool long_mode)
 {
-	return (struct kvm_segment){
+	return (struct kvirt_segment){
 		.limit = 0xffffffff, .selector = selector, .type = type,
 		.present = 1, .s = 1, .g = 1, .l = long_mode, .db = !long_mode,
 	};
@@ -100,7 +100,7 @@ static struct kvm_segment flat_segment(u16 selector, u8 type, bool long_mode)
 
 /* The descriptors that flat_segment() stands for, for guests that reload. */
 static int write_gdt(const struct memory *mem, bool long_mode,
-		     struct kvm_sregs *sregs, struct vm_error *err)
+		     struct kvirt_sregs *sregs, struct vm_error *err)
 {
 	const u64 gdt[] = {
 		0, 0,
@@ -140,11 +140,11 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry,
 {
 	const struct memory *mem = &vcpu->machine->memory;
 	bool long_mode = entry->mode == BOOT_LONG;
-	struct kvm_regs regs = {
+	struct kvirt_regs regs = {
 		.rip = entry->rip, .rsi = entry->rsi, .rbx = entry->rbx,
 		.rflags = RFLAGS_FIXED,
 	};
-	struct kvm_sregs sregs;
+	struct kvirt_sregs sregs;
 
 	if (kvirt_get_sregs(&vcpu->kvirt, &sregs, err) ||
 	    write_gdt(mem, long_mode, &sregs, err))
@@ -155,11 +155,11 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry,
 	sregs.fs = sregs.ds;
 	sregs.gs = sregs.ds;
 	sregs.ss = sregs.ds;
-	sregs.tr = (struct kvm_segment){
+	sregs.tr = (struct kvirt_segment){
 		.limit = 0x67, .selector = SELECTOR_TSS, .type = TYPE_BUSY_TSS,
 		.present = 1,
 	};
-	sregs.idt = (struct kvm_dtable){ 0 };
+	sregs.idt = (struct kvirt_dtable){ 0 };
 	sregs.cr0 = CR0_PE | CR0_ET;
 	sregs.cr4 = 0;
 	sregs.efer = 0;
@@ -178,13 +178,13 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry,
 
 static void handle_io(struct vcpu *vcpu)
 {
-	struct kvm_run *run = vcpu->kvirt.run;
+	struct kvirt_run *run = vcpu->kvirt.run;
 	struct bus *ports = &vcpu->machine->ports;
 	u8 *data = (u8 *)run + run->io.data_offset;
 	u32 i;
 
 	for (i = 0; i < run->io.count; i++, data += run->io.size) {
-		if (run->io.direction == KVM_EXIT_IO_OUT)
+		if (run->io.direction == KVIRT_EXIT_IO_OUT)
 			bus_write(ports, run->io.port, data, run->io.size);
 		else
 			bus_read(ports, run->io.port, data, run->io.size);
@@ -193,7 +193,7 @@ static void handle_io(struct vcpu *vcpu)
 
 static void handle_mmio(struct vcpu *vcpu)
 {
-	struct kvm_run *run = vcpu->kvirt.run;
+	struct kvirt_run *run = vcpu->kvirt.run;
 	struct bus *mmio = &vcpu->machine->mmio;
 	u32 len = min_u64(run->mmio.len, BUS_MAX_ACCESS);
 
@@ -206,7 +206,7 @@ static void handle_mmio(struct vcpu *vcpu)
 static void end_with_rip(struct vcpu *vcpu, const char *why, u64 detail)
 {
 	struct vm_error ignored = { 0 };
-	struct kvm_regs regs = { 0 };
+	struct kvirt_regs regs = { 0 };
 
 	kvirt_get_regs(&vcpu->kvirt, &regs, &ignored);
 	machine_end(vcpu->machine, VM_STATUS_CRASH,
@@ -220,13 +220,13 @@ static void handle_system_event(struct vcpu *vcpu)
 	struct machine *machine = vcpu->machine;
 
 	switch (vcpu->kvirt.run->system_event.type) {
-	case KVM_SYSTEM_EVENT_SHUTDOWN:
+	case KVIRT_SYSTEM_EVENT_SHUTDOWN:
 		machine_power_event(machine, POWER_OFF);
 		break;
-	case KVM_SYSTEM_EVENT_RESET:
+	case KVIRT_SYSTEM_EVENT_RESET:
 		machine_power_event(machine, POWER_RESTART);
 		break;
-	case KVM_SYSTEM_EVENT_CRASH:
+	case KVIRT_SYSTEM_EVENT_CRASH:
 		machine_power_event(machine, POWER_PANICKED);
 		break;
 	}
@@ -234,33 +234,33 @@ static void handle_system_event(struct vcpu *vcpu)
 
 static void handle_exit(struct vcpu *vcpu)
 {
-	struct kvm_run *run = vcpu->kvirt.run;
+	struct kvirt_run *run = vcpu->kvirt.run;
 
 	switch (run->exit_reason) {
-	case KVM_EXIT_IO:
+	case KVIRT_EXIT_IO:
 		handle_io(vcpu);
 		break;
-	case KVM_EXIT_MMIO:
+	case KVIRT_EXIT_MMIO:
 		handle_mmio(vcpu);
 		break;
-	case KVM_EXIT_IOAPIC_EOI:
+	case KVIRT_EXIT_IOAPIC_EOI:
 		irq_eoi(&vcpu->machine->irq, run->eoi.vector);
 		break;
-	case KVM_EXIT_INTR:
-	case KVM_EXIT_IRQ_WINDOW_OPEN:
+	case KVIRT_EXIT_INTR:
+	case KVIRT_EXIT_IRQ_WINDOW_OPEN:
 		break;
-	case KVM_EXIT_SYSTEM_EVENT:
+	case KVIRT_EXIT_SYSTEM_EVENT:
 		handle_system_event(vcpu);
 		break;
-	case KVM_EXIT_SHUTDOWN:
+	case KVIRT_EXIT_SHUTDOWN:
 		machine_end(vcpu->machine, VM_STATUS_CRASH,
 			    "the guest crashed: triple fault on vCPU %u", vcpu->id);
 		break;
-	case KVM_EXIT_FAIL_ENTRY:
+	case KVIRT_EXIT_FAIL_ENTRY:
 		end_with_rip(vcpu, "entry failed with hardware reason",
 			     run->fail_entry.hardware_entry_failure_reason);
 		break;
-	case KVM_EXIT_INTERNAL_ERROR:
+	case KVIRT_EXIT_INTERNAL_ERROR:
 		end_with_rip(vcpu, "internal error of the accelerator",
 			     run->internal.suberror);
 		break;
@@ -292,7 +292,7 @@ static void *run_thread(void *arg)
 	int ret;
 
 	while (go) {
-		ret = kvirt_run(&vcpu->kvirt);
+		ret = kvirt_enter(&vcpu->kvirt);
 		/* -EAGAIN: an application processor that still awaits SIPI. */
 		if (!ret)
 			handle_exit(vcpu);
@@ -328,7 +328,7 @@ void vcpu_request(struct vcpu *vcpu, enum vcpu_state state)
 	if (vcpu->wanted != VCPU_DONE)
 		vcpu->wanted = state;
 	/*
-	 * The signal ends a KVM_RUN that is under way, the flag one that is
+	 * The signal ends a KVIRT_RUN that is under way, the flag one that is
 	 * about to begin: between them no moment is left uncovered.
 	 */
 	vcpu->kvirt.run->immediate_exit = vcpu->wanted != VCPU_RUNNING;

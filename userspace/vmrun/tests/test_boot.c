@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The loaders: a good bzImage and a good vmlinux arrive in guest memory as they
+ * should; damaged ones give one error and touch nothing outside of it. The
+ * guest's memory is a heap block here, so that the sanitizer sees every byte
+ * too far.
+ */
+#include <asm/bootparam.h>
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../boot/boot.h"
+#include "../boot/e820.h"
+#include "ktap.h"
+
+#define GUEST_SIZE	MIB(20)
+#define KERNEL_ADDR	0x1000000
+#define SETUP_SIZE	(5 * 512)
+#define BZ_SIZE		(SETUP_SIZE + 0x2000)
+#define ELF_SIZE	0x3000
+
+static u8 *guest;
+static struct memory mem;
+
+static void setup_guest(void)
+{
+	guest = calloc(1, GUEST_SIZE);
+	ASSERT(guest);
+	mem = (struct memory){
+		.region[0] = { 0, GUEST_SIZE, guest }, .nr_regions = 1,
+	};
+}
+
+/* Loads @kernel and, unless empty, @initramfs from memory files. */
+static int load(const void *kernel, size_t size, const void *initramfs,
+		size_t initramfs_size, const char *cmdline,
+		struct boot_entry *entry, struct vm_error *err)
+{
+	char path[32], initramfs_path[32];
+	struct boot_source source = { .kernel = path, .cmdline = cmdline };
+	int fd, fd2 = -1, ret;
+
+	fd = memfd_create("kernel", 0);
+	ASSERT(fd >= 0 && write(fd, kernel, size) == (ssize_t)size);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (initramfs) {
+		fd2 = memfd_create("initramfs", 0);
+		ASSERT(fd2 >= 0 && write(fd2, initramfs, initramfs_size) ==
+		       (ssize_t)initramfs_size);
+		snprintf(initramfs_path, sizeof(initramfs_path), "/proc/self/fd/%d", fd2);
+		source.initramfs = initramfs_path;
+	}
+	memset(err, 0, sizeof(*err));
+	ret = boot_load(&mem, &source, entry, err);
+	close(fd);
+	if (fd2 >= 0)
+		close(fd2);
+	return ret;
+}
+
+static void make_bzimage(u8 *image)
+{
+	struct setup_header *hdr = (void *)(image + 0x1f1);
+	size_t i;
+
+	for (i = 0; i < BZ_SIZE; i++)
+		image[i] = i * 7;
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->setup_sects = SETUP_SIZE / 512 - 1;
+	hdr->boot_flag = 0xaa55;
+	hdr->jump = 0x66eb;
+	hdr->header = 0x53726448;
+	hdr->version = 0x20f;
+	hdr->loadflags = LOADED_HIGH;
+	hdr->xloadflags = XLF_KERNEL_64;
+	hdr->pref_address = KERNEL_ADDR;
+	hdr->init_size = 0x10000;
+	hdr->initrd_addr_max = 0x7fffffff;
+	hdr->cmdline_size = 100;
+	hdr->kernel_alignment = 0x200000;
+	hdr->relocatable_kernel = 1;
+}
+
+static void make_elf(u8 *image)
+{
+	Elf64_Ehdr *eh = (void *)image;
+	Elf64_Phdr *ph = (void *)(image + sizeof(*eh));
+	u32 note[] = { 4, 8, 18, 0, KERNEL_ADDR + 0x40, 0 };
+	size_t i;
+
+	for (i = 0; i < ELF_SIZE; i++)
+		image[i] = i * 5;
+	memset(image, 0, sizeof(*eh) + 2 * sizeof(*ph));
+	memcpy(eh->e_ident, ELFMAG, SELFMAG);
+	eh->e_ident[EI_CLASS] = ELFCLASS64;
+	eh->e_ident[EI_DATA] = ELFDATA2LSB;
+	eh->e_type = ET_EXEC;
+	eh->e_machine = EM_X86_64;
+	eh->e_phoff = sizeof(*eh);
+	eh->e_phentsize = sizeof(*ph);
+	eh->e_phnum = 2;
+	ph[0] = (Elf64_Phdr){
+		.p_type = PT_LOAD, .p_offset = 0x1000, .p_filesz = 0x1800,
+		.p_memsz = 0x4000, .p_paddr = KERNEL_ADDR,
+	};
+	ph[1] = (Elf64_Phdr){
+		.p_type = PT_NOTE, .p_offset = 0x2800, .p_filesz = sizeof(note),
+	};
+	memcpy(&note[3], "Xen", 4);
+	memcpy(image + 0x2800, note, sizeof(note));
+}
+
+static void check_e820(const struct boot_e820_entry *e, unsigned int n)
+{
+	ASSERT_EQ(n, 3);
+	EXPECT(e[0].addr == 0 && e[0].size == 0xa0000 && e[0].type == 1);
+	EXPECT(e[1].addr == 0xe0000 && e[1].size == 0x20000 && e[1].type == 2);
+	EXPECT(e[2].addr == 0x100000 && e[2].size == GUEST_SIZE - 0x100000 &&
+	       e[2].type == 1);
+}
+
+static void good_bzimage(void)
+{
+	struct boot_params *params;
+	struct boot_entry entry;
+	struct vm_error err;
+	u8 image[BZ_SIZE];
+
+	setup_guest();
+	make_bzimage(image);
+	ASSERT_EQ(load(image, sizeof(image), "initial", 7, "a=b c", &entry, &err), 0);
+	EXPECT_EQ(entry.mode, BOOT_LONG);
+	EXPECT_EQ(entry.rip, KERNEL_ADDR + 0x200);
+	EXPECT_EQ(entry.rsi, BOOT_PARAMS_ADDR);
+	EXPECT(!memcmp(guest + KERNEL_ADDR, image + SETUP_SIZE, BZ_SIZE - SETUP_SIZE));
+	params = (void *)(guest + BOOT_PARAMS_ADDR);
+	EXPECT_EQ(params->hdr.header, 0x53726448);
+	EXPECT_EQ(params->hdr.type_of_loader, 0xff);
+	EXPECT(!strcmp((char *)guest + params->hdr.cmd_line_ptr, "a=b c"));
+	EXPECT_EQ(params->hdr.ramdisk_size, 7);
+	EXPECT_EQ(params->hdr.ramdisk_image % 4096, 0);
+	EXPECT(!memcmp(guest + params->hdr.ramdisk_image, "initial", 7));
+	EXPECT_EQ(params->acpi_rsdp_addr, BOOT_ACPI_ADDR);
+	check_e820(params->e820_table, params->e820_entries);
+}
+
+static void good_elf(void)
+{
+	struct { u32 magic, version, flags, nr; u64 modules, cmdline, rsdp, map; u32 nr_map; } *info;
+	struct { u64 addr, size; u32 type, pad; } *map;
+	struct boot_e820_entry e820[8];
+	struct boot_entry entry;
+	struct vm_error err;
+	u8 image[ELF_SIZE];
+	unsigned int i;
+	u64 module[2];
+
+	setup_guest();
+	make_elf(image);
+	ASSERT_EQ(load(image, sizeof(image), "initial", 7, "a=b c", &entry, &err), 0);
+	EXPECT_EQ(entry.mode, BOOT_PROTECTED);
+	EXPECT_EQ(entry.rip, KERNEL_ADDR + 0x40);
+	EXPECT_EQ(entry.rbx, BOOT_PARAMS_ADDR);
+	EXPECT(!memcmp(guest + KERNEL_ADDR, image + 0x1000, 0x1800));
+	info = (void *)(guest + entry.rbx);
+	EXPECT_EQ(info->magic, 0x336ec578);
+	EXPECT_EQ(info->version, 1);
+	EXPECT(!strcmp((char *)guest + info->cmdline, "a=b c"));
+	EXPECT_EQ(info->rsdp, BOOT_ACPI_ADDR);
+	ASSERT_EQ(info->nr, 1);
+	memcpy(module, guest + info->modules, sizeof(module));
+	EXPECT_EQ(module[1], 7);
+	EXPECT(!memcmp(guest + module[0], "initial", 7));
+	ASSERT(info->nr_map <= 8);
+	map = (void *)(guest + info->map);
+	for (i = 0; i < info->nr_map; i++)
+		e820[i] = (struct boot_e820_entry){ map[i].addr, map[i].size, map[i].type };
+	check_e820(e820, info->nr_map);
+}
+
+static void expect_bad(const void *image, size_t size, const char *what)
+{
+	struct boot_entry entry;
+	struct vm_error err;
+
+	if (!EXPECT_EQ(load(image, size, NULL, 0, "", &entry, &err), -1) ||
+	    !EXPECT_EQ(err.status, 125) || !EXPECT(err.text[0]) ||
+	    !EXPECT(err.hint[0]))
+		test_note("with %s", what);
+}
+
+#define BAD_BZ(change)						\
+	({							\
+		make_bzimage(image);				\
+		change;						\
+		expect_bad(image, sizeof(image), #change);	\
+	})
+
+static void bad_bzimages(void)
+{
+	u8 image[BZ_SIZE];
+	struct setup_header *hdr = (void *)(image + 0x1f1);
+	size_t size;
+
+	setup_guest();
+	BAD_BZ(hdr->boot_flag = 0);
+	BAD_BZ(hdr->header = 0);
+	BAD_BZ(hdr->version = 0x20b);
+	BAD_BZ(hdr->loadflags = 0);
+	BAD_BZ(hdr->xloadflags = 0);
+	BAD_BZ(hdr->pref_address = 0);
+	BAD_BZ(hdr->pref_address = 0xfffff);
+	BAD_BZ(hdr->pref_address = UINT64_MAX);
+	BAD_BZ(hdr->pref_address = GUEST_SIZE);
+	BAD_BZ(hdr->init_size = UINT32_MAX);
+	BAD_BZ(hdr->init_size = GUEST_SIZE - KERNEL_ADDR + 1);
+	BAD_BZ(hdr->setup_sects = 255);
+	/* Cut anywhere before the entry, it is refused. */
+	make_bzimage(image);
+	for (size = 0; size <= SETUP_SIZE + 0x200; size += 16)
+		expect_bad(image, size, "a file that is cut short");
+}
+
+#define BAD_ELF(change)						\
+	({							\
+		make_elf(image);				\
+		change;						\
+		expect_bad(image, sizeof(image), #change);	\
+	})
+
+static void bad_elfs(void)
+{
+	u8 image[ELF_SIZE];
+	Elf64_Ehdr *eh = (void *)image;
+	Elf64_Phdr *ph = (void *)(image + sizeof(*eh));
+	u32 *note = (void *)(image + 0x2800);
+	size_t size;
+
+	setup_guest();
+	BAD_ELF(eh->e_ident[EI_CLASS] = ELFCLASS32);
+	BAD_ELF(eh->e_machine = EM_386);
+	BAD_ELF(eh->e_type = ET_REL);
+	BAD_ELF(eh->e_phentsize = 32);
+	BAD_ELF(eh->e_phnum = 0);
+	BAD_ELF(eh->e_phnum = 65);
+	BAD_ELF(eh->e_phnum = 65535);
+	BAD_ELF(eh->e_phoff = ELF_SIZE - 8);
+	BAD_ELF(eh->e_phoff = UINT64_MAX - 8);
+	BAD_ELF(ph[0].p_paddr = 0x7000);
+	BAD_ELF(ph[0].p_paddr = UINT64_MAX);
+	BAD_ELF(ph[0].p_paddr = GUEST_SIZE);
+	BAD_ELF(ph[0].p_memsz = GUEST_SIZE);
+	BAD_ELF(ph[0].p_memsz = UINT64_MAX);
+	BAD_ELF(ph[0].p_filesz = 0x4001);
+	BAD_ELF(ph[0].p_filesz = UINT64_MAX);
+	BAD_ELF(ph[0].p_offset = ELF_SIZE);
+	BAD_ELF(ph[0].p_offset = UINT64_MAX);
+	BAD_ELF(ph[0].p_type = PT_NULL);
+	BAD_ELF(ph[1].p_type = PT_NULL);
+	BAD_ELF(ph[1].p_filesz = 0x10001);
+	BAD_ELF(ph[1].p_filesz = 8);
+	BAD_ELF(ph[1].p_offset = UINT64_MAX - 4);
+	BAD_ELF(note[0] = UINT32_MAX);
+	BAD_ELF(note[1] = UINT32_MAX);
+	BAD_ELF(note[1] = 16);
+	BAD_ELF(note[2] = 17);
+	BAD_ELF(note[3] = 0);
+	BAD_ELF(note[4] = KERNEL_ADDR - 1);
+	BAD_ELF(note[4] = KERNEL_ADDR + 0x4000);
+	BAD_ELF(note[5] = 1);
+	make_elf(image);
+	for (size = 0; size < 0x2800 + 24; size += 8)
+		expect_bad(image, size, "a file that is cut short");
+}
+
+static void command_lines(void)
+{
+	struct boot_entry entry;
+	struct vm_error err;
+	u8 image[BZ_SIZE];
+	char line[102];
+
+	setup_guest();
+	make_bzimage(image);
+	memset(line, 'x', sizeof(line));
+	line[101] = 0;
+	EXPECT_EQ(load(image, sizeof(image), NULL, 0, line, &entry, &err), -1);
+	EXPECT(strstr(err.hint, "-a"));
+	line[100] = 0;
+	EXPECT_EQ(load(image, sizeof(image), NULL, 0, line, &entry, &err), 0);
+}
+
+static void initramfs_must_fit(void)
+{
+	u64 room = GUEST_SIZE - KERNEL_ADDR - 0x10000;
+	struct boot_entry entry;
+	struct vm_error err;
+	u8 image[BZ_SIZE];
+	u8 *big;
+
+	setup_guest();
+	make_bzimage(image);
+	big = calloc(1, room + 1);
+	ASSERT(big);
+	EXPECT_EQ(load(image, sizeof(image), big, room, "", &entry, &err), 0);
+	EXPECT_EQ(load(image, sizeof(image), big, room + 1, "", &entry, &err), -1);
+	EXPECT(strstr(err.hint, "-m"));
+	/* The header may want it lower than memory reaches. */
+	((struct setup_header *)(image + 0x1f1))->initrd_addr_max = KERNEL_ADDR + 0x10fff;
+	EXPECT_EQ(load(image, sizeof(image), big, 0x1000, "", &entry, &err), 0);
+	EXPECT_EQ(load(image, sizeof(image), big, 0x1001, "", &entry, &err), -1);
+	EXPECT_EQ(load(image, sizeof(image), big, 0, "", &entry, &err), -1);
+	EXPECT(strstr(err.text, "empty"));
+}
+
+static void not_files(void)
+{
+	struct boot_source source = { .cmdline = "" };
+	static const char * const paths[] = { "/nonexistent", "/", "/dev/null" };
+	struct boot_entry entry;
+	size_t i;
+
+	setup_guest();
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct vm_error err = { 0 };
+
+		source.kernel = paths[i];
+		EXPECT_EQ(boot_load(&mem, &source, &entry, &err), -1);
+		EXPECT_EQ(err.status, 125);
+		EXPECT(strstr(err.text, paths[i]));
+	}
+}
+
+/*
+ * Damage at random: whatever comes of it, an error or a kernel that is loaded,
+ * the low memory that is the loader's own must make sense, and nothing else may
+ * happen. Damage is aimed at the headers, where it matters.
+ */
+static void damage(void (*make)(u8 *image), size_t size, const size_t *area, unsigned int seed)
+{
+	struct boot_entry entry;
+	struct vm_error err;
+	unsigned int i, n, loaded = 0;
+	u8 image[BZ_SIZE > ELF_SIZE ? BZ_SIZE : ELF_SIZE];
+
+	setup_guest();
+	srand(seed);
+	for (i = 0; i < 20000; i++) {
+		make(image);
+		for (n = rand() % 8; n; n--)
+			image[area[0] + rand() % (area[1] - area[0])] = rand() % 4 ? rand() : 0xff;
+		if (load(image, rand() % 16 ? size : rand() % size, NULL, 0, "x", &entry, &err)) {
+			ASSERT_EQ(err.status, 125);
+			continue;
+		}
+		loaded++;
+		ASSERT(guest_buf(&mem, entry.rip, 1));
+		ASSERT(entry.rip >= BOOT_KERNEL_MIN);
+	}
+	/* Both ways were taken, or this test shows nothing. */
+	EXPECT(loaded > 100 && loaded < 19900);
+	test_note("%u of 20000 were loaded", loaded);
+}
+
+static void random_damage_to_a_bzimage(void)
+{
+	static const size_t header[] = { 0x1f1, 0x1f1 + sizeof(struct setup_header) };
+
+	damage(make_bzimage, BZ_SIZE, header, 3);
+}
+
+static void random_damage_to_an_elf(void)
+{
+	static const size_t header[] = { 0, sizeof(Elf64_Ehdr) + 2 * sizeof(Elf64_Phdr) };
+
+	damage(make_elf, ELF_SIZE, header, 4);
+}
+
+static void random_damage_to_notes(void)
+{
+	static const size_t notes[] = { 0x2800, 0x2818 };
+
+	damage(make_elf, ELF_SIZE, notes, 5);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(good_bzimage), TEST(good_elf), TEST(bad_bzimages),
+		TEST(bad_elfs), TEST(command_lines), TEST(initramfs_must_fit),
+		TEST(not_files), TEST(random_damage_to_a_bzimage),
+		TEST(random_damage_to_an_elf), TEST(random_damage_to_notes),
+	};
+
+	return test_main(argc, argv, tests, COUNT(tests));
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The power registers and pvpanic, as Linux writes them.
+ */
+#include <stdlib.h>
+
+#include "../dev/power.h"
+#include "ktap.h"
+
+static void record(void *ctx, enum power_event event)
+{
+	*(int *)ctx = event;
+}
+
+static void write_byte(struct power *p, u64 offset, u8 value)
+{
+	power_bus_ops.write(p, offset, &value, 1);
+}
+
+static void only_s5_powers_off(void)
+{
+	struct power p;
+	int event = -1, typ;
+
+	power_init(&p, record, &event);
+	/* First the type alone, then with SLP_EN: ACPICA's two writes. */
+	write_byte(&p, 4, 0x01);
+	write_byte(&p, 5, POWER_SLEEP_S5 << 2);
+	EXPECT_EQ(event, -1);
+	write_byte(&p, 5, POWER_SLEEP_S5 << 2 | 0x20);
+	EXPECT_EQ(event, POWER_OFF);
+	for (typ = 0; typ < 8; typ++) {
+		event = -1;
+		write_byte(&p, 5, typ << 2 | 0x20);
+		EXPECT_EQ(event, typ == POWER_SLEEP_S5 ? POWER_OFF : -1);
+	}
+}
+
+static void acpi_mode_is_always_on(void)
+{
+	struct power p;
+	int event = -1;
+	u8 value;
+
+	power_init(&p, record, &event);
+	write_byte(&p, 4, 0);
+	power_bus_ops.read(&p, 4, &value, 1);
+	EXPECT_EQ(value, 1);
+	write_byte(&p, 5, 0x20);
+	power_bus_ops.read(&p, 5, &value, 1);
+	EXPECT_EQ(value & 0x20, 0);
+	write_byte(&p, 3, 0x5a);
+	power_bus_ops.read(&p, 3, &value, 1);
+	EXPECT_EQ(value, 0x5a);
+	EXPECT_EQ(event, -1);
+}
+
+static void reset_register(void)
+{
+	struct power p;
+	int event = -1;
+
+	power_init(&p, record, &event);
+	write_byte(&p, 6, 0);
+	EXPECT_EQ(event, -1);
+	write_byte(&p, 6, POWER_RESET_VALUE);
+	EXPECT_EQ(event, POWER_RESTART);
+}
+
+static void pvpanic(void)
+{
+	struct power p;
+	int event = -1;
+	u8 value = 0;
+
+	power_init(&p, record, &event);
+	pvpanic_bus_ops.read(&p, 0, &value, 1);
+	EXPECT_EQ(value, 3);
+	value = 0xfc;
+	pvpanic_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(event, -1);
+	value = 2;
+	pvpanic_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(event, POWER_CRASH_LOADED);
+	value = 1;
+	pvpanic_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(event, POWER_PANICKED);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(only_s5_powers_off), TEST(acpi_mode_is_always_on),
+		TEST(reset_register), TEST(pvpanic),
+	};
+
+	return test_main(argc, argv, tests, COUNT(tests));
+}
