@@ -18,6 +18,8 @@
 #include "slots.h"
 #include "vcpu.h"
 
+#define POPULATE_TRIES	3
+
 struct fault {
 	u64 gfn;
 	unsigned long hva;
@@ -232,37 +234,52 @@ static void fault_replace(struct vm *vm, const struct fault *fault)
 	npt_zap_range(vm, fault->gfn, fault->gfn + 1);
 }
 
-int populate(struct vcpu *vcpu, u64 gpa, u8 access)
+/* One try, with the tables' cache filled. 0, -EAGAIN: outdated, or populate()'s errors. */
+static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 access)
 {
 	struct vm *vm = vcpu->vm;
 	unsigned long flags;
-	struct fault fault;
 	u8 level = 0;
 	int err;
 
-	lockdep_assert_irqs_enabled();
-	err = fault_begin(&fault, vm, gpa, access);
+	err = fault_begin(fault, vm, gpa, access);
 	if (err)
 		goto out;
-	err = npt_cache_fill(&vcpu->tables);
-	if (err)
-		goto out;
-	if (!page_fast(&fault)) {
-		err = page_slow(&fault);
+	if (!page_fast(fault)) {
+		err = page_slow(fault);
 		if (err)
 			goto out;
 	}
-	level = leaf_level(&fault, vm->mm);
+	level = leaf_level(fault, vm->mm);
 	raw_spin_lock_irqsave(&vm->npt.lock, flags);
-	err = fault_install(vcpu, &fault, level);
+	err = fault_install(vcpu, fault, level);
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
-	put_page(fault.page);
-	if (err == -EEXIST)
-		fault_replace(vm, &fault);
-	/* Outdated or replaced: the guest's next try is ours. */
-	if (err == -EAGAIN || err == -EEXIST)
-		err = 0;
+	put_page(fault->page);
 out:
-	trace_kvirt_populate(vcpu->id, gpa, access, fault.hva, level, fault.writable, false, err);
+	trace_kvirt_populate(vcpu->id, gpa, access, fault->hva, level, fault->writable, false, err);
 	return err;
+}
+
+int populate(struct vcpu *vcpu, u64 gpa, u8 access)
+{
+	struct fault fault;
+	unsigned int try;
+	int err;
+
+	lockdep_assert_irqs_enabled();
+	err = npt_cache_fill(&vcpu->tables);
+	if (err)
+		return err;
+	/*
+	 * Copying a page on our write is an invalidation too, so the first try is then
+	 * outdated and the second is not. After a few the guest may try: others get on.
+	 */
+	for (try = 0; try < POPULATE_TRIES; try++) {
+		err = populate_once(vcpu, &fault, gpa, access);
+		if (err == -EEXIST)
+			fault_replace(vcpu->vm, &fault);
+		else if (err != -EAGAIN)
+			return err;
+	}
+	return 0;
 }
