@@ -4,7 +4,7 @@
  * and tables named here are those of the Intel SDM, volume 3, chapter 10.
  *
  * Invariants, whatever a guest or a restored page does: no bit below 16 in IRR, ISR
- * or TMR; isr_top and ppr follow ISR and TPR; an LVT entry is masked while SVR has the
+ * or TMR; isr_top and PPR follow ISR and TPR; an LVT entry is masked while SVR has the
  * APIC disabled; the count runs only in one-shot and periodic mode, with TMICT not 0.
  */
 #include "lapic.h"
@@ -13,13 +13,11 @@
 #define VERSION_DIRECTED_EOI	BIT(24)
 #define SVR_ENABLE	BIT(8)
 #define SVR_DIRECTED_EOI	BIT(12)
-#define SVR_RESET	0xff
-#define DFR_FLAT	0xf0000000
 #define DFR_ONES	0x0fffffff
+#define DFR_FLAT	0xffffffff
 #define BASE_RESERVED	(0xffULL | BIT_ULL(9))
 #define BASE_MODES	(LAPIC_BASE_EN | LAPIC_BASE_EXTD)
 
-#define ICR_LOW_BITS	0xccfff		/* all but the delivery status and reserved ones */
 #define ICR_STATUS	BIT(12)
 #define ICR_LOGICAL	BIT(11)
 #define ICR_ASSERT	BIT(14)
@@ -29,11 +27,13 @@
 #define ESR_RECV_VECTOR	BIT(6)
 #define ESR_REGISTER	BIT(7)
 
+#define LVT_OFFSET(lvt)	(LAPIC_LVT + (lvt) * 16)
 #define LVT_STATUS	BIT(12)		/* read-only: delivery status */
 #define LVT_REMOTE_IRR	BIT(14)		/* read-only */
 #define LVT_LEVEL	BIT(15)
 #define LVT_PERIODIC	BIT(17)
 #define LVT_TSC		BIT(18)
+#define LVT_TIMER_MODE	(LVT_PERIODIC | LVT_TSC)
 
 /* A periodic timer fires no more often than this: the host pays for each (R15). */
 #define MIN_PERIOD_NS	200000
@@ -41,30 +41,65 @@
 /* Sets of registers, one bit for each 16 bytes of the page. */
 #define REG(r)		BIT_ULL((r) >> 4)
 #define REG8(r)		(0xffULL << ((r) >> 4))
+#define REGS_VECTORS	(REG8(LAPIC_ISR) | REG8(LAPIC_TMR) | REG8(LAPIC_IRR))
 #define REGS_LVT	(0x3fULL << (LAPIC_LVT >> 4))
-
 #define REGS_READ_X2	(REG(LAPIC_ID) | REG(LAPIC_VERSION) | REG(LAPIC_TPR) | REG(LAPIC_PPR) | \
-			 REG(LAPIC_LDR) | REG(LAPIC_SVR) | REG8(LAPIC_ISR) | REG8(LAPIC_TMR) | \
-			 REG8(LAPIC_IRR) | REG(LAPIC_ESR) | REG(LAPIC_ICR) | REGS_LVT | \
-			 REG(LAPIC_TMICT) | REG(LAPIC_TMCCT) | REG(LAPIC_TDCR))
+			 REG(LAPIC_LDR) | REG(LAPIC_SVR) | REGS_VECTORS | REG(LAPIC_ESR) | \
+			 REG(LAPIC_ICR) | REGS_LVT | REG(LAPIC_TMICT) | REG(LAPIC_TMCCT) | \
+			 REG(LAPIC_TDCR))
 #define REGS_WRITE_X2	(REG(LAPIC_TPR) | REG(LAPIC_EOI) | REG(LAPIC_SVR) | REG(LAPIC_ESR) | \
-			 REGS_LVT | REG(LAPIC_TMICT) | REG(LAPIC_TDCR) | REG(LAPIC_SELF_IPI))
+			 REG(LAPIC_ICR) | REGS_LVT | REG(LAPIC_TMICT) | REG(LAPIC_TDCR) | \
+			 REG(LAPIC_SELF_IPI))
 #define REGS_XAPIC	(REGS_READ_X2 | REG(LAPIC_APR) | REG(LAPIC_EOI) | REG(LAPIC_DFR) | \
 			 REG(LAPIC_ICR2))
+/* Registers of which a saved page has the whole, but those that SVR and the mode decide. */
+#define REGS_RESTORE	(REG(LAPIC_TPR) | REG(LAPIC_SVR) | REG(LAPIC_ICR) | REGS_LVT | \
+			 REG(LAPIC_TMICT) | REG(LAPIC_TDCR))
 
-/* What of each LVT entry can be written; the timer's mode 2 only where it is offered. */
-static const u32 lvt_bits[LVT_COUNT] = {
-	[LVT_TIMER]	= 0xff | LVT_MASKED | LVT_PERIODIC | LVT_TSC,
-	[LVT_THERMAL]	= 0x7ff | LVT_MASKED,
-	[LVT_PERF]	= 0x7ff | LVT_MASKED,
-	[LVT_LINT0]	= 0xa7ff | LVT_MASKED,
-	[LVT_LINT1]	= 0xa7ff | LVT_MASKED,
-	[LVT_ERROR]	= 0xff | LVT_MASKED,
+/* Bits that a write may set; others are reserved or read-only. EOI, ESR: any value does. */
+static const u32 writable_bits[64] = {
+	[LAPIC_ID >> 4]			= 0xff000000,
+	[LAPIC_TPR >> 4]		= 0xff,
+	[LAPIC_LDR >> 4]		= 0xff000000,
+	[LAPIC_DFR >> 4]		= ~DFR_ONES,
+	[LAPIC_SVR >> 4]		= 0x3ff | SVR_DIRECTED_EOI,
+	[LAPIC_ICR >> 4]		= 0xccfff,
+	[LAPIC_ICR2 >> 4]		= 0xff000000,
+	[LVT_OFFSET(LVT_TIMER) >> 4]	= 0xff | LVT_MASKED | LVT_TIMER_MODE,
+	[LVT_OFFSET(LVT_THERMAL) >> 4]	= 0x7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_PERF) >> 4]	= 0x7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_LINT0) >> 4]	= 0xa7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_LINT1) >> 4]	= 0xa7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_ERROR) >> 4]	= 0xff | LVT_MASKED,
+	[LAPIC_TMICT >> 4]		= ~0U,
+	[LAPIC_TDCR >> 4]		= 0xb,
+	[LAPIC_SELF_IPI >> 4]		= 0xff,
 };
 
-static bool test_vector(const u64 set[4], unsigned int vector)
+static u32 writable(const struct chip_lapic *l, u32 reg)
 {
-	return set[vector / 64] >> (vector % 64) & 1;
+	u32 bits = writable_bits[reg >> 4];
+
+	if (reg == LAPIC_LVT && !(l->features & CHIP_LAPIC_TSC_DEADLINE))
+		bits &= ~LVT_TSC;
+	if (reg == LAPIC_SVR && !(l->features & CHIP_LAPIC_DIRECTED_EOI))
+		bits &= ~SVR_DIRECTED_EOI;
+	return bits;
+}
+
+static u32 get(const struct chip_lapic *l, u32 reg)
+{
+	return chip_lapic_reg(l, reg);
+}
+
+static void set(struct chip_lapic *l, u32 reg, u32 value)
+{
+	l->reg[reg >> 4] = value;
+}
+
+static u32 lvt(const struct chip_lapic *l, enum chip_lapic_lvt which)
+{
+	return get(l, LVT_OFFSET(which));
 }
 
 static u32 x2apic_ldr(u32 id)
@@ -72,25 +107,15 @@ static u32 x2apic_ldr(u32 id)
 	return id >> 4 << 16 | 1U << (id & 0xf);
 }
 
-static u32 writable_lvt(const struct chip_lapic *l, unsigned int i)
-{
-	u32 bits = lvt_bits[i];
-
-	if (i == LVT_TIMER && !(l->features & CHIP_LAPIC_TSC_DEADLINE))
-		bits &= ~LVT_TSC;
-	return bits;
-}
-
-static u32 writable_svr(const struct chip_lapic *l)
-{
-	return 0x3ff | (l->features & CHIP_LAPIC_DIRECTED_EOI ? SVR_DIRECTED_EOI : 0);
-}
-
 /* Processor priority, 10.8.3.1: the higher class of TPR and the vector in service. */
 static void update_ppr(struct chip_lapic *l)
 {
-	l->ppr = (l->tpr & 0xf0) >= (l->isr_top & 0xf0) ? l->tpr : l->isr_top & 0xf0;
+	u32 tpr = get(l, LAPIC_TPR), isr = l->isr_top & 0xf0;
+
+	set(l, LAPIC_PPR, (tpr & 0xf0) >= isr ? tpr : isr);
 }
+
+/* --- arriving interrupts --- */
 
 static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source,
 			struct chip_lapic_effects *fx);
@@ -110,7 +135,7 @@ void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 lev
 {
 	unsigned int i;
 
-	if (!chip_lapic_hw_enabled(l) || !(l->svr & SVR_ENABLE))
+	if (!chip_lapic_hw_enabled(l) || !(get(l, LAPIC_SVR) & SVR_ENABLE))
 		return;
 	for (i = 0; i < 4; i++) {
 		u64 new = vectors[i];
@@ -141,30 +166,20 @@ static void accept_one(struct chip_lapic *l, u8 vector, bool level,
 static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source,
 			struct chip_lapic_effects *fx)
 {
-	u32 lvt = l->lvt[source];
+	static const u16 effects[8] = {
+		[IRQ_SMI] = LAPIC_FX_SMI, [IRQ_NMI] = LAPIC_FX_NMI,
+		[IRQ_INIT] = LAPIC_FX_INIT, [IRQ_EXTINT] = LAPIC_FX_EXTINT,
+	};
+	u32 entry = lvt(l, source);
 
-	if (lvt & LVT_MASKED)
+	if (entry & LVT_MASKED)
 		return;
-	switch (LVT_MODE(lvt)) {
-	case IRQ_FIXED:
-		accept_one(l, lvt & 0xff, lvt & LVT_LEVEL, fx);
-		break;
-	case IRQ_SMI:
-		fx->what |= LAPIC_FX_SMI;
-		break;
-	case IRQ_NMI:
-		fx->what |= LAPIC_FX_NMI;
-		break;
-	case IRQ_INIT:
-		fx->what |= LAPIC_FX_INIT;
-		break;
-	case IRQ_EXTINT:
-		fx->what |= LAPIC_FX_EXTINT;
-		break;
-	}
+	if (LVT_MODE(entry) == IRQ_FIXED)
+		accept_one(l, entry & 0xff, entry & LVT_LEVEL, fx);
+	fx->what |= effects[LVT_MODE(entry)];
 	/* A counter's interrupt masks its own entry. */
 	if (source == LVT_PERF)
-		l->lvt[LVT_PERF] |= LVT_MASKED;
+		set(l, LVT_OFFSET(LVT_PERF), entry | LVT_MASKED);
 }
 
 void chip_lapic_local(struct chip_lapic *l, enum chip_lapic_lvt source,
@@ -180,30 +195,58 @@ void chip_lapic_local(struct chip_lapic *l, enum chip_lapic_lvt source,
 
 bool chip_lapic_accepts_extint(const struct chip_lapic *l)
 {
-	u32 lint0 = l->lvt[LVT_LINT0];
+	u32 lint0 = lvt(l, LVT_LINT0);
 
 	return !chip_lapic_hw_enabled(l) ||
 	       (!(lint0 & LVT_MASKED) && LVT_MODE(lint0) == IRQ_EXTINT);
 }
 
-/* ------------------------------------------------------------------ the timer */
-
-static bool timer_counts(const struct chip_lapic *l)
+void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector)
 {
-	return !(l->lvt[LVT_TIMER] & LVT_TSC);
+	l->irr[vector / 64] &= ~BIT_ULL(vector % 64);
+	l->isr[vector / 64] |= BIT_ULL(vector % 64);
+	if (vector > l->isr_top)
+		l->isr_top = vector;
+	update_ppr(l);
 }
+
+/* SVR bit 12 does not keep the EOI from the IOAPIC: see irq/eoi.c. */
+void chip_lapic_eoi(struct chip_lapic *l, struct chip_lapic_effects *fx)
+{
+	unsigned int vector = l->isr_top;
+
+	if (!vector)
+		return;
+	l->isr[vector / 64] &= ~BIT_ULL(vector % 64);
+	l->isr_top = chip_lapic_top(l->isr);
+	update_ppr(l);
+	fx->eoi_vector = (u8)vector;
+	fx->eoi_level = l->tmr[vector / 64] >> (vector % 64) & 1;
+	fx->what |= LAPIC_FX_EOI | LAPIC_FX_PENDING;
+}
+
+void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct chip_lapic_effects *fx)
+{
+	set(l, LAPIC_TPR, tpr);
+	update_ppr(l);
+	fx->what |= LAPIC_FX_PENDING;
+}
+
+/* --- the timer --- */
 
 /* The divider, 10.5.4: bits 3, 1 and 0 give 2, 4, ... 128, and 1 for all ones. */
 static unsigned int timer_shift(const struct chip_lapic *l)
 {
-	return (((l->tdcr & 3) | (l->tdcr & 8) >> 1) + 1) & 7;
+	u32 tdcr = get(l, LAPIC_TDCR);
+
+	return (((tdcr & 3) | (tdcr & 8) >> 1) + 1) & 7;
 }
 
 static u64 timer_period(const struct chip_lapic *l)
 {
-	u64 period = (u64)l->tmict << timer_shift(l);
+	u64 period = (u64)get(l, LAPIC_TMICT) << timer_shift(l);
 
-	if (l->lvt[LVT_TIMER] & LVT_PERIODIC && period < MIN_PERIOD_NS)
+	if (lvt(l, LVT_TIMER) & LVT_PERIODIC && period < MIN_PERIOD_NS)
 		return MIN_PERIOD_NS;
 	return period;
 }
@@ -211,13 +254,14 @@ static u64 timer_period(const struct chip_lapic *l)
 static u32 timer_count(const struct chip_lapic *l, u64 now)
 {
 	unsigned int shift = timer_shift(l);
+	u32 initial = get(l, LAPIC_TMICT);
 	u64 count;
 
 	if (!l->counting || l->expiry <= now)
 		return 0;
 	count = (l->expiry - now + (1ULL << shift) - 1) >> shift;
 	/* A period that was stretched still counts from TMICT. */
-	return count < l->tmict ? (u32)count : l->tmict;
+	return count < initial ? (u32)count : initial;
 }
 
 static void timer_stop(struct chip_lapic *l, struct chip_lapic_effects *fx)
@@ -234,7 +278,7 @@ void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct chip_lapic_effec
 	if (!l->counting || now < l->expiry)
 		return;
 	/* Periods that were missed are one interrupt, as IRR has one bit. */
-	if (l->lvt[LVT_TIMER] & LVT_PERIODIC) {
+	if (lvt(l, LVT_TIMER) & LVT_PERIODIC) {
 		period = timer_period(l);
 		l->expiry += ((now - l->expiry) / period + 1) * period;
 	} else {
@@ -257,19 +301,14 @@ void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct chip_lapic_effects
 enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when)
 {
 	*when = l->counting ? l->expiry : l->tsc_deadline;
-	if (l->counting && !(l->lvt[LVT_TIMER] & LVT_MASKED))
+	if (l->counting && !(lvt(l, LVT_TIMER) & LVT_MASKED))
 		return LAPIC_TIMER_NS;
 	return l->tsc_deadline ? LAPIC_TIMER_TSC : LAPIC_TIMER_OFF;
 }
 
-u64 chip_lapic_tsc_deadline(const struct chip_lapic *l)
-{
-	return l->tsc_deadline;
-}
-
 void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct chip_lapic_effects *fx)
 {
-	if (!chip_lapic_hw_enabled(l) || (l->lvt[LVT_TIMER] & (LVT_TSC | LVT_PERIODIC)) != LVT_TSC)
+	if (!chip_lapic_hw_enabled(l) || (lvt(l, LVT_TIMER) & LVT_TIMER_MODE) != LVT_TSC)
 		return;
 	l->tsc_deadline = value;
 	fx->what |= LAPIC_FX_TIMER;
@@ -280,22 +319,22 @@ static void write_lvt_timer(struct chip_lapic *l, u32 value, u64 now,
 {
 	chip_lapic_timer_run(l, now, fx);
 	/* To and from TSC-deadline mode the timer is disarmed: 10.5.4.1. */
-	if ((l->lvt[LVT_TIMER] ^ value) & LVT_TSC) {
+	if ((lvt(l, LVT_TIMER) ^ value) & LVT_TSC) {
 		timer_stop(l, fx);
-		l->tmict = 0;
-	} else if ((value & (LVT_TSC | LVT_PERIODIC)) == (LVT_TSC | LVT_PERIODIC)) {
+		set(l, LAPIC_TMICT, 0);
+	} else if ((value & LVT_TIMER_MODE) == LVT_TIMER_MODE) {
 		timer_stop(l, fx);
 	}
-	l->lvt[LVT_TIMER] = value;
+	set(l, LAPIC_LVT, value);
 	fx->what |= LAPIC_FX_TIMER;
 }
 
 static void write_tmict(struct chip_lapic *l, u32 value, u64 now, struct chip_lapic_effects *fx)
 {
-	if (!timer_counts(l))
+	if (lvt(l, LVT_TIMER) & LVT_TSC)
 		return;
 	chip_lapic_timer_run(l, now, fx);
-	l->tmict = value;
+	set(l, LAPIC_TMICT, value);
 	l->counting = value;
 	l->expiry = now + timer_period(l);
 	fx->what |= LAPIC_FX_TIMER;
@@ -308,56 +347,30 @@ static void write_tdcr(struct chip_lapic *l, u32 value, u64 now, struct chip_lap
 
 	chip_lapic_timer_run(l, now, fx);
 	count = timer_count(l, now);
-	l->tdcr = value;
+	set(l, LAPIC_TDCR, value);
 	l->expiry = now + ((u64)count << timer_shift(l));
 	fx->what |= LAPIC_FX_TIMER;
 }
 
-/* ------------------------------------------------------------------ registers */
+/* --- registers --- */
 
-void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct chip_lapic_effects *fx)
+static void mask_lvts(struct chip_lapic *l)
 {
-	l->tpr = tpr;
-	update_ppr(l);
-	fx->what |= LAPIC_FX_PENDING;
-}
+	u32 reg;
 
-/* SVR bit 12 does not keep the EOI from the IOAPIC: see irq/eoi.c. */
-void chip_lapic_eoi(struct chip_lapic *l, struct chip_lapic_effects *fx)
-{
-	unsigned int vector = l->isr_top;
-
-	if (!vector)
-		return;
-	l->isr[vector / 64] &= ~BIT_ULL(vector % 64);
-	l->isr_top = chip_lapic_top(l->isr);
-	update_ppr(l);
-	fx->eoi_vector = (u8)vector;
-	fx->eoi_level = test_vector(l->tmr, vector);
-	fx->what |= LAPIC_FX_EOI | LAPIC_FX_PENDING;
-}
-
-void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector)
-{
-	l->irr[vector / 64] &= ~BIT_ULL(vector % 64);
-	l->isr[vector / 64] |= BIT_ULL(vector % 64);
-	if (vector > l->isr_top)
-		l->isr_top = vector;
-	update_ppr(l);
+	for (reg = LAPIC_LVT; reg <= LAPIC_LVT_END; reg += 16)
+		set(l, reg, get(l, reg) | LVT_MASKED);
 }
 
 static void write_svr(struct chip_lapic *l, u32 value, u64 now, struct chip_lapic_effects *fx)
 {
-	unsigned int i;
-
-	if ((l->svr ^ value) & SVR_ENABLE)
+	if ((get(l, LAPIC_SVR) ^ value) & SVR_ENABLE)
 		fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
 	if (!(value & SVR_ENABLE)) {
 		chip_lapic_timer_run(l, now, fx);
-		for (i = 0; i < LVT_COUNT; i++)
-			l->lvt[i] |= LVT_MASKED;
+		mask_lvts(l);
 	}
-	l->svr = value;
+	set(l, LAPIC_SVR, value);
 }
 
 static void send_self(struct chip_lapic *l, u8 vector, struct chip_lapic_effects *fx)
@@ -374,7 +387,7 @@ static void send_self(struct chip_lapic *l, u8 vector, struct chip_lapic_effects
  */
 static void send_ipi(struct chip_lapic *l, struct chip_lapic_effects *fx)
 {
-	u32 low = (u32)l->icr, high = l->icr >> 32;
+	u32 low = get(l, LAPIC_ICR), high = get(l, LAPIC_ICR2);
 	struct irq_message m = {
 		.dest = chip_lapic_x2apic(l) ? high : high >> 24,
 		.vector = low & 0xff,
@@ -397,80 +410,29 @@ static void send_ipi(struct chip_lapic *l, struct chip_lapic_effects *fx)
 	}
 }
 
-static u32 read_vectors(const struct chip_lapic *l, u32 reg)
+/* The set that the vector register @reg is one of eight words of, and which. */
+static u64 *vectors_at(struct chip_lapic *l, u32 reg, unsigned int *shift)
 {
-	const u64 *set = reg >= LAPIC_IRR ? l->irr : reg >= LAPIC_TMR ? l->tmr : l->isr;
-	unsigned int word = reg >> 4 & 7;
+	u64 *set = reg >= LAPIC_IRR ? l->irr : reg >= LAPIC_TMR ? l->tmr : l->isr;
 
-	return (u32)(set[word / 2] >> (word % 2 * 32));
+	*shift = (reg >> 4 & 1) * 32;
+	return &set[reg >> 5 & 3];
 }
 
-/* @reg is one of REGS_XAPIC, and readable in this mode. */
 static u32 read_register(struct chip_lapic *l, u32 reg, u64 now, struct chip_lapic_effects *fx)
 {
-	bool x2apic = chip_lapic_x2apic(l);
+	unsigned int shift;
+	u64 *word;
 
-	switch (reg) {
-	case LAPIC_ID:
-		return x2apic ? l->vcpu_id : l->id << 24;
-	case LAPIC_VERSION:
-		return VERSION | (l->features & CHIP_LAPIC_DIRECTED_EOI ? VERSION_DIRECTED_EOI : 0);
-	case LAPIC_TPR:
-		return l->tpr;
-	case LAPIC_PPR:
-		return l->ppr;
-	case LAPIC_LDR:
-		return x2apic ? x2apic_ldr(l->vcpu_id) : l->ldr;
-	case LAPIC_DFR:
-		return l->dfr | DFR_ONES;
-	case LAPIC_SVR:
-		return l->svr;
-	case LAPIC_ESR:
-		return l->esr;
-	case LAPIC_ICR:
-		return (u32)l->icr;
-	case LAPIC_ICR2:
-		return l->icr >> 32;
-	case LAPIC_LVT ... LAPIC_LVT_END:
-		return l->lvt[(reg - LAPIC_LVT) >> 4];
-	case LAPIC_TMICT:
-		return l->tmict;
-	case LAPIC_TMCCT:
+	if (REGS_VECTORS & REG(reg)) {
+		word = vectors_at(l, reg, &shift);
+		return (u32)(*word >> shift);
+	}
+	if (reg == LAPIC_TMCCT) {
 		chip_lapic_timer_run(l, now, fx);
 		return timer_count(l, now);
-	case LAPIC_TDCR:
-		return l->tdcr;
-	case LAPIC_ISR ... LAPIC_IRR + 0x70:
-		return read_vectors(l, reg);
 	}
-	return 0;	/* APR: no arbitration bus; EOI is write-only */
-}
-
-/* The bits of @reg that a write may set; all others are reserved or read-only. */
-static u32 writable(const struct chip_lapic *l, u32 reg)
-{
-	switch (reg) {
-	case LAPIC_ID:
-	case LAPIC_LDR:
-	case LAPIC_ICR2:
-		return 0xff000000;
-	case LAPIC_DFR:
-		return DFR_FLAT;
-	case LAPIC_TPR:
-	case LAPIC_SELF_IPI:
-		return 0xff;
-	case LAPIC_SVR:
-		return writable_svr(l);
-	case LAPIC_ICR:
-		return ICR_LOW_BITS;
-	case LAPIC_LVT ... LAPIC_LVT_END:
-		return writable_lvt(l, (reg - LAPIC_LVT) >> 4);
-	case LAPIC_TMICT:
-		return ~0U;
-	case LAPIC_TDCR:
-		return 0xb;
-	}
-	return 0;	/* EOI, ESR: any value does; the read-only registers */
+	return get(l, reg);
 }
 
 /* @value has only writable bits. */
@@ -478,45 +440,40 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now,
 			   struct chip_lapic_effects *fx)
 {
 	switch (reg) {
-	case LAPIC_ID:
-		l->id = value >> 24;
-		fx->what |= LAPIC_FX_ADDRESS;
-		break;
 	case LAPIC_TPR:
 		chip_lapic_set_tpr(l, (u8)value, fx);
 		break;
 	case LAPIC_EOI:
 		chip_lapic_eoi(l, fx);
 		break;
-	case LAPIC_LDR:
-		l->ldr = value;
-		fx->what |= LAPIC_FX_ADDRESS;
-		break;
 	case LAPIC_DFR:
-		l->dfr = value;
+		value |= DFR_ONES;
+		fallthrough;
+	case LAPIC_ID:
+	case LAPIC_LDR:
+		set(l, reg, value);
 		fx->what |= LAPIC_FX_ADDRESS;
 		break;
 	case LAPIC_SVR:
 		write_svr(l, value, now, fx);
 		break;
 	case LAPIC_ESR:
-		l->esr = l->errors;
+		set(l, reg, l->errors);
 		l->errors = 0;
 		break;
 	case LAPIC_ICR:
-		l->icr = (l->icr & ~0xffffffffULL) | value;
+		set(l, reg, value);
 		send_ipi(l, fx);
 		break;
 	case LAPIC_ICR2:
-		l->icr = (u32)l->icr | (u64)value << 32;
+		set(l, reg, value);
 		break;
 	case LAPIC_LVT ... LAPIC_LVT_END:
-		if (!(l->svr & SVR_ENABLE))
+		if (!(get(l, LAPIC_SVR) & SVR_ENABLE))
 			value |= LVT_MASKED;
 		if (reg == LAPIC_LVT)
 			write_lvt_timer(l, value, now, fx);
-		else
-			l->lvt[(reg - LAPIC_LVT) >> 4] = value;
+		set(l, reg, value);
 		/* LINT0 as ExtINT lets a waiting 8259 vector in. */
 		fx->what |= LAPIC_FX_PENDING;
 		break;
@@ -571,7 +528,9 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now,
 
 	if (!chip_lapic_x2apic(l) || reg >= LAPIC_STATE_SIZE || !(REGS_READ_X2 & REG(reg)))
 		return -EINVAL;
-	*value = reg == LAPIC_ICR ? l->icr : read_register(l, reg, now, fx);
+	*value = read_register(l, reg, now, fx);
+	if (reg == LAPIC_ICR)
+		*value |= (u64)get(l, LAPIC_ICR2) << 32;
 	return 0;
 }
 
@@ -581,56 +540,64 @@ int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now,
 	u32 reg = (msr - LAPIC_MSR_FIRST) << 4;
 	u64 allowed;
 
-	if (!chip_lapic_x2apic(l) || reg >= LAPIC_STATE_SIZE)
-		return -EINVAL;
-	if (reg == LAPIC_ICR) {
-		if ((u32)value & ~(ICR_LOW_BITS | ICR_STATUS))
-			return -EINVAL;
-		l->icr = value & ~(u64)ICR_STATUS;
-		send_ipi(l, fx);
-		return 0;
-	}
-	if (!(REGS_WRITE_X2 & REG(reg)))
+	if (!chip_lapic_x2apic(l) || reg >= LAPIC_STATE_SIZE || !(REGS_WRITE_X2 & REG(reg)))
 		return -EINVAL;
 	allowed = writable(l, reg);
 	/* What reads as set may be written back. */
 	if (REGS_LVT & REG(reg))
 		allowed |= LVT_STATUS;
-	if (reg == LAPIC_LVT + LVT_LINT0 * 16 || reg == LAPIC_LVT + LVT_LINT1 * 16)
+	if (reg == LVT_OFFSET(LVT_LINT0) || reg == LVT_OFFSET(LVT_LINT1))
 		allowed |= LVT_REMOTE_IRR;
+	if (reg == LAPIC_ICR)
+		allowed |= ICR_STATUS | ~0ULL << 32;
 	if (value & ~allowed)
 		return -EINVAL;
+	if (reg == LAPIC_ICR)
+		set(l, LAPIC_ICR2, value >> 32);
 	write_register(l, reg, (u32)value & writable(l, reg), now, fx);
 	return 0;
 }
 
-/* ------------------------------------------------------------------ the whole */
+/* --- the whole --- */
 
-/* RESET and INIT alike (10.4.7.1, 10.4.7.3): all but APIC_BASE and the id. */
-static void reset_registers(struct chip_lapic *l, struct chip_lapic_effects *fx)
+/* The id and the logical id have another form in each mode. */
+static void set_ids(struct chip_lapic *l)
 {
-	unsigned int i;
+	bool x2apic = chip_lapic_x2apic(l);
+
+	set(l, LAPIC_ID, x2apic ? l->vcpu_id : l->vcpu_id << 24);
+	set(l, LAPIC_LDR, x2apic ? x2apic_ldr(l->vcpu_id) : 0);
+}
+
+/* RESET and INIT alike: 10.4.7.1, 10.4.7.3. */
+void chip_lapic_reset(struct chip_lapic *l, struct chip_lapic_effects *fx)
+{
+	u32 id = get(l, LAPIC_ID), version = get(l, LAPIC_VERSION);
 
 	memset(l->irr, 0, sizeof(l->irr));
 	memset(l->isr, 0, sizeof(l->isr));
 	memset(l->tmr, 0, sizeof(l->tmr));
+	memset(l->reg, 0, sizeof(l->reg));
 	l->isr_top = 0;
-	l->tpr = 0;
-	update_ppr(l);
-	l->svr = SVR_RESET;
-	l->icr = 0;
-	l->ldr = 0;
-	l->dfr = DFR_FLAT;
-	l->esr = 0;
 	l->errors = 0;
-	for (i = 0; i < LVT_COUNT; i++)
-		l->lvt[i] = LVT_MASKED;
+	set_ids(l);
+	set(l, LAPIC_ID, id);
+	set(l, LAPIC_VERSION, version);
+	set(l, LAPIC_SVR, 0xff);
+	set(l, LAPIC_DFR, DFR_FLAT);
+	mask_lvts(l);
 	if ((l->features & CHIP_LAPIC_LINT0_EXTINT) && (l->features & CHIP_LAPIC_BSP))
-		l->lvt[LVT_LINT0] = IRQ_EXTINT << 8;
-	l->tmict = 0;
-	l->tdcr = 0;
+		set(l, LVT_OFFSET(LVT_LINT0), IRQ_EXTINT << 8);
 	timer_stop(l, fx);
 	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_PENDING;
+}
+
+void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
+{
+	l->features = features;
+	l->phys_bits = phys_bits;
+	set(l, LAPIC_VERSION, VERSION | (features & CHIP_LAPIC_DIRECTED_EOI ?
+					 VERSION_DIRECTED_EOI : 0));
 }
 
 void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits)
@@ -639,24 +606,12 @@ void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys
 
 	memset(l, 0, sizeof(*l));
 	l->vcpu_id = vcpu_id;
-	l->id = vcpu_id & 0xff;
-	l->features = features;
-	l->phys_bits = phys_bits;
 	l->base = LAPIC_BASE_DEFAULT | LAPIC_BASE_EN;
 	if (features & CHIP_LAPIC_BSP)
 		l->base |= LAPIC_BASE_BSP;
-	reset_registers(l, &fx);
-}
-
-void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
-{
-	l->features = features;
-	l->phys_bits = phys_bits;
-}
-
-void chip_lapic_init_signal(struct chip_lapic *l, struct chip_lapic_effects *fx)
-{
-	reset_registers(l, fx);
+	chip_lapic_set_features(l, features, phys_bits);
+	set_ids(l);
+	chip_lapic_reset(l, &fx);
 }
 
 int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by)
@@ -687,11 +642,9 @@ int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by,
 	if (old == new)
 		return 0;
 	if (by == X86_MSR_BY_GUEST && !new)
-		reset_registers(l, fx);
-	/* The id and the destination have another form in the new mode. */
-	l->id = l->vcpu_id & 0xff;
-	l->ldr = 0;
-	l->icr = (u32)l->icr;
+		chip_lapic_reset(l, fx);
+	set_ids(l);
+	set(l, LAPIC_ICR2, 0);
 	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_PENDING;
 	return 0;
 }
@@ -702,89 +655,85 @@ void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 n
 	u32 reg;
 
 	chip_lapic_timer_run(l, now, fx);
-	memset(page, 0, LAPIC_STATE_SIZE);
 	for (reg = 0; reg < LAPIC_STATE_SIZE; reg += 16) {
-		if (REGS_XAPIC & REG(reg))
-			page[reg / 4] = read_register(l, reg, now, fx);
+		memset(&page[reg / 4], 0, 16);
+		page[reg / 4] = read_register(l, reg, now, fx);
 	}
 	if (chip_lapic_x2apic(l) && !(l->features & CHIP_LAPIC_ID32))
 		page[LAPIC_ID / 4] = l->vcpu_id << 24;
 }
 
-/* Two words of @page, one for each 16 bytes, are one of a vector set. */
-static void restore_vectors(u64 set[4], const u32 *page)
-{
-	unsigned int i;
-
-	for (i = 0; i < 4; i++)
-		set[i] = page[i * 8] | (u64)page[i * 8 + 4] << 32;
-	set[0] &= ~0xffffULL;
-}
-
 int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4], u64 now,
 		       struct chip_lapic_effects *fx)
 {
-	u32 timer = l->lvt[LVT_TIMER], count, i;
+	u32 timer = lvt(l, LVT_TIMER), reg, count;
+	bool x2apic = chip_lapic_x2apic(l);
+	unsigned int shift;
+	u64 *word;
 
-	if (chip_lapic_x2apic(l) && l->features & CHIP_LAPIC_ID32 &&
-	    page[LAPIC_ID / 4] != l->vcpu_id)
+	if (x2apic && l->features & CHIP_LAPIC_ID32 && page[LAPIC_ID / 4] != l->vcpu_id)
 		return -EINVAL;
-	if (!chip_lapic_x2apic(l))
-		l->id = page[LAPIC_ID / 4] >> 24;
-	l->ldr = page[LAPIC_LDR / 4] & 0xff000000;
-	l->dfr = page[LAPIC_DFR / 4] & DFR_FLAT;
-	l->svr = page[LAPIC_SVR / 4] & writable_svr(l);
-	l->esr = page[LAPIC_ESR / 4] & 0xff;
-	l->errors = 0;
-	l->icr = (page[LAPIC_ICR / 4] & ICR_LOW_BITS) | (u64)page[LAPIC_ICR2 / 4] << 32;
-	restore_vectors(l->isr, page + LAPIC_ISR / 4);
-	restore_vectors(l->tmr, page + LAPIC_TMR / 4);
-	restore_vectors(l->irr, page + LAPIC_IRR / 4);
-	l->isr_top = chip_lapic_top(l->isr);
-	l->tpr = page[LAPIC_TPR / 4] & 0xff;
-	update_ppr(l);
-	for (i = 0; i < LVT_COUNT; i++) {
-		l->lvt[i] = page[(LAPIC_LVT + i * 16) / 4] & writable_lvt(l, i);
-		if (!(l->svr & SVR_ENABLE))
-			l->lvt[i] |= LVT_MASKED;
+	for (reg = 0; reg < LAPIC_STATE_SIZE; reg += 16) {
+		if (REGS_VECTORS & REG(reg)) {
+			word = vectors_at(l, reg, &shift);
+			*word &= ~(0xffffffffULL << shift);
+			*word |= (u64)page[reg / 4] << shift;
+		} else if (REGS_RESTORE & REG(reg)) {
+			set(l, reg, page[reg / 4] & writable(l, reg));
+		}
 	}
+	l->irr[0] &= ~0xffffULL;
+	l->isr[0] &= ~0xffffULL;
+	l->tmr[0] &= ~0xffffULL;
+	l->isr_top = chip_lapic_top(l->isr);
+	update_ppr(l);
+	if (!x2apic) {
+		set(l, LAPIC_ID, page[LAPIC_ID / 4] & 0xff000000);
+		set(l, LAPIC_LDR, page[LAPIC_LDR / 4] & 0xff000000);
+	}
+	set(l, LAPIC_DFR, page[LAPIC_DFR / 4] | DFR_ONES);
+	set(l, LAPIC_ICR2, page[LAPIC_ICR2 / 4] & (x2apic ? ~0U : 0xff000000));
+	set(l, LAPIC_ESR, page[LAPIC_ESR / 4] & 0xff);
+	l->errors = 0;
+	if (!(get(l, LAPIC_SVR) & SVR_ENABLE))
+		mask_lvts(l);
 	/* The deadline is an MSR of its own, kept unless the mode changes. */
-	if ((timer ^ l->lvt[LVT_TIMER]) & (LVT_TSC | LVT_PERIODIC))
+	if ((timer ^ lvt(l, LVT_TIMER)) & LVT_TIMER_MODE)
 		l->tsc_deadline = 0;
-	l->tdcr = page[LAPIC_TDCR / 4] & 0xb;
-	l->tmict = timer_counts(l) ? page[LAPIC_TMICT / 4] : 0;
+	if (lvt(l, LVT_TIMER) & LVT_TSC)
+		set(l, LAPIC_TMICT, 0);
+	l->counting = get(l, LAPIC_TMICT);
 	/*
 	 * The count goes on where it was. VMMs that save no count would lose a one-shot
 	 * timer for good, so 0 means that it is due at once, or that a period begins.
 	 */
-	l->counting = l->tmict;
 	count = page[LAPIC_TMCCT / 4];
-	if (count > l->tmict)
-		count = l->tmict;
-	if (count)
-		l->expiry = now + ((u64)count << timer_shift(l));
-	else
-		l->expiry = now + (l->lvt[LVT_TIMER] & LVT_PERIODIC ? timer_period(l) : 0);
+	if (count > get(l, LAPIC_TMICT))
+		count = get(l, LAPIC_TMICT);
+	l->expiry = now + ((u64)count << timer_shift(l));
+	if (!count && lvt(l, LVT_TIMER) & LVT_PERIODIC)
+		l->expiry = now + timer_period(l);
 	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_PENDING | LAPIC_FX_TIMER;
 	return 0;
 }
 
-/* ------------------------------------------------------------------ addresses */
+/* --- addresses --- */
 
 u64 chip_lapic_address(const struct chip_lapic *l)
 {
-	bool x2apic = chip_lapic_x2apic(l);
-	/* An id that xAPIC mode cannot hold is reached all the same, to be started. */
-	u64 word = x2apic || l->vcpu_id > 0xff ? l->vcpu_id : l->id;
+	u64 word = get(l, LAPIC_ID) >> 24;
 
-	word |= (u64)(l->ldr >> 24) << 32;
-	if (l->dfr != DFR_FLAT)
+	/* An id that xAPIC mode cannot hold is reached all the same, to be started. */
+	if (chip_lapic_x2apic(l) || l->vcpu_id > 0xff)
+		word = l->vcpu_id;
+	word |= (u64)(get(l, LAPIC_LDR) >> 24) << 32;
+	if (get(l, LAPIC_DFR) != DFR_FLAT)
 		word |= LAPIC_ADDRESS_CLUSTER;
-	if (x2apic)
+	if (chip_lapic_x2apic(l))
 		word |= LAPIC_ADDRESS_X2APIC;
 	if (chip_lapic_hw_enabled(l))
 		word |= LAPIC_ADDRESS_HW;
-	if (l->svr & SVR_ENABLE)
+	if (get(l, LAPIC_SVR) & SVR_ENABLE)
 		word |= LAPIC_ADDRESS_SW;
 	return word;
 }

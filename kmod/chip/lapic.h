@@ -87,23 +87,22 @@ enum chip_lapic_lvt {
 
 struct chip_lapic {
 	u64 irr[4], isr[4], tmr[4];
-	u32 tpr, ppr;
 	u32 isr_top;		/* highest bit of isr[], 0 when empty */
-	u32 svr;
+	u32 errors;		/* seen since the last write to ESR */
+	u32 reg[64];		/* the other registers, by offset / 16 */
 	u64 base;		/* IA32_APIC_BASE */
-	u64 icr;		/* bits 63:32 are the destination, in x2APIC form or << 24 */
-	u32 id;			/* xAPIC id; in x2APIC mode the vCPU id counts */
-	u32 ldr, dfr;		/* bits 31:24; bits 31:28 (xAPIC) */
-	u32 esr, errors;	/* what ESR reads, and what was seen since its last write */
-	u32 lvt[LVT_COUNT];
-	u32 tmict, tdcr;
-	bool counting;		/* one-shot, periodic: the count is not 0 */
-	u64 expiry;		/* when it reaches 0, in nanoseconds */
+	u64 expiry;		/* one-shot, periodic: when the count reaches 0, if counting */
 	u64 tsc_deadline;	/* guest TSC, 0: off */
+	bool counting;
 	u32 vcpu_id;
 	u32 features;		/* CHIP_LAPIC_* */
 	u32 phys_bits;		/* guest physical address width */
 };
+
+static inline u32 chip_lapic_reg(const struct chip_lapic *l, u32 offset)
+{
+	return l->reg[offset >> 4];
+}
 
 /* What a call asks the caller to do; flags are added, the caller clears. */
 #define LAPIC_FX_PENDING	BIT(0)	/* ask chip_lapic_pending() again */
@@ -155,7 +154,8 @@ static inline unsigned int chip_lapic_pending(const struct chip_lapic *l)
 {
 	unsigned int top = chip_lapic_top(l->irr);
 
-	return (top & 0xf0) > (l->ppr & 0xf0) && chip_lapic_hw_enabled(l) ? top : 0;
+	return (top & 0xf0) > (chip_lapic_reg(l, LAPIC_PPR) & 0xf0) &&
+	       chip_lapic_hw_enabled(l) ? top : 0;
 }
 
 /* An access to register offset @reg needs the time; all others may pass 0 for it. */
@@ -170,8 +170,8 @@ static inline bool chip_lapic_needs_time(u32 reg)
 void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits);
 /* chip_lapic_set_features() - user space set CPUID or a capability. */
 void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits);
-/* chip_lapic_init_signal() - INIT: all registers but the id and APIC_BASE (10.4.7.3). */
-void chip_lapic_init_signal(struct chip_lapic *l, struct chip_lapic_effects *fx);
+/* chip_lapic_reset() - INIT: all registers but the id and APIC_BASE (10.4.7.3). */
+void chip_lapic_reset(struct chip_lapic *l, struct chip_lapic_effects *fx);
 
 /*
  * The xAPIC page. @offset is from APIC_BASE, below LAPIC_PAGE_SIZE; the caller has
@@ -198,8 +198,7 @@ int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits,
 int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by,
 			struct chip_lapic_effects *fx);
 
-/* IA32_TSC_DEADLINE: reads as 0 and ignores writes outside of that timer mode. */
-u64 chip_lapic_tsc_deadline(const struct chip_lapic *l);
+/* IA32_TSC_DEADLINE: tsc_deadline, 0 outside of that timer mode, which ignores writes. */
 void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct chip_lapic_effects *fx);
 
 /* TPR, also by way of CR8 (whose four bits are TPR bits 7:4). */

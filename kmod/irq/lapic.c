@@ -27,7 +27,7 @@ struct lapic {
 
 static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx);
 
-/* ------------------------------------------------------------------ creation */
+/* --- creation --- */
 
 static bool is_boot_vcpu(const struct vcpu *vcpu)
 {
@@ -90,7 +90,7 @@ int lapic_create(struct vcpu *vcpu)
 	if (!lapic)
 		return -ENOMEM;
 	lapic->armed = ~0ULL;
-	hrtimer_setup(&vcpu->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_HARD);
+	hrtimer_setup(&vcpu->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
 	chip_lapic_create(&lapic->chip, vcpu->id, chip_features(vcpu), phys_bits(vcpu));
 	vcpu->lapic = &lapic->chip;
 	if (!is_boot_vcpu(vcpu))
@@ -114,7 +114,7 @@ void lapic_configure(struct vcpu *vcpu)
 		chip_lapic_set_features(vcpu->lapic, chip_features(vcpu), phys_bits(vcpu));
 }
 
-/* ------------------------------------------------------------------ the timer */
+/* --- the timer --- */
 
 bool lapic_timer_due(const struct vcpu *vcpu)
 {
@@ -184,7 +184,7 @@ void lapic_timer_arm(struct vcpu *vcpu)
 		when = ktime_get_ns() + mul_u64_u32_div(min(ticks, longest), 1000000, tsc_khz);
 	}
 	lapic->armed = vcpu->deadline;
-	hrtimer_start(&vcpu->timer, ns_to_ktime(when), HRTIMER_MODE_ABS_HARD);
+	hrtimer_start(&vcpu->timer, ns_to_ktime(when), HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 /* A callback that runs at this moment does no harm: it only asks to look. */
@@ -198,7 +198,7 @@ void lapic_timer_disarm(struct vcpu *vcpu)
 	hrtimer_try_to_cancel(&vcpu->timer);
 }
 
-/* ------------------------------------------------------------------ delivery */
+/* --- delivery --- */
 
 void irq_post_nmi(struct vcpu *vcpu)
 {
@@ -328,7 +328,7 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 	return taken;
 }
 
-/* ------------------------------------------------------------------ the owner */
+/* --- the owner --- */
 
 static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx)
 {
@@ -351,17 +351,24 @@ static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx)
 	/* SMI and ExtINT: neither SMM nor an 8259 is here. */
 }
 
+/* One runs and one waits: behind one that is in its handler there is room for one more. */
+static void drain_nmis(struct vcpu *vcpu)
+{
+	u32 limit, nmis = atomic_xchg(&vcpu->post.nmi, 0);
+
+	vcpu_pull(vcpu, X86_GROUP_NMI_MASK);
+	limit = vcpu->state.nmi_masked || vcpu->events.nmi.injected ? 1 : 2;
+	vcpu->events.nmi.pending = min(vcpu->events.nmi.pending + nmis, limit);
+}
+
 void lapic_drain(struct vcpu *vcpu)
 {
 	struct chip_lapic_effects fx = { 0 };
 	u64 vectors[4], level[4], any = 0;
-	unsigned int i, nmis;
+	unsigned int i;
 
-	if (unlikely(atomic_read(&vcpu->post.nmi))) {
-		/* One in its handler leaves room for one more to wait. */
-		nmis = atomic_xchg(&vcpu->post.nmi, 0);
-		vcpu->events.nmi.pending = min(vcpu->events.nmi.pending + nmis, 2U);
-	}
+	if (unlikely(atomic_read(&vcpu->post.nmi)))
+		drain_nmis(vcpu);
 	if (!vcpu->lapic)
 		return;
 	for (i = 0; i < 4; i++) {
@@ -389,7 +396,7 @@ void lapic_apply_signals(struct vcpu *vcpu)
 	if (test_and_clear_bit(IRQ_POST_INIT, &vcpu->post.signals)) {
 		lapic_drain(vcpu);
 		vcpu_reset(vcpu, VCPU_INIT);
-		chip_lapic_init_signal(vcpu->lapic, &fx);
+		chip_lapic_reset(vcpu->lapic, &fx);
 		apply(vcpu, &fx);
 		vcpu->mp_state = is_boot_vcpu(vcpu) ? KVIRT_MP_STATE_RUNNABLE :
 						      KVIRT_MP_STATE_INIT_RECEIVED;
@@ -411,7 +418,7 @@ bool lapic_accepts_extint(const struct vcpu *vcpu)
 	return !vcpu->lapic || chip_lapic_accepts_extint(vcpu->lapic);
 }
 
-/* ------------------------------------------------------------------ the doors */
+/* --- the doors --- */
 
 static u64 time_for(u32 reg)
 {
@@ -485,7 +492,7 @@ int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
 		return 0;
 	}
 	if (msr == X86_MSR_TSC_DEADLINE) {
-		*value = vcpu->lapic ? chip_lapic_tsc_deadline(vcpu->lapic) : 0;
+		*value = vcpu->lapic ? vcpu->lapic->tsc_deadline : 0;
 		return 0;
 	}
 	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST)
@@ -548,7 +555,8 @@ bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
 		return shorthand == IRQ_TO_SELF;
 	if (value & BIT(11))	/* logical */
 		return false;
-	return chip_lapic_x2apic(l) ? value >> 32 != ~0U : l->icr >> 56 != 0xff;
+	return chip_lapic_x2apic(l) ? value >> 32 != ~0U :
+				      chip_lapic_reg(l, LAPIC_ICR2) >> 24 != 0xff;
 }
 
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value)
@@ -562,7 +570,7 @@ bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value)
 
 u64 lapic_get_cr8(const struct vcpu *vcpu)
 {
-	return vcpu->lapic->tpr >> 4;
+	return chip_lapic_reg(vcpu->lapic, LAPIC_TPR) >> 4;
 }
 
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)

@@ -29,8 +29,8 @@ static void compare(const struct chip_lapic_effects *fx)
 	MUST(chip_lapic_pending(&l) == ref_pending(&r));
 	MUST(!((l.irr[0] | l.isr[0] | l.tmr[0]) & 0xffff));
 	MUST(l.isr_top == chip_lapic_top(l.isr));
-	MUST((l.svr & 0x100) || (l.lvt[LVT_TIMER] & LVT_MASKED));
-	MUST(!l.counting || l.tmict);
+	MUST((chip_lapic_reg(&l, LAPIC_SVR) & 0x100) || (chip_lapic_reg(&l, LAPIC_LVT) & LVT_MASKED));
+	MUST(!l.counting || chip_lapic_reg(&l, LAPIC_TMICT));
 	MUST(chip_lapic_timer(&l, &when) != LAPIC_TIMER_NS || when <= now + (0xffffffffULL << 7));
 	MUST(!(fx->what & LAPIC_FX_SEND) == !r.sent);
 	MUST(!r.sent || (fx->message.dest == r.message.dest && fx->message.vector == r.message.vector &&

@@ -330,7 +330,7 @@ static void tsc_deadline(void)
 
 	enabled(ALL_FEATURES);
 	chip_lapic_set_tsc_deadline(&l, 1234, &fx);
-	EXPECT_EQ(chip_lapic_tsc_deadline(&l), 0);	/* not in that mode */
+	EXPECT_EQ(l.tsc_deadline, 0);	/* not in that mode */
 	wr(LAPIC_TMICT, 5000, 0);
 	wr(LAPIC_LVT, 0x400ec, 0);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_OFF);
@@ -338,12 +338,12 @@ static void tsc_deadline(void)
 	wr(LAPIC_TMICT, 5000, 0);
 	EXPECT_EQ(rd(LAPIC_TMICT, 0), 0);
 	chip_lapic_set_tsc_deadline(&l, 1234, &fx);
-	EXPECT_EQ(chip_lapic_tsc_deadline(&l), 1234);
+	EXPECT_EQ(l.tsc_deadline, 1234);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_TSC);
 	EXPECT_EQ(when, 1234);
 	chip_lapic_timer_expire_tsc(&l, &fx);
 	EXPECT_EQ(chip_lapic_pending(&l), 0xec);
-	EXPECT_EQ(chip_lapic_tsc_deadline(&l), 0);
+	EXPECT_EQ(l.tsc_deadline, 0);
 	fx.what = 0;
 	chip_lapic_timer_expire_tsc(&l, &fx);
 	EXPECT_EQ(fx.what, 0);
@@ -474,13 +474,13 @@ static void init_signal(void)
 	wr(LAPIC_ID, 9 << 24, 0);
 	wr(LAPIC_LDR, 9 << 24, 0);
 	raise_vector(0x90, false);
-	chip_lapic_init_signal(&l, &fx);
+	chip_lapic_reset(&l, &fx);
 	EXPECT_EQ(rd(LAPIC_ID, 0), 9 << 24);
 	EXPECT_EQ(rd(LAPIC_LDR, 0), 0);
 	EXPECT_EQ(rd(LAPIC_SVR, 0), 0xff);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);
 	EXPECT_EQ(base(X2), 0);
-	chip_lapic_init_signal(&l, &fx);
+	chip_lapic_reset(&l, &fx);
 	EXPECT_EQ(l.base, X2);
 }
 
@@ -616,7 +616,7 @@ static void hostile_page(void)
 	EXPECT_EQ(rd(LAPIC_LVT_END, 0), 0x100ff);
 }
 
-/* ------------------------------------------------------------------ the random run */
+/* --- the random run --- */
 
 static struct reference r;
 static u64 seed, now, last_address, last_when;
@@ -711,7 +711,7 @@ static void agree(const char *what)
 	EXPECT_EQ(!!(fx.what & LAPIC_FX_EXTINT), !!r.extint);
 	EXPECT_EQ(chip_lapic_match(address, &m), ref_match(&r, &m));
 	EXPECT_EQ(l.tsc_deadline, r.deadline);
-	EXPECT_EQ(l.counting && !(l.lvt[LVT_TIMER] & LVT_MASKED), r.running && !(r.reg[0x32] & 0x10000));
+	EXPECT_EQ(l.counting && !(chip_lapic_reg(&l, LAPIC_LVT) & LVT_MASKED), r.running && !(r.reg[0x32] & 0x10000));
 	/* A hint that is not given means that nothing changed. */
 	if (!(fx.what & LAPIC_FX_PENDING))
 		EXPECT_EQ(pending, last_pending);
@@ -873,12 +873,12 @@ static void step_rare(void)
 		break;
 	case 3:
 		chip_lapic_set_tpr(&l, below(16) << 4, &fx);
-		r.reg[8] = l.tpr;
+		r.reg[8] = chip_lapic_reg(&l, LAPIC_TPR);
 		break;
 	case 4:
 		if (below(16))
 			break;
-		chip_lapic_init_signal(&l, &fx);
+		chip_lapic_reset(&l, &fx);
 		ref_reset(&r);
 		break;
 	case 5:

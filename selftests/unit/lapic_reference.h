@@ -510,7 +510,7 @@ static int ref_restore(struct reference *r, const u32 *page)
 	r->reg[0x28] = page[0x280 / 4] & 0xff;
 	r->errors = 0;
 	r->reg[0x30] = page[0x300 / 4] & 0xccfff;
-	r->reg[0x31] = page[0x310 / 4];
+	r->reg[0x31] = page[0x310 / 4] & (ref_x2(r) ? 0xffffffff : 0xff000000);
 	ref_write(r, 0x80, page[0x80 / 4]);
 	r->reg[0xf] = page[0xf0 / 4] & (r->features & CHIP_LAPIC_DIRECTED_EOI ? 0x13ff : 0x3ff);
 	for (u32 reg = 0x320; reg <= 0x370; reg += 16) {
