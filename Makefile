@@ -5,8 +5,11 @@
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 
+# Hosts and guests with another kernel: make check META=linux-image-6.12-cloud-amd64 BUILD=$PWD/build-6.12
+META   ?= linux-image-cloud-amd64
 BUILD  := $(CURDIR)/build
 KERNEL := $(BUILD)/kernel
+export KVIRT_BUILD = $(BUILD)
 KDIR   ?= $(KERNEL)/headers/build
 
 # The emulated host of demo, shell and host-run: svm, vmx, or local (this machine itself).
@@ -28,7 +31,7 @@ deps: ## install the Debian packages needed (root), or name those missing
 # --- the kernel of the emulated hosts
 
 $(KERNEL)/release: | deps
-	@scripts/host-kernel $(KERNEL)
+	@scripts/host-kernel $(KERNEL) $(META)
 
 kernel: $(KERNEL)/release
 
