@@ -71,7 +71,7 @@ void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
 	/* Real mode pushes no error codes (SDM vol. 3, 20.1.4). */
 	vcpu_pull(vcpu, X86_GROUP_CR0);
-	queue(vcpu, vector, vcpu->state.cr0 & X86_CR0_PE_BIT, error, false, 0);
+	queue(vcpu, vector, vcpu->state.cr0 & X86_CR0_PE, error, false, 0);
 }
 
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address)
