@@ -226,3 +226,24 @@ void guest_fpu_export(const struct guest_fpu *fpu, void *area)
 			memcpy(area + component[i].offset, fpu->area + component[i].offset,
 			       component[i].size);
 }
+
+void guest_fpu_get_xmm(const struct guest_fpu *fpu, unsigned int nr, void *to)
+{
+	if (component_mask && !(*(u64 *)(fpu->area + HEADER_OFFSET) & COMPONENT_SSE))
+		memset(to, 0, 16);
+	else
+		memcpy(to, fpu->area + XMM0_OFFSET + 16 * (nr & 15), 16);
+}
+
+void guest_fpu_set_xmm(struct guest_fpu *fpu, unsigned int nr, const void *from)
+{
+	u64 *present = fpu->area + HEADER_OFFSET;
+
+	/* Registers in their initial state were not written out: they are zeros. */
+	if (component_mask && !(*present & COMPONENT_SSE)) {
+		memset(fpu->area + XMM0_OFFSET, 0, 256);
+		*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
+		*present |= COMPONENT_SSE;
+	}
+	memcpy(fpu->area + XMM0_OFFSET + 16 * (nr & 15), from, 16);
+}

@@ -53,4 +53,8 @@ void guest_fpu_reload_xcr0(struct guest_fpu *fpu, u64 old);
 int guest_fpu_import(struct guest_fpu *fpu, const void *area, u64 allowed);
 void guest_fpu_export(const struct guest_fpu *fpu, void *area);
 
+/* One XMM register, 16 bytes, with no window open: for MMIO by vector instructions. */
+void guest_fpu_get_xmm(const struct guest_fpu *fpu, unsigned int nr, void *to);
+void guest_fpu_set_xmm(struct guest_fpu *fpu, unsigned int nr, const void *from);
+
 #endif

@@ -17,11 +17,6 @@
 #include "vcpu.h"
 #include "vm.h"
 
-enum flush_scope {
-	FLUSH_GUEST	= BIT(0),	/* linear translations of this vCPU */
-	FLUSH_NESTED	= BIT(1),	/* everything derived from the VM's nested tables */
-};
-
 enum window_request { WINDOW_OFF, WINDOW_ON };
 
 struct kvirt_backend {

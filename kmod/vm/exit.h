@@ -124,6 +124,7 @@ struct kvirt_exit {
  * TO_USER: the run page is filled (vcpu->run, vcpu->complete); leave KVM_RUN with 0.
  * SLOW:    from inside a strict window only: close it, then serve this very exit by
  *          the table's slow handler.
+ * LEAVE:   from inside a window only: close it, nothing is left to serve.
  * A negative errno leaves KVM_RUN with it.
  */
 enum verdict {
@@ -131,6 +132,7 @@ enum verdict {
 	RETRY	= 2,
 	TO_USER	= 3,
 	SLOW	= 4,
+	LEAVE	= 5,
 };
 
 #endif

@@ -125,8 +125,20 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 		guest_fpu_reset(&vcpu->fpu);
 		vcpu->intercepts = BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC) | BIT(X86_UD);
 	}
-	guest_fpu_set_xcr0(&vcpu->fpu, s->xcr0, s->cr4);
+	vcpu_set_cr4(vcpu, s->cr4);
 	vcpu_dirty(vcpu, X86_GROUPS_ALL);
+}
+
+void vcpu_set_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	u64 old = vcpu->fpu.xcr0;
+
+	vcpu->state.cr4 = cr4;
+	vcpu->cr4_seen = cr4;
+	vcpu_dirty(vcpu, X86_GROUP_CR4);
+	guest_fpu_set_xcr0(&vcpu->fpu, vcpu->state.xcr0, cr4);
+	if (vcpu->in_window)
+		guest_fpu_reload_xcr0(&vcpu->fpu, old);
 }
 
 int vcpu_open_window(struct vcpu *vcpu)

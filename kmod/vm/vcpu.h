@@ -44,6 +44,13 @@ enum vcpu_request {
 	REQUEST_DEAD,		/* the VM is dead: leave with an error */
 };
 
+/* What a vCPU drops before its next entry. */
+enum flush_scope {
+	FLUSH_GUEST	= BIT(0),	/* linear translations of this vCPU */
+	FLUSH_PREDICTORS = BIT(2),	/* indirect-branch predictors, L1D: the guest asked */
+	FLUSH_NESTED	= BIT(1),	/* everything derived from the VM's nested tables */
+};
+
 /* Where the vCPU's thread is; who wants it out of the guest reads it after the request. */
 enum vcpu_mode {
 	VCPU_OUTSIDE,
@@ -132,7 +139,12 @@ struct vcpu {
 	int mode;			/* a: enum vcpu_mode */
 	int cpu;			/* a: where it runs, or ran last */
 	bool in_window;			/* m: between window open and close, irqs off */
-	u64 last_tsc;			/* m: host TSC at the last window's end */
+	u64 window_limit;		/* m: host TSC at which this window ends */
+	u64 deadline_asked;		/* m: what the hardware was told; 0: nothing yet */
+	u8 windows;			/* m: BIT(0) interrupt, BIT(1) NMI window asked for */
+	u32 flush;			/* m: enum flush_scope to do when a window opens */
+	u64 cr4_seen;			/* m: CR4 as last set: right in bits that always exit */
+	struct x86_insn insn;		/* m: at RIP, where the exit needed decoding */
 	struct rcuwait wait;
 	struct preempt_notifier preempt;	/* m */
 
@@ -160,10 +172,11 @@ struct vcpu {
 	unsigned long eoi_exits[4];	/* m: vectors whose EOI goes to user space */
 	u8 eoi_vector;			/* m: the one of REQUEST_EOI_EXIT */
 	u32 mp_state;			/* m: KVIRT_MP_STATE_* */
-	u8 sipi_vector;			/* m */
+	bool unhalted;			/* a: KVM_HC_KICK_CPU woke it */
 
 	struct npt_cache tables;	/* m: preallocated nested tables */
 	u32 tsc_khz;			/* m */
+	u64 tsc_adjust;			/* m: IA32_TSC_ADJUST */
 	struct {
 		u64 clock_msr;		/* m: MSR_KVM_SYSTEM_TIME_NEW as written */
 		u32 version;		/* m */
@@ -201,6 +214,9 @@ static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
 	vcpu->valid |= groups;
 	vcpu->dirty |= groups;
 }
+
+/* CR4, or XCR0 in vcpu->state, has a new value: what depends on it follows. Owner. */
+void vcpu_set_cr4(struct vcpu *vcpu, u64 cr4);
 
 /*
  * vcpu_open_window() - interrupts must be off. 0, or the back end's -EBUSY, -EIO when

@@ -106,7 +106,7 @@ enum x86_group {
 	X86_GROUP_SYSENTER	= BIT(12),	/* sysenter_* */
 	X86_GROUP_SYSCALL	= BIT(13),	/* star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux */
 	X86_GROUP_PAT		= BIT(14),	/* pat */
-	X86_GROUP_DEBUG		= BIT(15),	/* dr7 (dr0 to dr3 and dr6 are kept here alone) */
+	X86_GROUP_DEBUG		= BIT(15),	/* dr7: MOV DR always exits; dr0 to dr3, dr6 are kept here alone */
 	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
 	X86_GROUP_CODE		= BIT(18),	/* seg[CS], seg[SS]: mode and CPL */
@@ -114,7 +114,8 @@ enum x86_group {
 
 #define X86_GROUPS_ALL		(BIT(19) - 1)
 /* What only neutral code writes: never pulled, always valid. */
-#define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER)
+#define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER | \
+				 X86_GROUP_DEBUG)
 
 /*
  * All registers of a virtual CPU. gpr[] comes first: the world switch reaches it

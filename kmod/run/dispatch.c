@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What each kind of exit leads to, as one table, and the one place where RIP advances.
+ * A kind with a fast handler is served inside the window; where that says SLOW, or is
+ * missing, the window closes and the slow handler gets the same exit. Called by run.c.
+ */
+#include "run.h"
+
+#define MODE_GROUPS	(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_RFLAGS)
+#define WALK_GROUPS	(MODE_GROUPS | X86_GROUP_RSP | X86_GROUP_CR3 | X86_GROUP_CR4)
+#define STEP_GROUPS	(X86_GROUP_RFLAGS | X86_GROUP_SHADOW)
+
+/* A verdict without a handler: what there was to do happens before every entry. */
+static enum verdict look_again(struct vcpu *vcpu)
+{
+	/* User space asked to hear of this window: leave, and it will. */
+	return READ_ONCE(vcpu->run->request_interrupt_window) ? LEAVE : RETRY;
+}
+
+static enum verdict retry(struct vcpu *vcpu)
+{
+	return RETRY;
+}
+
+static const struct {
+	enum verdict (*fast)(struct vcpu *vcpu);
+	enum verdict (*slow)(struct vcpu *vcpu);
+	bool steps;	/* may return STEP: the instruction's length is needed first */
+	u32 groups;	/* what slow will ask for */
+} table[EXIT_NR_KINDS] = {
+	[EXIT_HOST]		= { retry, retry },
+	[EXIT_DEADLINE]		= { retry, retry },
+	[EXIT_CPUID]		= { exit_cpuid, exit_cpuid, true, STEP_GROUPS },
+	[EXIT_HLT]		= { exit_hlt_fast, exit_hlt, true, STEP_GROUPS },
+	[EXIT_PAUSE]		= { NULL, exit_pause, true, STEP_GROUPS },
+	[EXIT_IO]		= { exit_io, exit_io_string, true, WALK_GROUPS | STEP_GROUPS },
+	[EXIT_RDMSR]		= { exit_rdmsr, exit_rdmsr, true, STEP_GROUPS },
+	[EXIT_WRMSR]		= { exit_wrmsr, exit_wrmsr, true, STEP_GROUPS },
+	[EXIT_CR_READ]		= { exit_cr_read, exit_cr_read, true, MODE_GROUPS | STEP_GROUPS },
+	[EXIT_CR_WRITE]		= { exit_cr_write, exit_cr_write, true, WALK_GROUPS | STEP_GROUPS },
+	[EXIT_DR]		= { exit_dr, exit_dr, true, MODE_GROUPS | STEP_GROUPS },
+	[EXIT_XSETBV]		= { exit_xsetbv, exit_xsetbv, true, MODE_GROUPS | STEP_GROUPS },
+	[EXIT_HYPERCALL]	= { exit_hypercall, exit_hypercall, true, MODE_GROUPS },
+	[EXIT_RDPMC]		= { exit_rdpmc, exit_rdpmc, true, STEP_GROUPS },
+	[EXIT_INVD]		= { exit_invd, exit_invd, true, STEP_GROUPS },
+	[EXIT_UNDEFINED]	= { exit_undefined, exit_undefined },
+	[EXIT_NESTED_FAULT]	= { exit_nested_fault, exit_nested_fault, false,
+				    WALK_GROUPS | STEP_GROUPS },
+	[EXIT_EXCEPTION]	= { exit_exception, exit_exception, false, WALK_GROUPS },
+	[EXIT_IRQ_WINDOW]	= { look_again, retry },
+	[EXIT_NMI_WINDOW]	= { look_again, retry },
+	[EXIT_TRIPLE_FAULT]	= { exit_triple_fault, exit_triple_fault },
+	[EXIT_INIT]		= { retry, retry },
+	[EXIT_TASK_SWITCH]	= { NULL, exit_task_switch },
+	[EXIT_INVALID_STATE]	= { NULL, exit_invalid_state },
+	[EXIT_INTERNAL]		= { NULL, exit_internal },
+};
+
+u32 dispatch_groups(const struct vcpu *vcpu)
+{
+	return table[vcpu->exit.kind].groups;
+}
+
+/* What the hardware left out of the record, from the decoded instruction. */
+static void complete_record(struct kvirt_exit *exit, const struct x86_insn *insn)
+{
+	exit->insn_len = insn->len;
+	if (exit->kind == EXIT_CR_WRITE && exit->cr.undecoded) {
+		exit->cr.how = insn->op == X86_OP_CLTS ? CR_CLTS :
+			       insn->op == X86_OP_LMSW ? CR_LMSW : CR_MOV;
+		exit->cr.gpr = insn->rm & 0xf;
+	} else if (exit->kind == EXIT_CR_READ && exit->cr.undecoded) {
+		exit->cr.gpr = insn->rm & 0xf;
+	} else if (exit->kind == EXIT_DR && exit->dr.undecoded) {
+		exit->dr.gpr = insn->rm & 0xf;
+	}
+}
+
+static bool undecoded(const struct kvirt_exit *exit)
+{
+	switch (exit->kind) {
+	case EXIT_CR_READ:
+	case EXIT_CR_WRITE:
+		return exit->cr.undecoded;
+	case EXIT_DR:
+		return exit->dr.undecoded;
+	default:
+		return false;
+	}
+}
+
+enum verdict dispatch(struct vcpu *vcpu)
+{
+	struct kvirt_exit *exit = &vcpu->exit;
+	enum verdict (*handler)(struct vcpu *vcpu);
+	enum verdict verdict;
+
+	handler = vcpu->in_window ? table[exit->kind].fast : table[exit->kind].slow;
+	if (!handler)
+		return SLOW;
+	if (table[exit->kind].steps && (!exit->insn_len || undecoded(exit))) {
+		verdict = fetch_insn(vcpu, &vcpu->insn);
+		if (verdict)
+			return verdict;
+		complete_record(exit, &vcpu->insn);
+	}
+	verdict = handler(vcpu);
+	if (verdict == STEP)
+		dispatch_step(vcpu, exit->insn_len);
+	return verdict;
+}
+
+void dispatch_step(struct vcpu *vcpu, u8 insn_len)
+{
+	struct x86_state *s = &vcpu->state;
+	u64 old, rip;
+
+	vcpu_pull(vcpu, X86_GROUP_RIP);
+	old = s->rip;
+	rip = old + insn_len;
+	/* IP and EIP wrap where they end; only a step over such an end asks for the mode. */
+	if (unlikely(((old ^ rip) & ~0xffffULL))) {
+		vcpu_pull(vcpu, X86_GROUP_CODE | X86_GROUP_EFER);
+		if (!x86_64bit_mode(s))
+			rip &= s->seg[X86_CS].attributes & X86_SEG_DB ? 0xffffffffULL : 0xffffULL;
+	}
+	s->rip = rip;
+	vcpu_dirty(vcpu, X86_GROUP_RIP);
+	event_stepped(vcpu);
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KVM_RUN: the loop, straight down. vcpu_run() is the outer one, with interrupts on and
+ * room to sleep; run_window() is one strict window with the inner loop of exits that are
+ * served without leaving it. What each exit does is in dispatch.c's table.
+ */
+#include <linux/sched/signal.h>
+#include <asm/tsc.h>
+#include "../host/state.h"
+#include "../host/work.h"
+#include "../irq/eoi.h"
+#include "../irq/lapic.h"
+#include "../vm/backend.h"
+#include "../vm/npt.h"
+#include "run.h"
+
+/* A window ends at the latest after this many milliseconds in the guest. */
+#define WINDOW_MS 1
+
+/* Interrupts off: from here to close_window() the CPU is the guest's, and no trace stays. */
+static int open_window(struct vcpu *vcpu)
+{
+	struct x86_state *s = &vcpu->state;
+	u64 limit = ~0ULL;
+	int err = vcpu_open_window(vcpu);
+
+	if (unlikely(err))
+		return err;
+	host_debug_save(&vcpu->host_debug, s->dr7 & X86_DR7_ENABLED ? s->dr : NULL);
+	host_guest_time_enter();
+	guest_fpu_load(&vcpu->fpu);
+	if (lapic_timer_due(vcpu))
+		lapic_drain(vcpu);
+	if (features.deadline)
+		limit = rdtsc() + (u64)tsc_khz * WINDOW_MS;
+	vcpu->window_limit = limit;
+	vcpu->deadline_asked = 0;
+	return 0;
+}
+
+static void close_window(struct vcpu *vcpu, enum verdict verdict)
+{
+	u32 groups = 0;
+
+	/* What the slow handler or user space looks at comes along; the rest can wait. */
+	if (verdict == SLOW)
+		groups = dispatch_groups(vcpu);
+	else if (verdict == TO_USER)
+		groups = X86_GROUP_RFLAGS | X86_GROUP_SHADOW;
+	vcpu_pull(vcpu, groups);
+	guest_fpu_save(&vcpu->fpu);
+	vcpu_close_window(vcpu);
+	host_debug_restore(&vcpu->host_debug);
+	host_guest_ran();
+}
+
+/* The guest's next deadline, if it changed since the hardware was told. */
+static void set_deadline(struct vcpu *vcpu)
+{
+	u64 deadline = min(vcpu->deadline, vcpu->window_limit);
+
+	if (vcpu->deadline_asked == deadline)
+		return;
+	vcpu->deadline_asked = deadline;
+	if (features.deadline)
+		static_call(backend_deadline)(vcpu, deadline);
+	else
+		lapic_timer_arm(vcpu);
+}
+
+/* What goes into the guest with this entry, and what it should exit for soon. */
+static void inject_events(struct vcpu *vcpu)
+{
+	int vector = next_vector(vcpu);
+	struct event_plan plan;
+	u8 windows;
+
+	event_plan(vcpu, vector, &plan);
+	if (plan.event.valid)
+		static_call(backend_inject)(vcpu, &plan.event);
+	if (plan.took_interrupt) {
+		took_vector(vcpu, vector);
+		plan.irq_window = next_vector(vcpu) >= 0;
+	}
+	if (unlikely(READ_ONCE(vcpu->run->request_interrupt_window)))
+		plan.irq_window = true;
+	windows = plan.irq_window | plan.nmi_window << 1;
+	if (likely(windows == vcpu->windows))
+		return;
+	if ((windows ^ vcpu->windows) & 1)
+		static_call(backend_irq_window)(vcpu, plan.irq_window ? WINDOW_ON : WINDOW_OFF);
+	if ((windows ^ vcpu->windows) & 2)
+		static_call(backend_nmi_window)(vcpu, plan.nmi_window ? WINDOW_ON : WINDOW_OFF);
+	vcpu->windows = windows;
+}
+
+/* One entry and its exit. Anything but STEP and RETRY ends the window. */
+static enum verdict enter_once(struct vcpu *vcpu)
+{
+	inject_events(vcpu);
+	set_deadline(vcpu);
+	if (vcpu->dirty)
+		vcpu_push(vcpu);
+	if (unlikely(vcpu->flush)) {
+		static_call(backend_flush)(vcpu, vcpu->flush);
+		vcpu->flush = 0;
+	}
+
+	count_entry();
+	static_call(backend_enter)(vcpu, &vcpu->exit);
+	event_delivered(vcpu, &vcpu->exit);
+
+	switch (vcpu->exit.kind) {
+	case EXIT_HOST:
+		return LEAVE;
+	case EXIT_DEADLINE:
+		/* The window's own limit, or the guest's timer. */
+		vcpu->deadline_asked = 0;
+		if (!lapic_timer_due(vcpu))
+			return LEAVE;
+		lapic_drain(vcpu);
+		return RETRY;
+	default:
+		return dispatch(vcpu);
+	}
+}
+
+/* Enter again? Interrupts that were posted meanwhile are taken in here. */
+static bool stay(struct vcpu *vcpu)
+{
+	unsigned long requests = READ_ONCE(vcpu->requests);
+
+	if (unlikely(requests)) {
+		if (requests != BIT(REQUEST_EVENT))
+			return false;
+		vcpu_take_request(vcpu, REQUEST_EVENT);
+		lapic_drain(vcpu);
+		if (lapic_has_signals(vcpu))
+			return false;
+	}
+	return !host_work_pending();
+}
+
+/* One strict window: the verdict that ended it, or -errno if it did not open. */
+static int run_window(struct vcpu *vcpu)
+{
+	bool timed = false;
+	int verdict;
+
+	local_irq_disable();
+	vcpu_enter_mode(vcpu, VCPU_IN_WINDOW);
+	host_work_prepare();
+	if (unlikely(vcpu_has_requests(vcpu) || host_work_pending())) {
+		verdict = LEAVE;
+		goto out;
+	}
+	verdict = open_window(vcpu);
+	if (unlikely(verdict))
+		goto out;
+	timed = true;
+	do {
+		verdict = enter_once(vcpu);
+	} while ((verdict == STEP || verdict == RETRY) && stay(vcpu));
+	close_window(vcpu, verdict);
+out:
+	vcpu_enter_mode(vcpu, VCPU_OUTSIDE);
+	local_irq_enable();
+	/* After the interrupt that ended the window: its tick counts as the guest's. */
+	if (timed)
+		host_guest_time_exit();
+	return verdict;
+}
+
+/* Requests from others, served with interrupts on. 0, or -errno. */
+static int serve_requests(struct vcpu *vcpu)
+{
+	if (vcpu_take_request(vcpu, REQUEST_DEAD) || READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (vcpu_take_request(vcpu, REQUEST_FLUSH_NESTED))
+		vcpu->flush |= FLUSH_NESTED;
+	if (vcpu_take_request(vcpu, REQUEST_FLUSH_GUEST))
+		vcpu->flush |= FLUSH_GUEST;
+	if (vcpu_take_request(vcpu, REQUEST_EVENT))
+		lapic_drain(vcpu);
+	if (vcpu_take_request(vcpu, REQUEST_CLOCK))
+		clock_update_guest(vcpu);
+	if (vcpu_take_request(vcpu, REQUEST_ROUTES) && vcpu->lapic)
+		eoi_scan(vcpu);
+	vcpu_take_request(vcpu, REQUEST_SLOTS);
+	if (lapic_has_signals(vcpu))
+		lapic_apply_signals(vcpu);
+	return npt_cache_fill(&vcpu->tables);
+}
+
+static int interrupted(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVIRT_EXIT_INTR;
+	return -EINTR;
+}
+
+/* What user space must hear before the guest goes on. */
+static bool wants_user(struct vcpu *vcpu)
+{
+	struct kvirt_run *run = vcpu->run;
+
+	if (vcpu->eoi_pending) {
+		vcpu->eoi_pending = false;
+		run->exit_reason = KVIRT_EXIT_IOAPIC_EOI;
+		run->eoi.vector = vcpu->eoi_vector;
+		return true;
+	}
+	if (unlikely(vcpu->events.triple_fault)) {
+		vcpu->events.triple_fault = false;
+		return exit_triple_fault(vcpu) == TO_USER;
+	}
+	if (unlikely(READ_ONCE(run->request_interrupt_window)) &&
+	    vcpu_ready_for_interrupt(vcpu)) {
+		run->exit_reason = KVIRT_EXIT_IRQ_WINDOW_OPEN;
+		return true;
+	}
+	return false;
+}
+
+int vcpu_run(struct vcpu *vcpu)
+{
+	int verdict, err;
+
+	if (vcpu->mp_state == KVIRT_MP_STATE_UNINITIALIZED) {
+		vcpu_block(vcpu);
+		lapic_drain(vcpu);
+		lapic_apply_signals(vcpu);
+		return signal_pending(current) ? interrupted(vcpu) : -EAGAIN;
+	}
+	if (!vcpu->lapic)
+		vcpu->state.cr8 = READ_ONCE(vcpu->run->cr8) & 0xf;
+	/* Snapshots rely on it: an exit is finished even if the guest is not to run. */
+	if (complete_last_exit(vcpu) == TO_USER)
+		return 0;
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR;
+	vcpu->ran = true;
+
+	for (;;) {
+		/* Whoever wants something of this vCPU has left a bit. */
+		err = serve_requests(vcpu);
+		if (err)
+			return err;
+		if (wants_user(vcpu))
+			return 0;
+		/* Signals, the scheduler, task work: the host's own business goes first. */
+		if (signal_pending(current))
+			return interrupted(vcpu);
+		err = host_work_pending() ? host_work_do() : 0;
+		if (err)
+			return interrupted(vcpu);
+		/* Halted, or waiting for SIPI: sleep, then look at everything again. */
+		if (!vcpu_runnable(vcpu)) {
+			vcpu_block(vcpu);
+			lapic_drain(vcpu);
+			continue;
+		}
+		/* Into the guest, until something needs more than a window can give. */
+		verdict = run_window(vcpu);
+		if (verdict == SLOW)
+			verdict = dispatch(vcpu);
+		if (verdict == TO_USER)
+			return 0;
+		if (verdict < 0)
+			return verdict;
+	}
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * KVM_RUN's own functions. run.c is the loop, dispatch.c the handler table and the one
+ * place where RIP advances; the others are handlers and what they need.
+ * Unless said otherwise they are called by the vCPU's owner, inside or outside a window.
+ */
+#ifndef KVIRT_RUN_RUN_H
+#define KVIRT_RUN_RUN_H
+
+#include "../vm/vcpu.h"
+#include "../vm/vm.h"
+
+/*
+ * vcpu_run() - KVM_RUN, vcpu->mutex held, vcpu_load()ed. 0: the run page says why it
+ * returned. -EINTR: a signal, or immediate_exit. -EAGAIN: the vCPU waited for INIT or SIPI.
+ * -EFAULT: the guest touched a slot whose host address is bad. -EIO: the VM is dead,
+ * or the host goes down; -EBUSY: the CPU's virtualization is somebody else's.
+ */
+int vcpu_run(struct vcpu *vcpu);
+
+/* dispatch.c: serve vcpu->exit by its handler; SLOW only from inside a window. */
+enum verdict dispatch(struct vcpu *vcpu);
+/* Groups that the slow handler of this exit's kind will ask for: pulled at close. */
+u32 dispatch_groups(const struct vcpu *vcpu);
+/* Move RIP over @insn_len bytes: what STEP means. */
+void dispatch_step(struct vcpu *vcpu, u8 insn_len);
+
+/* runnable.c */
+bool vcpu_runnable(struct vcpu *vcpu);
+/* The vector to go in next, -1: none. took_vector() when it went in. */
+int next_vector(struct vcpu *vcpu);
+void took_vector(struct vcpu *vcpu, int vector);
+/* KVM_INTERRUPT would go in now: the run page's ready_for_interrupt_injection. */
+bool vcpu_ready_for_interrupt(struct vcpu *vcpu);
+/* Sleep until runnable, signalled, or INIT/SIPI came. */
+void vcpu_block(struct vcpu *vcpu);
+
+/* complete.c: finish what user space answered. 0: go on; TO_USER: it needs more. */
+int complete_last_exit(struct vcpu *vcpu);
+
+/*
+ * translate.c: guest linear memory, through the guest's own page tables. 0; 1: the guest
+ * gets a fault, in @fault; -EAGAIN: not inside this window; -EFAULT: no memory there.
+ */
+struct guest_fault {
+	u8 vector;
+	u32 error;
+	u64 address;
+};
+
+int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa, struct guest_fault *fault);
+int linear_read(struct vcpu *vcpu, u64 linear, void *data, u32 len, struct guest_fault *fault);
+int linear_write(struct vcpu *vcpu, u64 linear, const void *data, u32 len,
+		 struct guest_fault *fault);
+void queue_guest_fault(struct vcpu *vcpu, const struct guest_fault *fault);
+/*
+ * fetch_insn() - decode the instruction at RIP into @insn. 0; RETRY: a fault was queued;
+ * SLOW: not inside this window; TO_USER: it cannot be decoded, the run page says so.
+ */
+int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn);
+
+/* Handlers, by file; each gets vcpu->exit. */
+enum verdict exit_cpuid(struct vcpu *vcpu);
+enum verdict exit_hlt_fast(struct vcpu *vcpu);
+enum verdict exit_hlt(struct vcpu *vcpu);
+enum verdict exit_pause(struct vcpu *vcpu);
+enum verdict exit_cr_read(struct vcpu *vcpu);
+enum verdict exit_cr_write(struct vcpu *vcpu);
+enum verdict exit_dr(struct vcpu *vcpu);
+enum verdict exit_xsetbv(struct vcpu *vcpu);
+enum verdict exit_rdpmc(struct vcpu *vcpu);
+enum verdict exit_invd(struct vcpu *vcpu);
+
+enum verdict exit_rdmsr(struct vcpu *vcpu);
+enum verdict exit_wrmsr(struct vcpu *vcpu);
+/* For the doors too: 0, 1 for an MSR that faults, SLOW inside a window. */
+int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by);
+int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by);
+
+enum verdict exit_io(struct vcpu *vcpu);
+enum verdict exit_io_string(struct vcpu *vcpu);
+int complete_pio_string(struct vcpu *vcpu);
+
+enum verdict mmio_start(struct vcpu *vcpu);
+int mmio_complete(struct vcpu *vcpu);
+
+enum verdict exit_nested_fault(struct vcpu *vcpu);
+enum verdict exit_exception(struct vcpu *vcpu);
+enum verdict exit_undefined(struct vcpu *vcpu);
+enum verdict exit_hypercall(struct vcpu *vcpu);
+
+/* stop.c: exits that end in user space with a reason. */
+enum verdict exit_triple_fault(struct vcpu *vcpu);
+enum verdict exit_invalid_state(struct vcpu *vcpu);
+enum verdict exit_internal(struct vcpu *vcpu);
+enum verdict exit_task_switch(struct vcpu *vcpu);
+enum verdict stop_emulation(struct vcpu *vcpu, const u8 *bytes, u8 nr_bytes);
+
+#endif
