@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The doors: ioctls copied in, checked, carried down and copied out. dev.c is /dev/kvirt,
+ * vm_fd.c and vcpu_fd.c are the files it leads to, caps.c what they can, abi.c the way between
+ * the ABI's structures and struct x86_state.
+ */
+#ifndef KVIRT_API_API_H
+#define KVIRT_API_API_H
+
+#include <linux/uaccess.h>
+#include "../vm/vcpu.h"
+#include "../vm/vm.h"
+
+int device_init(void);
+void device_exit(void);
+
+/* A file for a new VM: its descriptor, or -errno. */
+int vm_fd_create(void);
+/* One more file refers to @vm; the last one to go destroys it. */
+void vm_get(struct vm *vm);
+void vm_put(struct vm *vm);
+/* A file for @vcpu, which must have been published; takes a reference of its VM. */
+int vcpu_fd_create(struct vcpu *vcpu);
+
+/* KVM_CHECK_EXTENSION: 0, or what the capability stands for. @vm: NULL on the device. */
+long capability(const struct vm *vm, long number);
+/* KVM_ENABLE_CAP on a VM file. */
+int capability_enable(struct vm *vm, const struct kvirt_enable_cap *cap);
+/* Snapshot of the host's CPUID, once at load. */
+int cpuid_snapshot(void);
+void cpuid_snapshot_free(void);
+int cpuid_supported(struct x86_cpuid_entry *entries, unsigned int max);
+/* Paravirtual services, bits of CPUID leaf 0x40000001. */
+u32 pv_features(void);
+
+/* KVM_GET_MSRS and KVM_SET_MSRS, @vcpu NULL on the device (feature MSRs). */
+enum msrs_direction { MSRS_GET, MSRS_SET };
+long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direction);
+
+/*
+ * abi.c: from and to a kernel copy of the ABI's structure; owner's mutex held. The get
+ * functions zero what they do not fill. The set functions give 0 or -EINVAL, and then
+ * nothing has changed.
+ */
+void abi_get_regs(struct vcpu *vcpu, struct kvirt_regs *regs);
+int abi_set_regs(struct vcpu *vcpu, const struct kvirt_regs *regs);
+void abi_get_sregs(struct vcpu *vcpu, struct kvirt_sregs *sregs);
+int abi_set_sregs(struct vcpu *vcpu, const struct kvirt_sregs *sregs);
+void abi_get_sregs2(struct vcpu *vcpu, struct kvirt_sregs2 *sregs);
+int abi_set_sregs2(struct vcpu *vcpu, const struct kvirt_sregs2 *sregs);
+void abi_get_fpu(struct vcpu *vcpu, struct kvirt_fpu *fpu, void *page);
+int abi_set_fpu(struct vcpu *vcpu, const struct kvirt_fpu *fpu, void *page);
+void abi_get_xcrs(struct vcpu *vcpu, struct kvirt_xcrs *xcrs);
+int abi_set_xcrs(struct vcpu *vcpu, const struct kvirt_xcrs *xcrs);
+void abi_get_debugregs(struct vcpu *vcpu, struct kvirt_debugregs *regs);
+int abi_set_debugregs(struct vcpu *vcpu, const struct kvirt_debugregs *regs);
+void abi_get_events(struct vcpu *vcpu, struct kvirt_vcpu_events *events);
+int abi_set_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *events);
+void abi_get_mp_state(struct vcpu *vcpu, struct kvirt_mp_state *state);
+int abi_set_mp_state(struct vcpu *vcpu, const struct kvirt_mp_state *state);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /dev/kvirt and its ioctls. Everything a VM is comes by vm_fd.c. */
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include "api.h"
+
+#define VCPU_MAPPING_SIZE (3 * PAGE_SIZE)
+
+/* KVM_GET_SUPPORTED_CPUID: -E2BIG when the caller's room is too small. */
+static long get_supported_cpuid(struct kvirt_cpuid2 __user *argp)
+{
+	struct x86_cpuid_entry *entries;
+	struct kvirt_cpuid2 head;
+	long n;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (!head.nent)
+		return -E2BIG;
+	entries = kvcalloc(X86_CPUID_MAX, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	n = cpuid_supported(entries, min_t(u32, head.nent, X86_CPUID_MAX));
+	if (n >= 0) {
+		head.nent = n;
+		if (copy_to_user(argp, &head, sizeof(head)) ||
+		    copy_to_user(argp->entries, entries, n * sizeof(*entries)))
+			n = -EFAULT;
+		else
+			n = 0;
+	}
+	kvfree(entries);
+	return n;
+}
+
+/* The number goes back even when the room was too small: that is how one asks for it. */
+static long get_msr_list(struct kvirt_msr_list __user *argp, u8 flags)
+{
+	const struct x86_msr *row;
+	u32 n, room;
+
+	if (get_user(room, &argp->nmsrs))
+		return -EFAULT;
+	for (n = 0; x86_msr_list(n, flags, ~0ULL); n++)
+		;
+	if (put_user(n, &argp->nmsrs))
+		return -EFAULT;
+	if (room < n)
+		return -E2BIG;
+	for (n = 0; (row = x86_msr_list(n, flags, ~0ULL)); n++)
+		if (put_user(row->index, &argp->indices[n]))
+			return -EFAULT;
+	return 0;
+}
+
+static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case KVIRT_GET_API_VERSION:
+		return arg ? -EINVAL : KVIRT_API_VERSION;
+	case KVIRT_CREATE_VM:
+		return arg ? -EINVAL : vm_fd_create();
+	case KVIRT_CHECK_EXTENSION:
+		return capability(NULL, arg);
+	case KVIRT_GET_VCPU_MMAP_SIZE:
+		return arg ? -EINVAL : (long)VCPU_MAPPING_SIZE;
+	case KVIRT_GET_SUPPORTED_CPUID:
+		return get_supported_cpuid(argp);
+	case KVIRT_GET_MSR_INDEX_LIST:
+		return get_msr_list(argp, X86_MSR_LISTED);
+	case KVIRT_GET_MSR_FEATURE_INDEX_LIST:
+		return get_msr_list(argp, X86_MSR_FEATURE);
+	case KVIRT_GET_MSRS:
+		return ioctl_msrs(NULL, argp, MSRS_GET);
+	default:
+		return -EINVAL;
+	}
+}
+
+static const struct file_operations device_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = device_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "kvirt",
+	.fops = &device_fops,
+	.mode = 0660,
+};
+
+int __init device_init(void)
+{
+	int err = cpuid_snapshot();
+
+	if (err)
+		return err;
+	err = misc_register(&device);
+	if (err)
+		cpuid_snapshot_free();
+	return err;
+}
+
+void device_exit(void)
+{
+	misc_deregister(&device);
+	cpuid_snapshot_free();
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The file of a VM: its ioctls, and the references that keep it alive. */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include "../irq/lapic.h"
+#include "../irq/route.h"
+#include "../vm/slots.h"
+#include "api.h"
+
+/* Real-mode guests' task state lay there once: three pages below 4 GiB. Checked, not used. */
+#define TSS_LIMIT ((u32)(-3 * PAGE_SIZE))
+
+void vm_get(struct vm *vm)
+{
+	refcount_inc(&vm->refs);
+}
+
+void vm_put(struct vm *vm)
+{
+	unsigned int i;
+
+	if (!refcount_dec_and_test(&vm->refs))
+		return;
+	for (i = 0; i < vm_nr_vcpus(vm); i++)
+		lapic_free(vm->vcpus[i]);
+	routes_free(vm);
+	vm_destroy(vm);
+}
+
+static long create_vcpu(struct vm *vm, unsigned long id)
+{
+	struct vcpu *vcpu;
+	long err;
+
+	if (id >= VM_MAX_VCPU_ID)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	vcpu = vcpu_create(vm, id);
+	if (IS_ERR(vcpu)) {
+		err = PTR_ERR(vcpu);
+		goto unlock;
+	}
+	if (vm->irqchip != IRQCHIP_NONE) {
+		err = lapic_create(vcpu);
+		if (err)
+			goto free;
+	}
+	/* The descriptor comes last: from then on other threads use the vCPU. */
+	err = vcpu_fd_create(vcpu);
+	if (err < 0)
+		goto free_lapic;
+	goto unlock;
+
+free_lapic:
+	lapic_free(vcpu);
+free:
+	vcpu_free(vcpu);
+unlock:
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
+static long set_memory_region(struct vm *vm, void __user *argp)
+{
+	struct kvirt_userspace_memory_region region;
+
+	if (copy_from_user(&region, argp, sizeof(region)))
+		return -EFAULT;
+	return slots_set(vm, &region);
+}
+
+static long set_gsi_routing(struct vm *vm, struct kvirt_irq_routing __user *argp)
+{
+	struct kvirt_irq_routing_entry *entries = NULL;
+	struct kvirt_irq_routing head;
+	long err;
+
+	if (copy_from_user(&head, argp, sizeof(head)))
+		return -EFAULT;
+	if (vm->irqchip == IRQCHIP_NONE || head.nr > ROUTES_MAX || head.flags)
+		return -EINVAL;
+	if (head.nr) {
+		entries = vmemdup_user(argp->entries, array_size(sizeof(*entries), head.nr));
+		if (IS_ERR(entries))
+			return PTR_ERR(entries);
+	}
+	err = routes_set(vm, entries, head.nr, head.flags);
+	kvfree(entries);
+	return err;
+}
+
+static long ioctl_irq_line(struct vm *vm, unsigned int cmd, void __user *argp)
+{
+	struct kvirt_irq_level level;
+	s32 status = 0;
+	int err;
+
+	if (copy_from_user(&level, argp, sizeof(level)))
+		return -EFAULT;
+	err = irq_line(vm, level.irq, level.level, &status);
+	if (err || cmd == KVIRT_IRQ_LINE)
+		return err;
+	level.status = status;
+	return copy_to_user(argp, &level, sizeof(level)) ? -EFAULT : 0;
+}
+
+static long signal_msi(struct vm *vm, void __user *argp)
+{
+	struct kvirt_msi msi;
+
+	if (copy_from_user(&msi, argp, sizeof(msi)))
+		return -EFAULT;
+	if (vm->irqchip == IRQCHIP_NONE)
+		return -EINVAL;
+	return msi_signal(vm, &msi);
+}
+
+static long set_identity_map(struct vm *vm, void __user *argp)
+{
+	long err = -EINVAL;
+	u64 address;
+
+	if (copy_from_user(&address, argp, sizeof(address)))
+		return -EFAULT;
+	mutex_lock(&vm->lock);
+	if (!vm_nr_vcpus(vm)) {
+		vm->identity_map = address;
+		err = 0;
+	}
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
+static long set_boot_cpu(struct vm *vm, unsigned long id)
+{
+	long err = 0;
+
+	mutex_lock(&vm->lock);
+	if (vm_nr_vcpus(vm))
+		err = -EBUSY;
+	else
+		vm->boot_vcpu_id = id;
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
+static long enable_cap(struct vm *vm, void __user *argp)
+{
+	struct kvirt_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	return capability_enable(vm, &cap);
+}
+
+static long get_clock(struct vm *vm, void __user *argp)
+{
+	struct kvirt_clock_data data = {};
+
+	data.clock = clock_read(vm, &data.host_tsc);
+	data.realtime = ktime_get_real_ns();
+	data.flags = KVIRT_CLOCK_REALTIME | KVIRT_CLOCK_HOST_TSC;
+	if (!check_tsc_unstable())
+		data.flags |= KVIRT_CLOCK_TSC_STABLE;
+	return copy_to_user(argp, &data, sizeof(data)) ? -EFAULT : 0;
+}
+
+static long set_clock(struct vm *vm, void __user *argp)
+{
+	struct kvirt_clock_data data;
+	u64 now;
+
+	if (copy_from_user(&data, argp, sizeof(data)))
+		return -EFAULT;
+	if (data.flags & ~KVIRT_CLOCK_VALID)
+		return -EINVAL;
+	if (data.flags & KVIRT_CLOCK_REALTIME) {
+		now = ktime_get_real_ns();
+		/* Time that went by since the clock was read; a clock set back adds none. */
+		if (now > data.realtime)
+			data.clock += now - data.realtime;
+	}
+	clock_set(vm, data.clock);
+	return 0;
+}
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+	struct vm *vm = file->private_data;
+
+	if (vm->mm != current->mm || READ_ONCE(vm->dead))
+		return -EIO;
+	switch (cmd) {
+	case KVIRT_CREATE_VCPU:
+		return create_vcpu(vm, arg);
+	case KVIRT_SET_USER_MEMORY_REGION:
+		return set_memory_region(vm, argp);
+	case KVIRT_SET_GSI_ROUTING:
+		return set_gsi_routing(vm, argp);
+	case KVIRT_SIGNAL_MSI:
+		return signal_msi(vm, argp);
+	case KVIRT_IRQ_LINE:
+	case KVIRT_IRQ_LINE_STATUS:
+		return ioctl_irq_line(vm, cmd, argp);
+	case KVIRT_CHECK_EXTENSION:
+		return capability(vm, arg);
+	case KVIRT_ENABLE_CAP:
+		return enable_cap(vm, argp);
+	case KVIRT_SET_TSS_ADDR:
+		return arg > TSS_LIMIT ? -EINVAL : 0;
+	case KVIRT_SET_IDENTITY_MAP_ADDR:
+		return set_identity_map(vm, argp);
+	case KVIRT_SET_BOOT_CPU_ID:
+		return set_boot_cpu(vm, arg);
+	case KVIRT_GET_CLOCK:
+		return get_clock(vm, argp);
+	case KVIRT_SET_CLOCK:
+		return set_clock(vm, argp);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = vm_release,
+	.llseek = noop_llseek,
+};
+
+int vm_fd_create(void)
+{
+	struct vm *vm = vm_create();
+	int fd;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	fd = anon_inode_getfd("kvirt-vm", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		vm_put(vm);
+	return fd;
+}
