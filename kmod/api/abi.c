@@ -7,6 +7,7 @@
 #include "../irq/lapic.h"
 #include "../vm/gmem.h"
 #include "../x86/check.h"
+#include "../x86/walk.h"
 #include "api.h"
 
 void abi_get_regs(struct vcpu *vcpu, struct kvirt_regs *r)
@@ -147,7 +148,7 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	wanted.efer = r->efer;
 	if (r->cr0 >> 32 || x86_check_control(&wanted, &vcpu->guest))
 		return -EINVAL;
-	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, LAPIC_BY_HOST))
+	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, X86_MSR_BY_USER))
 		return -EINVAL;
 	*s = wanted;
 	if (vcpu->lapic)

@@ -11,6 +11,9 @@
 #include "../vm/vcpu.h"
 #include "../vm/vm.h"
 
+/* Flags of struct kvirt_clock_data that are known. */
+#define CLOCK_FLAGS (KVIRT_CLOCK_TSC_STABLE | KVIRT_CLOCK_REALTIME | KVIRT_CLOCK_HOST_TSC)
+
 int device_init(void);
 void device_exit(void);
 

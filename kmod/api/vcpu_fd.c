@@ -4,6 +4,7 @@
  * mapping. All ioctls of a vCPU hold its mutex.
  */
 #include <linux/anon_inodes.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>

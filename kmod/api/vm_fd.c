@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/ktime.h>
 #include <linux/timekeeping.h>
 #include "../irq/lapic.h"
 #include "../irq/route.h"
@@ -176,7 +177,7 @@ static long set_clock(struct vm *vm, void __user *argp)
 
 	if (copy_from_user(&data, argp, sizeof(data)))
 		return -EFAULT;
-	if (data.flags & ~KVIRT_CLOCK_VALID)
+	if (data.flags & ~CLOCK_FLAGS)
 		return -EINVAL;
 	if (data.flags & KVIRT_CLOCK_REALTIME) {
 		now = ktime_get_real_ns();

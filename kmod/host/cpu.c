@@ -42,6 +42,40 @@ unsigned int host_maxphyaddr(void)
 	return boot_cpu_data.x86_phys_bits;
 }
 
+u64 host_guest_cr4(void)
+{
+	u64 cr4 = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
+		  X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
+		  X86_CR4_OSXMMEXCPT;
+
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		cr4 |= X86_CR4_OSXSAVE;
+	if (boot_cpu_has(X86_FEATURE_SMEP))
+		cr4 |= X86_CR4_SMEP;
+	if (boot_cpu_has(X86_FEATURE_SMAP))
+		cr4 |= X86_CR4_SMAP;
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+		cr4 |= X86_CR4_FSGSBASE;
+	if (boot_cpu_has(X86_FEATURE_UMIP))
+		cr4 |= X86_CR4_UMIP;
+	if (boot_cpu_has(X86_FEATURE_LA57))
+		cr4 |= X86_CR4_LA57;
+	if (boot_cpu_has(X86_FEATURE_PCID))
+		cr4 |= X86_CR4_PCIDE;
+	return cr4;
+}
+
+u64 host_guest_efer(void)
+{
+	u64 efer = EFER_SCE | EFER_LME | EFER_LMA;
+
+	if (boot_cpu_has(X86_FEATURE_NX))
+		efer |= EFER_NX;
+	if (boot_cpu_has(X86_FEATURE_FXSR_OPT))
+		efer |= EFER_FFXSR;
+	return efer;
+}
+
 bool host_la57(void)
 {
 	return host_read_cr4() & BIT_ULL(CR4_LA57_BIT);

@@ -13,6 +13,9 @@ int host_cpu_check(void);
 /* CPUID leaf, unfiltered. */
 void host_cpuid(u32 leaf, u32 subleaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 unsigned int host_maxphyaddr(void);
+/* CR4 and EFER bits that a guest may have on this host, by what its CPUs know. */
+u64 host_guest_cr4(void);
+u64 host_guest_efer(void);
 /* Host paging has five levels (nested tables of AMD-V follow it). */
 bool host_la57(void);
 /* Raises an interrupt on @cpu that does nothing but end its window; never waits. */

@@ -27,7 +27,7 @@ static void load_rax(struct vcpu *vcpu, u8 size)
 
 int complete_last_exit(struct vcpu *vcpu)
 {
-	enum completion kind = vcpu->complete.kind;
+	enum completion_kind kind = vcpu->complete.kind;
 
 	vcpu->complete.kind = COMPLETE_NOTHING;
 	switch (kind) {

@@ -7,8 +7,10 @@
  */
 #include <linux/sched.h>
 #include "../irq/lapic.h"
+#include "../vm/gmem.h"
 #include "../vm/vm.h"
 #include "../x86/check.h"
+#include "../x86/walk.h"
 #include "run.h"
 
 static enum verdict raise(struct vcpu *vcpu, u8 vector)
@@ -155,7 +157,7 @@ static void set_long_mode(struct vcpu *vcpu, u64 cr0)
 #define FLUSH_CR4_BITS	(X86_CR4_PSE_BIT | X86_CR4_PAE_BIT | X86_CR4_PGE_BIT | \
 			 X86_CR4_SMEP_BIT | X86_CR4_SMAP_BIT | X86_CR4_PCIDE_BIT | X86_CR4_LA57_BIT)
 
-static enum verdict write_cr0(struct vcpu *vcpu, u64 value)
+static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old = s->cr0, cr0 = (value & X86_CR0_DEFINED) | X86_CR0_ET_BIT;
@@ -182,7 +184,7 @@ static enum verdict write_cr0(struct vcpu *vcpu, u64 value)
 	return STEP;
 }
 
-static enum verdict write_cr4(struct vcpu *vcpu, u64 value)
+static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old = s->cr4;
@@ -210,7 +212,7 @@ static enum verdict write_cr4(struct vcpu *vcpu, u64 value)
 	return STEP;
 }
 
-static enum verdict write_cr3(struct vcpu *vcpu, u64 value)
+static enum verdict set_cr3(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	bool keep = false;
@@ -234,7 +236,7 @@ static enum verdict write_cr3(struct vcpu *vcpu, u64 value)
 	return STEP;
 }
 
-static enum verdict write_cr8(struct vcpu *vcpu, u64 value)
+static enum verdict set_cr8(struct vcpu *vcpu, u64 value)
 {
 	u64 old;
 
@@ -266,11 +268,11 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 		return raise(vcpu, X86_GP);
 	switch (exit->cr.how) {
 	case CR_CLTS:
-		return write_cr0(vcpu, s->cr0 & ~X86_CR0_TS_BIT);
+		return set_cr0(vcpu, s->cr0 & ~X86_CR0_TS_BIT);
 	case CR_LMSW:
 		/* Sets PE but never clears it, and changes MP, EM and TS (SDM vol. 2, LMSW). */
 		value = exit->cr.undecoded ? gpr_read(vcpu, exit->cr.gpr) : exit->cr.msw;
-		return write_cr0(vcpu, (s->cr0 & ~0xeULL) | (value & 0xf));
+		return set_cr0(vcpu, (s->cr0 & ~0xeULL) | (value & 0xf));
 	default:
 		break;
 	}
@@ -279,13 +281,13 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 		value = (u32)value;
 	switch (exit->cr.nr) {
 	case 0:
-		return write_cr0(vcpu, value);
+		return set_cr0(vcpu, value);
 	case 3:
-		return write_cr3(vcpu, value);
+		return set_cr3(vcpu, value);
 	case 4:
-		return write_cr4(vcpu, value);
+		return set_cr4(vcpu, value);
 	default:
-		return write_cr8(vcpu, value);
+		return set_cr8(vcpu, value);
 	}
 }
 

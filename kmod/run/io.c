@@ -4,6 +4,7 @@
  * What user space answered is finished by complete.c. Called by dispatch.c.
  */
 #include "../vm/vm.h"
+#include "../x86/walk.h"
 #include "run.h"
 
 /* A port that old firmware delays on: the step does not wait for the answer (KVM's quirk). */

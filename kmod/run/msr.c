@@ -155,8 +155,7 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	if (is_lapic_msr(index)) {
 		if (vcpu->in_window && !lapic_fast_msr(vcpu, index, value))
 			return SLOW;
-		return lapic_write_msr(vcpu, index, value, by == X86_MSR_BY_GUEST ?
-				       LAPIC_BY_GUEST : LAPIC_BY_HOST) ? 1 : 0;
+		return lapic_write_msr(vcpu, index, value, by) ? 1 : 0;
 	}
 	row = x86_msr_find(index);
 	if (!row)

@@ -3,7 +3,7 @@
  * Hypercalls (Documentation/virt/kvm/x86/hypercalls.rst): number in RAX, arguments in RBX,
  * RCX, RDX, RSI, the answer in RAX. kvm-clock's pages are vm/clock.c. Called by dispatch.c.
  */
-#include "../irq/lapic.h"
+#include <uapi/linux/kvirt_para.h>
 #include "../vm/vm.h"
 #include "run.h"
 
@@ -37,7 +37,7 @@ enum verdict exit_hypercall(struct vcpu *vcpu)
 		a1 = (u32)a1;
 	}
 	if (x86_cpl(s)) {
-		answer = -KVIRT_EPERM;
+		answer = -KVIRT_HC_EPERM;
 	} else {
 		switch (nr) {
 		case KVIRT_HC_VAPIC_POLL_IRQ:
@@ -45,13 +45,13 @@ enum verdict exit_hypercall(struct vcpu *vcpu)
 			break;
 		case KVIRT_HC_KICK_CPU:
 			if (!(vcpu->guest.pv_features & BIT(KVIRT_FEATURE_PV_UNHALT))) {
-				answer = -KVIRT_ENOSYS;
+				answer = -KVIRT_HC_ENOSYS;
 				break;
 			}
 			answer = kick_cpu(vcpu->vm, a1);
 			break;
 		default:
-			answer = -KVIRT_ENOSYS;
+			answer = -KVIRT_HC_ENOSYS;
 		}
 	}
 	s->gpr[X86_RAX] = wide ? answer : (u32)answer;

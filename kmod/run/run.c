@@ -6,6 +6,7 @@
  */
 #include <linux/sched/signal.h>
 #include <asm/tsc.h>
+#include "../host/msr.h"
 #include "../host/state.h"
 #include "../host/work.h"
 #include "../irq/eoi.h"
@@ -203,8 +204,7 @@ static bool wants_user(struct vcpu *vcpu)
 {
 	struct kvirt_run *run = vcpu->run;
 
-	if (vcpu->eoi_pending) {
-		vcpu->eoi_pending = false;
+	if (vcpu_take_request(vcpu, REQUEST_EOI_EXIT)) {
 		run->exit_reason = KVIRT_EXIT_IOAPIC_EOI;
 		run->eoi.vector = vcpu->eoi_vector;
 		return true;

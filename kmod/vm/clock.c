@@ -5,6 +5,7 @@
  * together once, so that all vCPUs' pages tell the same time. Called by run/ and api/.
  */
 #include <linux/math64.h>
+#include <linux/ktime.h>
 #include <linux/timekeeping.h>
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>

@@ -76,6 +76,11 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	err = static_call(backend_vcpu_init)(vcpu);
 	if (err)
 		goto free_fpu;
+	/* Until user space sets CPUID, what the host can is the limit. */
+	x86_cpuid_set(&vcpu->cpuid, 0, &vcpu->guest, host_guest_cr4(), host_guest_efer(),
+		      host_fpu_mask());
+	vcpu->guest.cr4_allowed = host_guest_cr4();
+	vcpu->guest.efer_allowed = host_guest_efer();
 	vcpu_reset(vcpu, VCPU_POWER_UP);
 	return vcpu;
 
@@ -118,7 +123,7 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	vcpu->complete.kind = COMPLETE_NOTHING;
 	if (kind == VCPU_INIT) {
 		vcpu_pull(vcpu, X86_GROUPS_ALL);
-		x86_init(s, family);
+		x86_reset_by_init(s, family);
 	} else {
 		x86_reset(s, family);
 		x86_msr_reset(&vcpu->msrs);

@@ -111,8 +111,8 @@ struct vcpu_completion {
 	u8 insn_len;
 	u8 size;
 	u32 count;		/* PIO_STRING: elements in the page */
-	u64 linear_rip;		/* of the instruction, when it left */
-	struct x86_insn insn;	/* PIO_STRING */
+	u64 rip;		/* PIO_OUT: of the instruction, when it left */
+	u64 linear;		/* PIO_STRING: of the first element */
 };
 
 /* One MMIO instruction under way, across exits to user space: run/mmio.c. */
@@ -172,6 +172,7 @@ struct vcpu {
 	unsigned long eoi_exits[4];	/* m: vectors whose EOI goes to user space */
 	u8 eoi_vector;			/* m: the one of REQUEST_EOI_EXIT */
 	u32 mp_state;			/* m: KVIRT_MP_STATE_* */
+	u8 sipi_vector;			/* m */
 	bool unhalted;			/* a: KVM_HC_KICK_CPU woke it */
 
 	struct npt_cache tables;	/* m: preallocated nested tables */
@@ -185,7 +186,6 @@ struct vcpu {
 
 	bool sigset_active;		/* m: KVM_SET_SIGNAL_MASK */
 	sigset_t sigset;		/* m */
-	sigset_t saved_sigset;		/* m */
 };
 
 /*

@@ -35,7 +35,8 @@ struct backend_features {
 	struct npt_format npt;
 	bool deadline;		/* backend->deadline() works */
 	bool insn_len;		/* exits tell the instruction's length (but nested faults) */
-	bool tsc_scaling;
+	bool rdtscp, invpcid;	/* these instructions work in a guest */
+	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
 	bool amd;		/* the vendor's CPUID conventions: AMD's, else Intel's */
 	u8 max_asid_bits;
 };
