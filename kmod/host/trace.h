@@ -66,6 +66,71 @@ TRACE_EVENT(kvirt_invalidate,
 		  __entry->start, __entry->end, __entry->zapped, __entry->flushed)
 );
 
+/* One exit as its back end recorded it; detail is the kind's own: address, code, port, MSR. */
+TRACE_EVENT(kvirt_exit,
+	TP_PROTO(u32 vcpu_id, u8 kind, u64 rip, u8 insn_len, u64 detail),
+	TP_ARGS(vcpu_id, kind, rip, insn_len, detail),
+	TP_STRUCT__entry(
+		__field(u64, rip)
+		__field(u64, detail)
+		__field(u32, vcpu_id)
+		__field(u8, kind)
+		__field(u8, insn_len)
+	),
+	TP_fast_assign(
+		__entry->rip = rip;
+		__entry->detail = detail;
+		__entry->vcpu_id = vcpu_id;
+		__entry->kind = kind;
+		__entry->insn_len = insn_len;
+	),
+	TP_printk("vcpu %u kind %u rip 0x%llx len %u detail 0x%llx", __entry->vcpu_id,
+		  __entry->kind, __entry->rip, __entry->insn_len, __entry->detail)
+);
+
+/* An event goes in: what event_plan() chose. */
+TRACE_EVENT(kvirt_inject,
+	TP_PROTO(u32 vcpu_id, u8 type, u8 vector, u32 error),
+	TP_ARGS(vcpu_id, type, vector, error),
+	TP_STRUCT__entry(
+		__field(u32, vcpu_id)
+		__field(u32, error)
+		__field(u8, type)
+		__field(u8, vector)
+	),
+	TP_fast_assign(
+		__entry->vcpu_id = vcpu_id;
+		__entry->error = error;
+		__entry->type = type;
+		__entry->vector = vector;
+	),
+	TP_printk("vcpu %u type %u vector %u error 0x%x", __entry->vcpu_id, __entry->type,
+		  __entry->vector, __entry->error)
+);
+
+/* An instruction could not be read or decoded: where, and why not (-errno or the decoder's). */
+TRACE_EVENT(kvirt_decode,
+	TP_PROTO(u32 vcpu_id, u64 linear, int mode, int result, const u8 *bytes),
+	TP_ARGS(vcpu_id, linear, mode, result, bytes),
+	TP_STRUCT__entry(
+		__field(u64, linear)
+		__field(u32, vcpu_id)
+		__field(int, mode)
+		__field(int, result)
+		__array(u8, bytes, 15)
+	),
+	TP_fast_assign(
+		__entry->linear = linear;
+		__entry->vcpu_id = vcpu_id;
+		__entry->mode = mode;
+		__entry->result = result;
+		memcpy(__entry->bytes, bytes, 15);
+	),
+	TP_printk("vcpu %u linear 0x%llx mode %d result %d bytes %s", __entry->vcpu_id,
+		  __entry->linear, __entry->mode, __entry->result,
+		  __print_hex(__entry->bytes, 15))
+);
+
 TRACE_EVENT(kvirt_slot,
 	TP_PROTO(const struct kvirt_userspace_memory_region *region, int result),
 	TP_ARGS(region, result),

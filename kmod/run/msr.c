@@ -106,7 +106,8 @@ static int write_slow(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by b
 	default:
 		return 1;
 	}
-	lapic_timer_update(vcpu);
+	if (vcpu->lapic)
+		lapic_timer_update(vcpu);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <asm/tsc.h>
 #include "../host/msr.h"
 #include "../host/state.h"
+#include "../host/trace.h"
 #include "../host/work.h"
 #include "../irq/eoi.h"
 #include "../irq/lapic.h"
@@ -65,7 +66,7 @@ static void set_deadline(struct vcpu *vcpu)
 	vcpu->deadline_asked = deadline;
 	if (features.deadline)
 		static_call(backend_deadline)(vcpu, deadline);
-	else
+	else if (vcpu->lapic)
 		lapic_timer_arm(vcpu);
 }
 
@@ -77,8 +78,10 @@ static void inject_events(struct vcpu *vcpu)
 	u8 windows;
 
 	event_plan(vcpu, vector, &plan);
-	if (plan.event.valid)
+	if (plan.event.valid) {
+		trace_kvirt_inject(vcpu->id, plan.event.type, plan.event.vector, plan.event.error);
 		static_call(backend_inject)(vcpu, &plan.event);
+	}
 	if (plan.took_interrupt) {
 		took_vector(vcpu, vector);
 		plan.irq_window = next_vector(vcpu) >= 0;
@@ -110,6 +113,8 @@ static enum verdict enter_once(struct vcpu *vcpu)
 	count_entry();
 	static_call(backend_enter)(vcpu, &vcpu->exit);
 	event_delivered(vcpu, &vcpu->exit);
+	trace_kvirt_exit(vcpu->id, vcpu->exit.kind, vcpu->state.rip, vcpu->exit.insn_len,
+			 vcpu->exit.internal.code);
 
 	switch (vcpu->exit.kind) {
 	case EXIT_HOST:

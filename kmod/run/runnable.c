@@ -59,7 +59,8 @@ bool vcpu_runnable(struct vcpu *vcpu)
 void vcpu_block(struct vcpu *vcpu)
 {
 	vcpu_enter_mode(vcpu, VCPU_BLOCKED);
-	lapic_timer_arm(vcpu);
+	if (vcpu->lapic)
+		lapic_timer_arm(vcpu);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -69,6 +70,7 @@ void vcpu_block(struct vcpu *vcpu)
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
-	lapic_timer_disarm(vcpu);
+	if (vcpu->lapic)
+		lapic_timer_disarm(vcpu);
 	vcpu_enter_mode(vcpu, VCPU_OUTSIDE);
 }

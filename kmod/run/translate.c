@@ -3,6 +3,7 @@
  * Guest linear memory: through the guest's own page tables (x86/walk.h) to guest memory
  * (vm/gmem.h), and the instruction at RIP. Called by io.c, mmio.c, dispatch.c.
  */
+#include "../host/trace.h"
 #include "../vm/gmem.h"
 #include "../vm/vm.h"
 #include "../x86/walk.h"
@@ -139,7 +140,7 @@ static u64 linear_rip(struct vcpu *vcpu)
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 {
 	enum x86_decode_result result;
-	u8 bytes[X86_INSN_MAX];
+	u8 bytes[X86_INSN_MAX] = {};
 	u64 linear = linear_rip(vcpu);
 	enum x86_mode mode;
 	u32 n;
@@ -166,11 +167,13 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	}
 	if (result == X86_DECODE_OK)
 		return 0;
+	trace_kvirt_decode(vcpu->id, linear, mode, result, bytes);
 	return vcpu->in_window ? SLOW : stop_emulation(vcpu, bytes, n);
 
 failed:
 	if (err == RETRY)
 		return RETRY;
+	trace_kvirt_decode(vcpu->id, linear, mode, err, bytes);
 	/* Code in MMIO or nowhere cannot be read by us: user space is told. */
 	return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
 }
