@@ -66,6 +66,16 @@ static inline void host_machine_check(void)
 /* DR7 with every breakpoint disarmed. */
 #define X86_DR7_OFF 0x400UL
 
+/*
+ * Set while another hypervisor's user-return notifier is armed on this CPU, which is how
+ * KVM leaves its guest's SYSCALL MSRs and EFER there until the return to user space.
+ */
+#ifdef TIF_USER_RETURN_NOTIFY
+#define host_msrs_may_be_guests() test_thread_flag(TIF_USER_RETURN_NOTIFY)
+#else
+#define host_msrs_may_be_guests() true
+#endif
+
 /* The file of xfer_to_guest_mode_*() has another name since 6.18. */
 #if KERNEL_SINCE(6, 18)
 #define XFER_TAKES_VCPU 0

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What this machine's VT-x offers and kvirt uses: the controls of a new VMCS, built from
+ * allow-lists against the capability MSRs (SDM vol. 3, appendix A). Refuses machines that
+ * lack what kvirt needs. Called by backend.c at load; the rest of vmx/ reads vmx_caps.
+ */
+#include <linux/cpumask.h>
+#include <linux/moduleparam.h>
+#include <linux/smp.h>
+#include <linux/topology.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#include "../host/cpu.h"
+#include "vmx.h"
+
+struct vmx_caps vmx_caps __ro_after_init;
+
+static bool allow_large_pages;
+module_param(allow_large_pages, bool, 0444);
+MODULE_PARM_DESC(allow_large_pages, "map large pages on CPUs with the iTLB multihit erratum");
+
+static bool l1d_flush = true;
+module_param(l1d_flush, bool, 0444);
+MODULE_PARM_DESC(l1d_flush, "flush the L1 data cache before guests on CPUs with L1TF");
+
+static bool allow_unsafe_smt;
+module_param(allow_unsafe_smt, bool, 0444);
+MODULE_PARM_DESC(allow_unsafe_smt, "load on CPUs with L1TF although hyper-threading is on");
+
+/* Bits of IA32_VMX_EPT_VPID_CAP. */
+#define EPT_CAP_WALK_4		BIT_ULL(6)
+#define EPT_CAP_WRITE_BACK	BIT_ULL(14)
+#define EPT_CAP_2M		BIT_ULL(16)
+#define EPT_CAP_1G		BIT_ULL(17)
+#define EPT_CAP_INVEPT		BIT_ULL(20)
+#define EPT_CAP_AD		BIT_ULL(21)
+#define EPT_CAP_INVEPT_SINGLE	BIT_ULL(25)
+#define EPT_CAP_INVEPT_ALL	BIT_ULL(26)
+#define VPID_CAP_INVVPID	BIT_ULL(32)
+#define VPID_CAP_SINGLE		BIT_ULL(41)
+#define VPID_CAP_ALL		BIT_ULL(42)
+
+/* An EPT pointer's low bits, and an EPT entry's. */
+#define EPTP_WRITE_BACK		6
+#define EPTP_WALK_4		(3 << 3)
+#define EPTP_AD			BIT_ULL(6)
+#define EPT_READ		BIT_ULL(0)
+#define EPT_WRITE		BIT_ULL(1)
+#define EPT_EXEC		BIT_ULL(2)
+#define EPT_WRITE_BACK		(6ULL << 3)
+#define EPT_IGNORE_PAT		BIT_ULL(6)
+#define EPT_LARGE		BIT_ULL(7)
+#define EPT_ACCESSED		BIT_ULL(8)
+#define EPT_DIRTY		BIT_ULL(9)
+
+#define BASIC_TRUE_CONTROLS	BIT_ULL(55)
+#define BASIC_ERROR_CODE_FREE	BIT_ULL(56)
+#define MISC_TIMER_SHIFT	0x1f
+#define MISC_PT_IN_VMX		BIT_ULL(14)
+#define FEATURE_LOCKED		BIT_ULL(0)
+#define FEATURE_VMX_OUTSIDE_SMX	BIT_ULL(2)
+#define CPUID_1_ECX_VMX		BIT(5)
+
+struct control {
+	const char *name;
+	u32 msr, true_msr;		/* capabilities; the "true" one where it exists */
+	u32 needed, wanted;
+	u32 *result;
+};
+
+static int refuse(const char *reason)
+{
+	pr_err("kvirt: refused: %s\n", reason);
+	return -EOPNOTSUPP;
+}
+
+/* Low half of a capability MSR: bits that must be 1. High half: bits that may be 1. */
+static int control_init(const struct control *c, bool has_true)
+{
+	u64 cap;
+
+	if (host_rdmsr_safe(has_true && c->true_msr ? c->true_msr : c->msr, &cap))
+		return refuse("VT-x has no secondary controls, so no EPT");
+	if (c->needed & ~(u32)(cap >> 32)) {
+		pr_err("kvirt: refused: VT-x lacks %s controls %#x\n", c->name,
+		       c->needed & ~(u32)(cap >> 32));
+		return -EOPNOTSUPP;
+	}
+	*c->result = (u32)cap | c->needed | (c->wanted & (u32)(cap >> 32));
+	return 0;
+}
+
+static int controls_init(struct vmx_caps *caps)
+{
+	const struct control table[] = {
+		{ "pin-based", MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS,
+		  PIN_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
+		  PIN_PREEMPTION_TIMER, &caps->pin },
+		{ "processor-based", MSR_IA32_VMX_PROCBASED_CTLS,
+		  MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
+		  CPU_TSC_OFFSETTING | CPU_HLT_EXITING | CPU_MWAIT_EXITING |
+		  CPU_RDPMC_EXITING | CPU_CR8_LOAD_EXITING | CPU_CR8_STORE_EXITING |
+		  CPU_DR_EXITING | CPU_IO_EXITING | CPU_MSR_BITMAPS | CPU_MONITOR_EXITING |
+		  CPU_SECONDARY | CPU_IRQ_WINDOW | CPU_NMI_WINDOW, 0, &caps->cpu },
+		/* What is not named here stays off, and its instructions #UD: XSAVES, VMFUNC... */
+		{ "secondary", MSR_IA32_VMX_PROCBASED_CTLS2, 0,
+		  CPU2_EPT | CPU2_UNRESTRICTED,
+		  CPU2_RDTSCP | CPU2_VPID | CPU2_WBINVD_EXITING | CPU2_INVPCID |
+		  CPU2_ENCLS_EXITING | CPU2_ENCLV_EXITING, &caps->cpu2 },
+		{ "exit", MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS,
+		  EXITCTL_SAVE_DEBUG | EXITCTL_HOST_64BIT | EXITCTL_LOAD_PAT |
+		  EXITCTL_LOAD_EFER, EXITCTL_LOAD_PERF, &caps->exit },
+		{ "entry", MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS,
+		  ENTRYCTL_LOAD_DEBUG | ENTRYCTL_IA32E | ENTRYCTL_LOAD_PAT |
+		  ENTRYCTL_LOAD_EFER, ENTRYCTL_LOAD_PERF, &caps->entry },
+	};
+	u64 basic = host_rdmsr(MSR_IA32_VMX_BASIC);
+	int i, err;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		err = control_init(&table[i], basic & BASIC_TRUE_CONTROLS);
+		if (err)
+			return err;
+	}
+	/* Asked for to see that they exist; each vCPU turns them on when it needs them. */
+	caps->cpu &= ~(CPU_IRQ_WINDOW | CPU_NMI_WINDOW);
+	caps->entry &= ~ENTRYCTL_IA32E;
+	caps->revision = (u32)basic & 0x7fffffff;
+	caps->error_code_free = basic & BASIC_ERROR_CODE_FREE;
+	caps->timer = caps->pin & PIN_PREEMPTION_TIMER;
+	caps->perf = (caps->exit & EXITCTL_LOAD_PERF) && (caps->entry & ENTRYCTL_LOAD_PERF) &&
+		     (cpuid_eax(0) >= 0xa) && (cpuid_eax(0xa) & 0xff) >= 2;
+	if (!caps->perf) {
+		caps->exit &= ~EXITCTL_LOAD_PERF;
+		caps->entry &= ~ENTRYCTL_LOAD_PERF;
+	}
+	return 0;
+}
+
+static int ept_init(struct vmx_caps *caps, struct npt_format *npt)
+{
+	u64 cap = host_rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
+
+	if (!(cap & EPT_CAP_WALK_4) || !(cap & EPT_CAP_WRITE_BACK))
+		return refuse("EPT without 4-level tables or write-back memory");
+	if (!(cap & EPT_CAP_INVEPT) || !(cap & (EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL)))
+		return refuse("EPT without INVEPT");
+	caps->invept_single = cap & EPT_CAP_INVEPT_SINGLE;
+	caps->invvpid_single = cap & VPID_CAP_SINGLE;
+	/* A VPID that cannot be flushed is worse than none. */
+	if (!(cap & VPID_CAP_INVVPID) || !(cap & (VPID_CAP_SINGLE | VPID_CAP_ALL)))
+		caps->cpu2 &= ~CPU2_VPID;
+	caps->eptp = EPTP_WRITE_BACK | EPTP_WALK_4 | (cap & EPT_CAP_AD ? EPTP_AD : 0);
+
+	/* RAM is write-back whatever the guest's PAT says, as on KVM without assigned devices. */
+	npt->present = EPT_READ | EPT_WRITE | EPT_EXEC;
+	npt->table = EPT_READ | EPT_WRITE | EPT_EXEC;
+	npt->leaf = EPT_READ | EPT_EXEC | EPT_WRITE_BACK | EPT_IGNORE_PAT;
+	npt->write = EPT_WRITE;
+	npt->large = EPT_LARGE;
+	npt->accessed = cap & EPT_CAP_AD ? EPT_ACCESSED : 0;
+	npt->dirty = cap & EPT_CAP_AD ? EPT_DIRTY : 0;
+	npt->uncached = EPT_WRITE_BACK;
+	npt->levels = 4;
+	npt->max_level = cap & EPT_CAP_2M ? NPT_LEVEL_2M : NPT_LEVEL_4K;
+	if ((cap & EPT_CAP_2M) && (cap & EPT_CAP_1G))
+		npt->max_level = NPT_LEVEL_1G;
+	/* An executable large page can hang such a CPU: the guest's to provoke, so not given. */
+	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !allow_large_pages)
+		npt->max_level = NPT_LEVEL_4K;
+	return 0;
+}
+
+/* Every CPU must be as the first: a VMCS wanders between them. */
+static void check_cpu(void *different)
+{
+	u64 basic = 0, ept = 0, feature = 0;
+
+	if (host_rdmsr_safe(MSR_IA32_VMX_BASIC, &basic) ||
+	    host_rdmsr_safe(MSR_IA32_VMX_EPT_VPID_CAP, &ept) ||
+	    host_rdmsr_safe(MSR_IA32_FEAT_CTL, &feature) ||
+	    ((u32)basic & 0x7fffffff) != vmx_caps.revision ||
+	    !(feature & FEATURE_LOCKED) || !(feature & FEATURE_VMX_OUTSIDE_SMX))
+		WRITE_ONCE(*(bool *)different, true);
+}
+
+static bool smt_active(void)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		if (cpumask_weight(topology_sibling_cpumask(cpu)) > 1)
+			return true;
+	return false;
+}
+
+/*
+ * L1TF: a guest reads whatever of the host's lies in the first-level data cache, so that
+ * is emptied before it runs. Against the sibling thread nothing helps but its absence.
+ */
+static int l1tf_init(struct vmx_caps *caps)
+{
+	u64 arch = 0;
+
+	caps->l1d = L1D_KEEP;
+	if (!boot_cpu_has_bug(X86_BUG_L1TF) || !l1d_flush)
+		return 0;
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		arch = host_rdmsr(MSR_IA32_ARCH_CAPABILITIES);
+	if (arch & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH)
+		return 0;
+	if (smt_active() && !allow_unsafe_smt)
+		return refuse("L1TF with hyper-threading on (nosmt, or allow_unsafe_smt=1)");
+	caps->l1d = boot_cpu_has(X86_FEATURE_FLUSH_L1D) ? L1D_BY_MSR : L1D_BY_FILL;
+	return 0;
+}
+
+int vmx_caps_init(struct backend_features *features)
+{
+	struct vmx_caps *caps = &vmx_caps;
+	bool different = false;
+	u64 misc;
+	int err;
+
+	if (!(cpuid_ecx(1) & CPUID_1_ECX_VMX))
+		return -ENODEV;
+	if (!boot_cpu_has(X86_FEATURE_VMX) || !boot_cpu_has(X86_FEATURE_MSR_IA32_FEAT_CTL))
+		return refuse("VT-x is disabled by the firmware");
+	err = controls_init(caps);
+	if (err)
+		return err;
+	err = ept_init(caps, &features->npt);
+	if (err)
+		return err;
+	misc = host_rdmsr(MSR_IA32_VMX_MISC);
+	caps->timer_shift = misc & MISC_TIMER_SHIFT;
+	caps->trace_forbids_vmxon = boot_cpu_has(X86_FEATURE_INTEL_PT) && !(misc & MISC_PT_IN_VMX);
+	caps->cr0_fixed1 = host_rdmsr(MSR_IA32_VMX_CR0_FIXED1);
+	caps->cr4_fixed0 = host_rdmsr(MSR_IA32_VMX_CR4_FIXED0);
+	caps->cr4_fixed1 = host_rdmsr(MSR_IA32_VMX_CR4_FIXED1);
+	caps->pebs = caps->perf && boot_cpu_has(X86_FEATURE_PEBS);
+	caps->cstar = boot_cpu_data.x86_vendor != X86_VENDOR_INTEL;
+	err = l1tf_init(caps);
+	if (err)
+		return err;
+	on_each_cpu(check_cpu, &different, 1);
+	if (different)
+		return refuse("VT-x differs between CPUs, or is disabled on some");
+
+	features->deadline = caps->timer;
+	features->insn_len = true;
+	features->rdtscp = caps->cpu2 & CPU2_RDTSCP;
+	features->invpcid = caps->cpu2 & CPU2_INVPCID;
+	features->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
+	features->amd = false;
+	return 0;
+}

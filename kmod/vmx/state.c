@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Register groups to and from the VMCS: the only file that knows which field holds which
+ * register of struct x86_state. Called through vm/backend.h by vm/vcpu.c, window open.
+ *
+ * CR0 and CR4: the CPU insists on bits the guest must not see (NE, VMXE), so the guest
+ * reads those from a shadow, and its changes to what the host owns exit. SDM vol. 3, 24.6.6.
+ */
+#include "vmx.h"
+
+#define DEBUGCTL_BTF	BIT_ULL(1)
+#define TYPE_ACCESSED	1
+#define TYPE_TSS_BUSY	2
+#define TYPE_TSS_32BIT	8
+
+static void push_cr0(struct vmx_vcpu *hw, u64 cr0)
+{
+	/*
+	 * Caching is the host's: with CR0.CD the CPU would take all memory as uncached.
+	 * PE and PG are free with unrestricted guest; NE is needed in VMX operation.
+	 */
+	u64 hardware = (cr0 | X86_CR0_NE | X86_CR0_ET) & ~(u64)(X86_CR0_CD | X86_CR0_NW);
+
+	vmcs_write(GUEST_CR0, hardware & vmx_caps.cr0_fixed1);
+	vmcs_write(CR0_SHADOW, cr0);
+	hw->cr0_shadow = cr0;
+}
+
+static u64 pull_cr0(struct vmx_vcpu *hw)
+{
+	u64 owned = CR0_GUEST_OWNED;
+
+	return (vmcs_read(GUEST_CR0) & owned) | (hw->cr0_shadow & ~owned);
+}
+
+static void push_cr4(struct vcpu *vcpu, u64 cr4)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+	u64 owned = CR4_GUEST_OWNED & vcpu->guest.cr4_allowed;
+
+	if (owned != hw->cr4_owned) {
+		vmcs_write(CR4_MASK, ~owned);
+		hw->cr4_owned = owned;
+	}
+	vmcs_write(GUEST_CR4, (cr4 | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
+	vmcs_write(CR4_SHADOW, cr4);
+	hw->cr4_shadow = cr4;
+}
+
+static u64 pull_cr4(struct vmx_vcpu *hw)
+{
+	return (vmcs_read(GUEST_CR4) & hw->cr4_owned) | (hw->cr4_shadow & ~hw->cr4_owned);
+}
+
+/* VM entry wants a busy 64-bit TSS in long mode, whatever TR was loaded with before. */
+static void fix_tss(u64 efer)
+{
+	u32 access = vmcs_read(GUEST_TR_ACCESS);
+
+	if ((efer & EFER_LMA) && !(access & TYPE_TSS_32BIT))
+		vmcs_write(GUEST_TR_ACCESS, access | TYPE_TSS_32BIT);
+}
+
+static void push_efer(struct vmx_vcpu *hw, u64 efer)
+{
+	u32 entry = hw->entry & ~ENTRYCTL_IA32E;
+
+	vmcs_write(GUEST_EFER, efer);
+	if (efer & EFER_LMA)
+		entry |= ENTRYCTL_IA32E;
+	if (entry != hw->entry)
+		vmcs_write(ENTRY_CONTROLS, hw->entry = entry);
+	fix_tss(efer);
+	hw->msrs_loaded = false;
+}
+
+/* CS and SS are a group of their own: mode and privilege are asked for more often. */
+static u32 group_of_segment(int i)
+{
+	return i == X86_CS || i == X86_SS ? X86_GROUP_CODE : X86_GROUP_SEGMENTS;
+}
+
+static void push_segments(const struct x86_state *s, u32 groups)
+{
+	int i;
+
+	for (i = 0; i < X86_NR_SEG; i++) {
+		const struct x86_segment *seg = &s->seg[i];
+		u32 access = seg->attributes;
+
+		if (!(groups & group_of_segment(i)))
+			continue;
+		/* The CPU sets these bits when it loads a segment, and entry insists on them. */
+		if (i == X86_TR)
+			access |= TYPE_TSS_BUSY;
+		else if (i != X86_LDTR)
+			access |= TYPE_ACCESSED;
+		if (seg->unusable)
+			access = ACCESS_UNUSABLE;
+		vmcs_write(GUEST_ES_SELECTOR + 2 * i, seg->selector);
+		vmcs_write(GUEST_ES_LIMIT + 2 * i, seg->limit);
+		vmcs_write(GUEST_ES_ACCESS + 2 * i, access);
+		vmcs_write(GUEST_ES_BASE + 2 * i, seg->base);
+	}
+	if (groups & X86_GROUP_SEGMENTS)
+		fix_tss(s->efer);
+}
+
+static void pull_segments(struct x86_state *s, u32 groups)
+{
+	int i;
+
+	for (i = 0; i < X86_NR_SEG; i++) {
+		struct x86_segment *seg = &s->seg[i];
+		u32 access;
+
+		if (!(groups & group_of_segment(i)))
+			continue;
+		access = vmcs_read(GUEST_ES_ACCESS + 2 * i);
+		seg->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
+		seg->limit = vmcs_read(GUEST_ES_LIMIT + 2 * i);
+		seg->base = vmcs_read(GUEST_ES_BASE + 2 * i);
+		seg->unusable = access & ACCESS_UNUSABLE;
+		seg->attributes = seg->unusable ? 0 : (u16)access;
+	}
+}
+
+static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
+}
+
+static void pull_cr3(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+	struct x86_state *s = &vcpu->state;
+	int i;
+
+	s->cr3 = vmcs_read(GUEST_CR3);
+	/* Host-owned bits all: the shadows tell the paging mode without a read. */
+	if (pae_paging(hw->cr0_shadow, hw->cr4_shadow, s->efer))
+		for (i = 0; i < 4; i++)
+			s->pdptr[i] = vmcs_read(GUEST_PDPTE0 + 2 * i);
+}
+
+static void push_cr3(const struct x86_state *s)
+{
+	int i;
+
+	vmcs_write(GUEST_CR3, s->cr3);
+	/* Entry loads them in PAE paging only; which mode that is may be pushed after this. */
+	if (!(s->efer & EFER_LMA))
+		for (i = 0; i < 4; i++)
+			vmcs_write(GUEST_PDPTE0 + 2 * i, s->pdptr[i]);
+}
+
+/* Interruptibility has two of our groups; keep the one that is not asked for. */
+static void push_interruptibility(struct vcpu *vcpu, u32 groups)
+{
+	const struct x86_state *s = &vcpu->state;
+	u32 old = vmcs_read(GUEST_INTERRUPTIBILITY), new = old;
+	u64 pending, flags;
+
+	if (groups & X86_GROUP_NMI_MASK)
+		new = (new & ~BLOCKED_BY_NMI) | (s->nmi_masked ? BLOCKED_BY_NMI : 0);
+	if (groups & X86_GROUP_SHADOW) {
+		new &= ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
+		if (s->shadow & X86_SHADOW_MOV_SS)
+			new |= BLOCKED_BY_MOV_SS;
+		else if (s->shadow & X86_SHADOW_STI)
+			new |= BLOCKED_BY_STI;
+	}
+	if (new != old)
+		vmcs_write(GUEST_INTERRUPTIBILITY, new);
+	if (!(groups & X86_GROUP_SHADOW))
+		return;
+	/*
+	 * A single step held back by the shadow is pending: with TF it must say so, without
+	 * it must not (SDM vol. 3, 26.3.1.5). When the shadow goes, what it held back has
+	 * been delivered by whoever stepped over the instruction.
+	 */
+	pending = vmcs_read(GUEST_PENDING_DEBUG);
+	flags = vmcs_read(GUEST_RFLAGS);
+	if ((new & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) && (flags & X86_RFLAGS_TF) &&
+	    !(s->debugctl & DEBUGCTL_BTF))
+		flags = pending | PENDING_DEBUG_BS;
+	else
+		flags = pending & ~(u64)PENDING_DEBUG_BS;
+	if (flags != pending)
+		vmcs_write(GUEST_PENDING_DEBUG, flags);
+}
+
+static void push_tables(const struct x86_state *s)
+{
+	vmcs_write(GUEST_GDTR_BASE, s->gdtr.base);
+	vmcs_write(GUEST_GDTR_LIMIT, s->gdtr.limit);
+	vmcs_write(GUEST_IDTR_BASE, s->idtr.base);
+	vmcs_write(GUEST_IDTR_LIMIT, s->idtr.limit);
+}
+
+static void push_msrs(struct vcpu *vcpu, u32 groups)
+{
+	const struct x86_state *s = &vcpu->state;
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+
+	if (groups & X86_GROUP_SYSENTER) {
+		vmcs_write(GUEST_SYSENTER_CS, s->sysenter_cs);
+		vmcs_write(GUEST_SYSENTER_ESP, s->sysenter_esp);
+		vmcs_write(GUEST_SYSENTER_EIP, s->sysenter_eip);
+	}
+	if (groups & X86_GROUP_SYSCALL) {
+		vmx_set_guest_kernel_gs_base(hw, s->kernel_gs_base);
+		hw->msrs_loaded = false;
+	}
+	if (groups & X86_GROUP_PAT)
+		vmcs_write(GUEST_PAT, s->pat);
+	if (groups & X86_GROUP_DEBUG)
+		vmcs_write(GUEST_DR7, s->dr7);
+	if (groups & X86_GROUP_TSC)
+		vmcs_write(TSC_OFFSET, s->tsc_offset);
+	/* Branch recording would show the host's branches, so no more than BTF. */
+	if (groups & X86_GROUP_DEBUGCTL)
+		vmcs_write(GUEST_DEBUGCTL, s->debugctl & DEBUGCTL_BTF);
+}
+
+void vmx_push(struct vcpu *vcpu, u32 groups)
+{
+	const struct x86_state *s = &vcpu->state;
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+
+	if (groups & X86_GROUP_RIP)
+		vmcs_write(GUEST_RIP, s->rip);
+	if (groups & X86_GROUP_RFLAGS)
+		vmcs_write(GUEST_RFLAGS, s->rflags);
+	if (groups & X86_GROUP_RSP)
+		vmcs_write(GUEST_RSP, s->gpr[X86_RSP]);
+	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK))
+		push_interruptibility(vcpu, groups);
+	if (likely(!(groups & ~(X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_RSP |
+				X86_GROUP_SHADOW | X86_GROUP_NMI_MASK | X86_GROUP_CR2))))
+		return;
+	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
+		push_segments(s, groups);
+	if (groups & X86_GROUP_TABLES)
+		push_tables(s);
+	if (groups & X86_GROUP_CR0)
+		push_cr0(hw, s->cr0);
+	if (groups & X86_GROUP_CR3)
+		push_cr3(s);
+	if (groups & X86_GROUP_CR4)
+		push_cr4(vcpu, s->cr4);
+	if (groups & X86_GROUP_EFER)
+		push_efer(hw, s->efer);
+	push_msrs(vcpu, groups);
+}
+
+static void pull_interruptibility(struct x86_state *s, u32 groups)
+{
+	u32 value = vmcs_read(GUEST_INTERRUPTIBILITY);
+
+	if (groups & X86_GROUP_SHADOW)
+		s->shadow = (value & BLOCKED_BY_STI ? X86_SHADOW_STI : 0) |
+			    (value & BLOCKED_BY_MOV_SS ? X86_SHADOW_MOV_SS : 0);
+	if (groups & X86_GROUP_NMI_MASK)
+		s->nmi_masked = value & BLOCKED_BY_NMI;
+}
+
+static void pull_tables(struct x86_state *s)
+{
+	s->gdtr.base = vmcs_read(GUEST_GDTR_BASE);
+	s->gdtr.limit = vmcs_read(GUEST_GDTR_LIMIT);
+	s->idtr.base = vmcs_read(GUEST_IDTR_BASE);
+	s->idtr.limit = vmcs_read(GUEST_IDTR_LIMIT);
+}
+
+void vmx_pull(struct vcpu *vcpu, u32 groups)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+	struct x86_state *s = &vcpu->state;
+
+	if (groups & X86_GROUP_RIP)
+		s->rip = vmcs_read(GUEST_RIP);
+	if (groups & X86_GROUP_RFLAGS)
+		s->rflags = vmcs_read(GUEST_RFLAGS);
+	if (groups & X86_GROUP_RSP)
+		s->gpr[X86_RSP] = vmcs_read(GUEST_RSP);
+	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK))
+		pull_interruptibility(s, groups);
+	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
+		pull_segments(s, groups);
+	if (groups & X86_GROUP_TABLES)
+		pull_tables(s);
+	if (groups & X86_GROUP_CR0)
+		s->cr0 = pull_cr0(hw);
+	if (groups & X86_GROUP_CR3)
+		pull_cr3(vcpu);
+	if (groups & X86_GROUP_CR4)
+		s->cr4 = pull_cr4(hw);
+	if (groups & X86_GROUP_SYSENTER) {
+		s->sysenter_cs = vmcs_read(GUEST_SYSENTER_CS);
+		s->sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP);
+		s->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
+	}
+	/* The guest writes only this one of its group without an exit. */
+	if (groups & X86_GROUP_SYSCALL)
+		s->kernel_gs_base = vmx_guest_kernel_gs_base(hw);
+	/* The other groups change only by our hand and stay valid: VMX_GROUPS_KEPT. */
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * VMCS regions: their pages, the fields of a new one that never or seldom change, the
+ * MSR bitmaps, and what becomes of a failed access. Guest state is state.c's, host state
+ * window.c's. Called by backend.c and window.c.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <asm/desc_defs.h>
+#include <asm/segment.h>
+#include "vmx.h"
+
+#define BITMAP_WRITE	0x800	/* byte offset of the half for WRMSR */
+#define BITMAP_HIGH	0x400	/* of MSRs from 0xc0000000, in each half */
+
+/* Exceptions that the host always sees: without #DB and #AC a guest can loop in microcode. */
+#define EXCEPTIONS_NEEDED (BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC))
+
+/* Shared by all vCPUs, constant after load: guests with and without long mode. */
+static unsigned long *msr_bitmap_long, *msr_bitmap_legacy;
+static DEFINE_PER_CPU(u32, failures);
+
+void vmcs_access_failed(enum vmcs_field field)
+{
+	this_cpu_inc(failures);
+	pr_warn_ratelimited("kvirt: VMCS field %#x could not be accessed\n", field);
+}
+
+u32 vmcs_take_failures(void)
+{
+	u32 n = this_cpu_read(failures);
+
+	if (unlikely(n))
+		this_cpu_write(failures, 0);
+	return n;
+}
+
+void *vmcs_alloc(void)
+{
+	u32 *region = (u32 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+	if (region)
+		*region = vmx_caps.revision;
+	return region;
+}
+
+void vmcs_free(void *region)
+{
+	free_page((unsigned long)region);
+}
+
+static void pass(unsigned long *bitmap, u32 msr, unsigned int from)
+{
+	unsigned int byte = from + (msr >= 0xc0000000 ? BITMAP_HIGH : 0);
+
+	__clear_bit(byte * 8 + (msr & 0x1fff), bitmap);
+}
+
+static void pass_both(unsigned long *bitmap, u32 msr)
+{
+	pass(bitmap, msr, 0);
+	pass(bitmap, msr, BITMAP_WRITE);
+}
+
+/*
+ * Everything is intercepted but what the VMCS or the window swaps, and the CPU checks as
+ * it does without us.
+ */
+int vmcs_module_init(void)
+{
+	msr_bitmap_long = (void *)__get_free_page(GFP_KERNEL);
+	msr_bitmap_legacy = (void *)__get_free_page(GFP_KERNEL);
+	if (!msr_bitmap_long || !msr_bitmap_legacy) {
+		vmcs_module_exit();
+		return -ENOMEM;
+	}
+	memset(msr_bitmap_legacy, 0xff, PAGE_SIZE);
+	pass(msr_bitmap_legacy, MSR_IA32_TSC, 0);
+	pass_both(msr_bitmap_legacy, MSR_IA32_SYSENTER_CS);
+	pass_both(msr_bitmap_legacy, MSR_IA32_SYSENTER_ESP);
+	pass_both(msr_bitmap_legacy, MSR_IA32_SYSENTER_EIP);
+	memcpy(msr_bitmap_long, msr_bitmap_legacy, PAGE_SIZE);
+	pass_both(msr_bitmap_long, MSR_FS_BASE);
+	pass_both(msr_bitmap_long, MSR_GS_BASE);
+	pass_both(msr_bitmap_long, MSR_KERNEL_GS_BASE);
+	return 0;
+}
+
+void vmcs_module_exit(void)
+{
+	free_page((unsigned long)msr_bitmap_long);
+	free_page((unsigned long)msr_bitmap_legacy);
+}
+
+static void fill_controls(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+
+	hw->cpu = vmx_caps.cpu;
+	hw->cpu2 = vmx_caps.cpu2;
+	hw->entry = vmx_caps.entry;
+	vmcs_write(PIN_CONTROLS, vmx_caps.pin);
+	vmcs_write(CPU_CONTROLS, hw->cpu);
+	vmcs_write(CPU2_CONTROLS, hw->cpu2);
+	vmcs_write(EXIT_CONTROLS, vmx_caps.exit);
+	vmcs_write(ENTRY_CONTROLS, hw->entry);
+	if (hw->cpu2 & CPU2_VPID)
+		/*
+		 * Translations carry the EPT root as well as the VPID, so VPIDs need to
+		 * differ between the vCPUs of one VM only; 0 is the host.
+		 */
+		vmcs_write(VPID, vcpu->index + 1);
+	vmcs_write(EPT_POINTER, npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
+	vmcs_write(MSR_BITMAP, __pa(msr_bitmap_legacy));
+	if (hw->cpu2 & CPU2_ENCLS_EXITING)
+		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
+	if (hw->cpu2 & CPU2_ENCLV_EXITING)
+		vmcs_write(ENCLV_EXITING_BITMAP, ~0ULL);
+	if (vmx_caps.timer)
+		vmcs_write(PREEMPTION_TIMER, ~0U);
+	hw->exceptions = vcpu->intercepts | EXCEPTIONS_NEEDED;
+	vmcs_write(EXCEPTION_BITMAP, hw->exceptions);
+	/* Mask and match of zero: bit 14 of the bitmap alone decides about page faults. */
+	vmcs_write(PAGE_FAULT_ERROR_MASK, 0);
+	vmcs_write(PAGE_FAULT_ERROR_MATCH, 0);
+	vmcs_write(CR3_TARGET_COUNT, 0);
+	vmcs_write(EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write(EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write(ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write(ENTRY_INTERRUPTION_INFO, 0);
+}
+
+void vmcs_fill(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+
+	fill_controls(vcpu);
+	/* Guest state without a register of its own. */
+	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
+	vmcs_write(GUEST_ACTIVITY, 0);
+	vmcs_write(GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write(GUEST_PENDING_DEBUG, 0);
+	if (vmx_caps.perf)
+		vmcs_write(GUEST_PERF_GLOBAL_CTRL, 0);
+	vmcs_write(CR0_MASK, ~CR0_GUEST_OWNED);
+	vmcs_write(CR4_MASK, ~hw->cr4_owned);
+	/* Host state that is the same on every CPU; null selectors for what 64-bit code ignores. */
+	vmcs_write(HOST_CS_SELECTOR, __KERNEL_CS);
+	vmcs_write(HOST_SS_SELECTOR, __KERNEL_DS);
+	vmcs_write(HOST_DS_SELECTOR, 0);
+	vmcs_write(HOST_ES_SELECTOR, 0);
+	vmcs_write(HOST_FS_SELECTOR, 0);
+	vmcs_write(HOST_GS_SELECTOR, 0);
+	vmcs_write(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+	vmcs_write(HOST_RIP, (unsigned long)vmx_switch_exit);
+	vmcs_write(HOST_PAT, host_rdmsr(MSR_IA32_CR_PAT));
+}
+
+void vmcs_follow_cpuid(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+	u64 has = vcpu->guest.has;
+	u32 cpu2 = vmx_caps.cpu2;
+
+	if (!(has & X86_HAS_TSC_AUX))
+		cpu2 &= ~CPU2_RDTSCP;
+	if (cpu2 != hw->cpu2)
+		vmcs_write(CPU2_CONTROLS, hw->cpu2 = cpu2);
+	vmcs_write(MSR_BITMAP, __pa(has & X86_HAS_LM ? msr_bitmap_long :
+							      msr_bitmap_legacy));
+	/* The bits of CR4 that the guest changes freely depend on what it may set at all. */
+	vcpu_pull(vcpu, X86_GROUP_CR4);
+	hw->guest_has = has;
+	hw->guest_cr4_allowed = vcpu->guest.cr4_allowed;
+	vmx_push(vcpu, X86_GROUP_CR4);
+}
+
+void vmx_intercept(struct vcpu *vcpu)
+{
+	struct vmx_vcpu *hw = to_vmx(vcpu);
+	u32 exceptions = vcpu->intercepts | EXCEPTIONS_NEEDED;
+
+	if (exceptions != hw->exceptions)
+		vmcs_write(EXCEPTION_BITMAP, hw->exceptions = exceptions);
+}
