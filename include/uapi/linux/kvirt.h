@@ -265,7 +265,7 @@ struct kvirt_cpuid_entry2 {
  *   EINVAL  the vCPU has run and the table differs from the one it has, or the
  *           physical address width is below 36 or above 52 bits where given
  *
- * KVIRT_GET_CPUID2 (vCPU): gives the table as set.
+ * KVIRT_GET_CPUID2 (vCPU): takes the room in nent, gives the table as set.
  *   E2BIG   the room is too small; nothing is written
  */
 struct kvirt_cpuid2 {
@@ -302,8 +302,8 @@ struct kvirt_cpuid2 {
  * triple_fault only with KVIRT_CAP_X86_TRIPLE_FAULT_EVENT. sipi_vector counts
  * with an in-kernel local APIC only.
  *
- * SET: EINVAL for an unknown flag; a flag whose capability is not enabled; an
- * exception both injected and pending; nr above 31, or 2, for an exception.
+ * SET: EINVAL for an unknown flag; a flag whose capability is not enabled; nr
+ * above 31, or 2, for an exception. Of injected and pending, pending wins.
  */
 struct kvirt_vcpu_events {
 	struct {
@@ -554,8 +554,9 @@ struct kvirt_irq_routing {
 #define KVIRT_MSI_VALID_DEVID		(1U << 0)
 
 /*
- * KVIRT_SIGNAL_MSI (VM): deliver one message. Returns the number of vCPUs it
- * reached, 0 if it merged with one pending, and -1 (EPERM) if it reached none.
+ * KVIRT_SIGNAL_MSI (VM): deliver one message. Returns the number of vCPUs that
+ * accepted it (again, if it was pending already), 0 if none did, and -1 (EPERM)
+ * if there is no vCPU it could be meant for.
  *   EINVAL  no in-kernel irqchip; flags is not 0
  */
 struct kvirt_msi {
@@ -1094,8 +1095,7 @@ struct kvirt_run {
 #define KVIRT_SET_PIT2			_IOW(KVIRT_IO, 0xa0, struct kvirt_pit_state2)
 
 /*
- * VM (KVIRT_CAP_VM_TSC_CONTROL: the rate of vCPUs still to be made) and vCPU.
- * SET takes kHz, 0 for the host's own; GET gives it.
+ * VM (the rate of vCPUs still to be made) and vCPU. SET takes kHz, 0 for the host's own; GET gives it.
  *   EINVAL  vCPU: a rate the hardware cannot give (without TSC scaling: any below
  *           the host's); with scaling, one above what it can scale to
  */

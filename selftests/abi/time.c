@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Time and signal-mask ioctls: TSC rate, the paravirtual clock of a VM, KVMCLOCK_CTRL, SET_SIGNAL_MASK.
+ */
+#include <stdlib.h>
+
+#include "vm.h"
+
+#define BAD_POINTER	((void *)0x10ul)
+
+static void tsc_khz(void)
+{
+	struct vm *vm = vm_bare();
+	struct vcpu *vcpu = vcpu_bare(vm, 0);
+	int host = ioctl(vcpu->fd, KVIRT_GET_TSC_KHZ, 0);
+
+	EXPECT(host > 10000);
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_TSC_KHZ, 0));
+	EXPECT_EQ(ioctl(vcpu->fd, KVIRT_GET_TSC_KHZ, 0), host);
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_TSC_KHZ, host));
+	EXPECT_EQ(ioctl(vcpu->fd, KVIRT_GET_TSC_KHZ, 0), host);
+	if (!dev_cap(KVIRT_CAP_TSC_CONTROL)) {
+		/* Slower than the hardware cannot be had without scaling. (KVM's GET tells the refused rate afterwards.) */
+		EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_SET_TSC_KHZ, host / 2), EINVAL);
+		EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_TSC_KHZ, host));
+	} else {
+		EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_TSC_KHZ, host / 2));
+		EXPECT_EQ(ioctl(vcpu->fd, KVIRT_GET_TSC_KHZ, 0), host / 2);
+	}
+	/* The VM's own is there with or without scaling. */
+	EXPECT_EQ(ioctl(vm->fd, KVIRT_GET_TSC_KHZ, 0), host);
+	EXPECT_OK(ioctl(vm->fd, KVIRT_SET_TSC_KHZ, 0));
+	EXPECT_EQ(ioctl(vm->fd, KVIRT_GET_TSC_KHZ, 0), host);
+}
+
+static void vm_clock(void)
+{
+	struct vm *vm = vm_bare();
+	struct kvirt_clock_data c, d;
+	uint32_t known = KVIRT_CLOCK_TSC_STABLE | KVIRT_CLOCK_REALTIME | KVIRT_CLOCK_HOST_TSC;
+
+	memset(&c, 0xff, sizeof(c));
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
+	EXPECT_EQ(c.flags & ~known, 0);
+	EXPECT_EQ(c.pad0 | c.pad[0] | c.pad[1] | c.pad[2] | c.pad[3], 0);
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &d));
+	EXPECT(d.clock >= c.clock);
+	if (c.flags & KVIRT_CLOCK_REALTIME)
+		EXPECT(c.realtime > 1000000000ull * 1000000000ull);
+	/* What is set is where it goes on. */
+	memset(&c, 0, sizeof(c));
+	c.clock = 1ull << 50;
+	EXPECT_OK(ioctl(vm->fd, KVIRT_SET_CLOCK, &c));
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &d));
+	EXPECT(d.clock >= 1ull << 50 && d.clock < (1ull << 50) + (1ull << 40));
+	/* What GET gave, SET takes. */
+	EXPECT_OK(ioctl(vm->fd, KVIRT_SET_CLOCK, &d));
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
+	EXPECT(c.clock >= d.clock);
+	d.flags = 1 << 10;
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_SET_CLOCK, &d), EINVAL);
+	d.flags = 1;
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_SET_CLOCK, &d), EINVAL);
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_GET_CLOCK, NULL), EFAULT);
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_SET_CLOCK, NULL), EFAULT);
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_SET_CLOCK, BAD_POINTER), EFAULT);
+}
+
+/* The clock's advance by the time of day since it was read. */
+static void vm_clock_with_realtime(void)
+{
+	struct vm *vm = vm_bare();
+	struct kvirt_clock_data c, d;
+
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
+	if (!(c.flags & KVIRT_CLOCK_REALTIME)) {
+		EXPECT_EQ(c.realtime, 0);
+		return;
+	}
+	d = c;
+	d.flags = KVIRT_CLOCK_REALTIME;
+	d.clock = 1ull << 50;
+	d.realtime -= 1000ull * 1000000000;		/* read 1,000 s ago */
+	ASSERT_OK(ioctl(vm->fd, KVIRT_SET_CLOCK, &d));
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
+	EXPECT(c.clock >= (1ull << 50) + 1000ull * 1000000000);
+}
+
+static void kvmclock_ctrl(void)
+{
+	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+
+	vcpu_cpuid(vcpu);
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0), EINVAL);
+	EXPECT_EQ(vcpu_set_msr(vcpu, KVIRT_MSR_SYSTEM_TIME_NEW, GUEST_SCRATCH | KVIRT_MSR_ENABLED), 1);
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0));
+	EXPECT_EQ(vcpu_set_msr(vcpu, KVIRT_MSR_SYSTEM_TIME_NEW, 0), 1);
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0), EINVAL);
+}
+
+static void signal_mask(void)
+{
+	struct vcpu *vcpu = vcpu_bare(vm_bare(), 0);
+	struct {
+		struct kvirt_signal_mask head;
+		uint8_t set[16];
+	} m = { { 8 } };
+
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_SIGNAL_MASK, &m));
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_SIGNAL_MASK, NULL));
+	m.head.len = 4;
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_SET_SIGNAL_MASK, &m), EINVAL);
+	m.head.len = 16;
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_SET_SIGNAL_MASK, &m), EINVAL);
+	m.head.len = 0;
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_SET_SIGNAL_MASK, &m), EINVAL);
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_SET_SIGNAL_MASK, BAD_POINTER), EFAULT);
+}
+
+static const struct test tests[] = {
+	TEST(tsc_khz),
+	TEST(vm_clock),
+	TEST(vm_clock_with_realtime),
+	TEST(kvmclock_ctrl),
+	TEST(signal_mask),
+};
+
+int main(int argc, char **argv)
+{
+	return test_main(argc, argv, tests, COUNT(tests));
+}
