@@ -318,14 +318,15 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 		/* A physical broadcast cannot be arbitrated: all take it. */
 		if (m->logical || m->shorthand != IRQ_TO_DEST) {
 			vcpu = choose(vm, source, m);
-			return vcpu ? post(vcpu, m) : -1;
+			return vcpu ? post(vcpu, m) : nr ? 0 : -1;
 		}
 	}
 	vm_for_each_vcpu(vm, i, vcpu) {
 		if (addresses(m, source, vcpu))
 			taken = (taken < 0 ? 0 : taken) + post(vcpu, m);
 	}
-	return taken;
+	/* As KVM answers: what no one has as its address is no error, where there is one. */
+	return taken < 0 && nr && !is_broadcast(m) ? 0 : taken;
 }
 
 /* --- the owner --- */

@@ -59,7 +59,7 @@ void lapic_set_cr8(struct vcpu *vcpu, u64 cr8);
 
 /*
  * irq_deliver() - send @m from @source (NULL: a device) to whom it addresses. Gives how
- * many took it, 0 when those addressed refused it, -1 when nobody is addressed. Any
+ * many took it; -1 when there is no vCPU, or no APIC that is on for a broadcast. Any
  * context, interrupts on or off, inside a window; never waits.
  */
 int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m);
