@@ -108,7 +108,7 @@ static const char *check_code_and_stack(const struct x86_state *s)
 		return "CS form";
 	if (cs_type != 3 && !((cs_type & 9) == 9))
 		return "CS type";
-	if (cs_type == 3 && (cs_dpl || (s->cr0 & X86_CR0_PE && ss_dpl)))
+	if (cs_type == 3 && (cs_dpl || ss_dpl))
 		return "CS is data, not at CPL 0";
 	if (cs_type == 9 || cs_type == 11 ? cs_dpl != ss_dpl : cs_dpl > ss_dpl)
 		return "CS.DPL against SS.DPL";
@@ -143,7 +143,6 @@ static const char *check_data(const struct x86_state *s, unsigned int bits)
 			return "data segment form";
 		if (which[i] < X86_FS && seg->base >> 32)
 			return "data segment base";
-		/* A non-conforming segment is not above who uses it; unrestricted guests may. */
 	}
 	return NULL;
 }

@@ -35,9 +35,8 @@ typedef int64_t s64;
 #define GENMASK_ULL(h, l) ((~0ULL << (l)) & (~0ULL >> (63 - (h))))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define fallthrough __attribute__((__fallthrough__))
-#ifndef static_assert
+#undef static_assert	/* <assert.h> has it without the message being optional */
 #define static_assert(condition, ...) _Static_assert(condition, #condition)
-#endif
 #endif
 
 #endif
