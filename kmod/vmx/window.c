@@ -303,8 +303,12 @@ static void flush_l1d(void)
 		return;
 	}
 	/* Without the microcode: lines of our own, twice as many as the cache has. */
-	for (i = 0; i < L1D_FILL_SIZE; i += L1D_LINE)
-		asm volatile("movzbl %0, %%eax" : : "m" (l1d_fill[i]) : "eax");
+	for (i = 0; i < L1D_FILL_SIZE; i += 16 * L1D_LINE)
+		asm volatile(".set line, 0\n\t"
+			     ".rept 16\n\t"
+			     "movzbl line(%0), %%eax\n\t"
+			     ".set line, line + %c1\n\t"
+			     ".endr" : : "r" (l1d_fill + i), "i" (L1D_LINE) : "eax");
 	rmb();
 }
 
