@@ -119,7 +119,7 @@ static void get_common(struct vcpu *vcpu, struct kvirt_sregs2 *r)
 
 static bool has_pdptrs(const struct x86_state *s)
 {
-	return (s->cr0 & X86_CR0_PG_BIT) && (s->cr4 & X86_CR4_PAE_BIT) &&
+	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) &&
 	       !(s->efer & X86_EFER_LMA_BIT);
 }
 
@@ -140,7 +140,7 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	set_segment(&r->ldt, &wanted.seg[X86_LDTR]);
 	wanted.gdtr = (struct x86_table) { r->gdt.base, r->gdt.limit };
 	wanted.idtr = (struct x86_table) { r->idt.base, r->idt.limit };
-	wanted.cr0 = (r->cr0 & X86_CR0_DEFINED) | X86_CR0_ET_BIT;
+	wanted.cr0 = (r->cr0 & X86_CR0_DEFINED) | X86_CR0_ET;
 	wanted.cr2 = r->cr2;
 	wanted.cr3 = r->cr3;
 	wanted.cr4 = r->cr4;
@@ -159,7 +159,7 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 		   X86_GROUP_CR0 | X86_GROUP_CR2 | X86_GROUP_CR3 | X86_GROUP_EFER);
 	/* A reset by user space that knows no MP states starts a boot processor that halted. */
 	if (vcpu->id == vcpu->vm->boot_vcpu_id && s->rip == 0xfff0 &&
-	    wanted.seg[X86_CS].selector == 0xf000 && !(wanted.cr0 & X86_CR0_PE_BIT))
+	    wanted.seg[X86_CS].selector == 0xf000 && !(wanted.cr0 & X86_CR0_PE))
 		vcpu->mp_state = KVIRT_MP_STATE_RUNNABLE;
 	return 0;
 }
@@ -209,7 +209,7 @@ void abi_get_sregs2(struct vcpu *vcpu, struct kvirt_sregs2 *r)
 
 int abi_set_sregs2(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 {
-	bool pae = (r->cr0 & X86_CR0_PG_BIT) && (r->cr4 & X86_CR4_PAE_BIT) &&
+	bool pae = (r->cr0 & X86_CR0_PG) && (r->cr4 & X86_CR4_PAE) &&
 		   !(r->efer & X86_EFER_LMA_BIT);
 	bool valid = r->flags & KVIRT_SREGS2_FLAGS_PDPTRS_VALID;
 	int i, err;

@@ -70,6 +70,7 @@ static void complete_record(struct kvirt_exit *exit, const struct x86_insn *insn
 			       insn->op == X86_OP_LMSW ? CR_LMSW : CR_MOV;
 		exit->cr.gpr = insn->rm & 0xf;
 	} else if (exit->kind == EXIT_CR_READ && exit->cr.undecoded) {
+		exit->cr.how = insn->op == X86_OP_SMSW ? CR_SMSW : CR_MOV;
 		exit->cr.gpr = insn->rm & 0xf;
 	} else if (exit->kind == EXIT_DR && exit->dr.undecoded) {
 		exit->dr.gpr = insn->rm & 0xf;

@@ -104,12 +104,78 @@ enum verdict exit_invd(struct vcpu *vcpu)
 	return STEP;
 }
 
+/* The memory operand of SMSW and LMSW: its linear address, or the fault it raises. */
+static int msw_address(struct vcpu *vcpu, u32 access, u64 *linear)
+{
+	const struct x86_insn *insn = &vcpu->insn;
+	u8 vector;
+
+	vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RSP | X86_GROUP_CODE | X86_GROUP_CR0);
+	vector = x86_linear(&vcpu->state, insn->seg, x86_effective(insn, &vcpu->state), 2,
+			    access, linear);
+	return vector ? (int)raise(vcpu, vector) : 0;
+}
+
+/* The machine status word in memory: @value to it, or from it. 0, or a verdict. */
+static int msw_memory(struct vcpu *vcpu, u32 access, u16 *value)
+{
+	struct guest_fault fault;
+	u64 linear;
+	int err;
+
+	err = msw_address(vcpu, access, &linear);
+	if (err)
+		return err;
+	err = access ? linear_write(vcpu, linear, value, sizeof(*value), &fault) :
+		       linear_read(vcpu, linear, value, sizeof(*value), &fault);
+	if (err > 0) {
+		queue_guest_fault(vcpu, &fault);
+		return RETRY;
+	}
+	if (err)
+		return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
+	return 0;
+}
+
+static enum verdict store_msw(struct vcpu *vcpu)
+{
+	u64 old, cr0 = vcpu->state.cr0;
+	u16 msw = cr0;
+	int verdict;
+
+	if (vcpu->insn.dst == X86_MEM) {
+		verdict = msw_memory(vcpu, X86_ACCESS_WRITE, &msw);
+		return verdict ?: STEP;
+	}
+	old = gpr_read(vcpu, vcpu->exit.cr.gpr);
+	gpr_write(vcpu, vcpu->exit.cr.gpr,
+		  vcpu->insn.op_size == 2 ? (old & ~0xffffULL) | msw : cr0);
+	return STEP;
+}
+
 enum verdict exit_cr_read(struct vcpu *vcpu)
 {
+	const struct kvirt_exit *exit = &vcpu->exit;
+	struct x86_state *s = &vcpu->state;
+	u64 value;
+
+	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR4);
+	/* SMSW is for every privilege level (CR4.UMIP makes it fault before it exits). */
+	if (exit->cr.how == CR_SMSW)
+		return store_msw(vcpu);
 	if (cpl(vcpu))
 		return raise(vcpu, X86_GP);
-	gpr_write(vcpu, vcpu->exit.cr.gpr,
-		  vcpu->lapic ? lapic_get_cr8(vcpu) : vcpu->state.cr8);
+	switch (exit->cr.nr) {
+	case 0:
+		value = s->cr0;
+		break;
+	case 4:
+		value = s->cr4;
+		break;
+	default:
+		value = vcpu->lapic ? lapic_get_cr8(vcpu) : s->cr8;
+	}
+	gpr_write(vcpu, exit->cr.gpr, value);
 	return STEP;
 }
 
@@ -134,7 +200,7 @@ static int load_pdptrs(struct vcpu *vcpu)
 
 static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 {
-	return (cr0 & X86_CR0_PG_BIT) && (cr4 & X86_CR4_PAE_BIT) && !(efer & X86_EFER_LME_BIT);
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & X86_EFER_LME_BIT);
 }
 
 /* EFER.LMA follows CR0.PG where LME is set (SDM vol. 3, 9.8.5). */
@@ -143,7 +209,7 @@ static void set_long_mode(struct vcpu *vcpu, u64 cr0)
 	struct x86_state *s = &vcpu->state;
 	u64 efer = s->efer & ~X86_EFER_LMA_BIT;
 
-	if ((efer & X86_EFER_LME_BIT) && (cr0 & X86_CR0_PG_BIT))
+	if ((efer & X86_EFER_LME_BIT) && (cr0 & X86_CR0_PG))
 		efer |= X86_EFER_LMA_BIT;
 	if (efer == s->efer)
 		return;
@@ -151,25 +217,25 @@ static void set_long_mode(struct vcpu *vcpu, u64 cr0)
 	vcpu_dirty(vcpu, X86_GROUP_EFER);
 }
 
-#define PDPTR_CR0_BITS	(X86_CR0_PG_BIT | X86_CR0_CD_BIT | X86_CR0_NW_BIT)
-#define PDPTR_CR4_BITS	(X86_CR4_PSE_BIT | X86_CR4_PAE_BIT | X86_CR4_PGE_BIT | X86_CR4_SMEP_BIT)
+#define PDPTR_CR0_BITS	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
+#define PDPTR_CR4_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
 /* Bits whose change drops linear translations (SDM vol. 3, 4.10.4.1). */
-#define FLUSH_CR4_BITS	(X86_CR4_PSE_BIT | X86_CR4_PAE_BIT | X86_CR4_PGE_BIT | \
-			 X86_CR4_SMEP_BIT | X86_CR4_SMAP_BIT | X86_CR4_PCIDE_BIT | X86_CR4_LA57_BIT)
+#define FLUSH_CR4_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | \
+			 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PCIDE | X86_CR4_LA57)
 
 static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
-	u64 old = s->cr0, cr0 = (value & X86_CR0_DEFINED) | X86_CR0_ET_BIT;
+	u64 old = s->cr0, cr0 = (value & X86_CR0_DEFINED) | X86_CR0_ET;
 	int verdict;
 
 	if (!x86_cr0_valid(value))
 		return raise(vcpu, X86_GP);
-	if ((cr0 & X86_CR0_PG_BIT) && !(old & X86_CR0_PG_BIT) && (s->efer & X86_EFER_LME_BIT) &&
-	    (!(s->cr4 & X86_CR4_PAE_BIT) || (s->seg[X86_CS].attributes & X86_SEG_L)))
+	if ((cr0 & X86_CR0_PG) && !(old & X86_CR0_PG) && (s->efer & X86_EFER_LME_BIT) &&
+	    (!(s->cr4 & X86_CR4_PAE) || (s->seg[X86_CS].attributes & X86_SEG_L)))
 		return raise(vcpu, X86_GP);
-	if (!(cr0 & X86_CR0_PG_BIT) && (old & X86_CR0_PG_BIT) &&
-	    ((s->cr4 & X86_CR4_PCIDE_BIT) || long_code(vcpu)))
+	if (!(cr0 & X86_CR0_PG) && (old & X86_CR0_PG) &&
+	    ((s->cr4 & X86_CR4_PCIDE) || long_code(vcpu)))
 		return raise(vcpu, X86_GP);
 	if (pae_paging(cr0, s->cr4, s->efer) && ((cr0 ^ old) & PDPTR_CR0_BITS)) {
 		verdict = load_pdptrs(vcpu);
@@ -179,7 +245,7 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 	s->cr0 = cr0;
 	vcpu_dirty(vcpu, X86_GROUP_CR0);
 	set_long_mode(vcpu, cr0);
-	if ((cr0 ^ old) & (X86_CR0_PG_BIT | X86_CR0_PE_BIT | X86_CR0_WP_BIT))
+	if ((cr0 ^ old) & (X86_CR0_PG | X86_CR0_PE | X86_CR0_WP))
 		vcpu->flush |= FLUSH_GUEST;
 	return STEP;
 }
@@ -193,12 +259,12 @@ static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 	if (value & ~vcpu->guest.cr4_allowed)
 		return raise(vcpu, X86_GP);
 	if (x86_long_mode(s)) {
-		if (!(value & X86_CR4_PAE_BIT) || ((value ^ old) & X86_CR4_LA57_BIT))
+		if (!(value & X86_CR4_PAE) || ((value ^ old) & X86_CR4_LA57))
 			return raise(vcpu, X86_GP);
-		if ((value & X86_CR4_PCIDE_BIT) && !(old & X86_CR4_PCIDE_BIT) &&
+		if ((value & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) &&
 		    (s->cr3 & 0xfff))
 			return raise(vcpu, X86_GP);
-	} else if (value & X86_CR4_PCIDE_BIT) {
+	} else if (value & X86_CR4_PCIDE) {
 		return raise(vcpu, X86_GP);
 	}
 	if (pae_paging(s->cr0, value, s->efer) && ((value ^ old) & PDPTR_CR4_BITS)) {
@@ -218,7 +284,7 @@ static enum verdict set_cr3(struct vcpu *vcpu, u64 value)
 	bool keep = false;
 	int verdict;
 
-	if ((s->cr4 & X86_CR4_PCIDE_BIT) && long_code(vcpu)) {
+	if ((s->cr4 & X86_CR4_PCIDE) && long_code(vcpu)) {
 		keep = value >> 63;
 		value &= ~BIT_ULL(63);
 	}
@@ -256,11 +322,26 @@ static enum verdict set_cr8(struct vcpu *vcpu, u64 value)
 	return TO_USER;
 }
 
+static int load_msw(struct vcpu *vcpu, u64 *value)
+{
+	u16 msw;
+	int verdict;
+
+	if (vcpu->insn.src != X86_MEM && vcpu->insn.dst != X86_MEM) {
+		*value = gpr_read(vcpu, vcpu->exit.cr.gpr);
+		return 0;
+	}
+	verdict = msw_memory(vcpu, 0, &msw);
+	*value = msw;
+	return verdict;
+}
+
 enum verdict exit_cr_write(struct vcpu *vcpu)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
 	struct x86_state *s = &vcpu->state;
 	u64 value;
+	int verdict;
 
 	/* All of the combination is checked together. */
 	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_CODE);
@@ -268,10 +349,15 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 		return raise(vcpu, X86_GP);
 	switch (exit->cr.how) {
 	case CR_CLTS:
-		return set_cr0(vcpu, s->cr0 & ~X86_CR0_TS_BIT);
+		return set_cr0(vcpu, s->cr0 & ~X86_CR0_TS);
 	case CR_LMSW:
 		/* Sets PE but never clears it, and changes MP, EM and TS (SDM vol. 2, LMSW). */
-		value = exit->cr.undecoded ? gpr_read(vcpu, exit->cr.gpr) : exit->cr.msw;
+		value = exit->cr.msw;
+		if (exit->cr.undecoded) {
+			verdict = load_msw(vcpu, &value);
+			if (verdict)
+				return verdict;
+		}
 		return set_cr0(vcpu, (s->cr0 & ~0xeULL) | (value & 0xf));
 	default:
 		break;
@@ -303,7 +389,7 @@ enum verdict exit_dr(struct vcpu *vcpu)
 		return raise(vcpu, X86_GP);
 	if (nr == 4 || nr == 5) {
 		vcpu_pull(vcpu, X86_GROUP_CR4);
-		if (s->cr4 & X86_CR4_DE_BIT)
+		if (s->cr4 & X86_CR4_DE)
 			return raise(vcpu, X86_UD);
 		nr += 2;
 	}
@@ -339,7 +425,7 @@ enum verdict exit_xsetbv(struct vcpu *vcpu)
 	struct x86_state *s = &vcpu->state;
 	u64 value = (u32)s->gpr[X86_RAX] | s->gpr[X86_RDX] << 32;
 
-	if (!(vcpu->cr4_seen & X86_CR4_OSXSAVE_BIT))
+	if (!(vcpu->cr4_seen & X86_CR4_OSXSAVE))
 		return raise(vcpu, X86_UD);
 	if (cpl(vcpu) || (u32)s->gpr[X86_RCX] ||
 	    !x86_xcr0_valid(value, vcpu->guest.xcr0_allowed))

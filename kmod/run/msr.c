@@ -61,7 +61,7 @@ static int write_efer(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 	if (by == X86_MSR_BY_GUEST) {
 		/* LME cannot change under paging (SDM vol. 3, 9.8.5); LMA is the CPU's. */
 		vcpu_pull(vcpu, X86_GROUP_CR0);
-		if ((s->cr0 & X86_CR0_PG_BIT) && ((s->efer ^ value) & X86_EFER_LME_BIT))
+		if ((s->cr0 & X86_CR0_PG) && ((s->efer ^ value) & X86_EFER_LME_BIT))
 			return 1;
 		value = (value & ~X86_EFER_LMA_BIT) | (s->efer & X86_EFER_LMA_BIT);
 	}

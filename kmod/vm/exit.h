@@ -23,7 +23,7 @@ enum exit_kind {
 	EXIT_IO,
 	EXIT_RDMSR,
 	EXIT_WRMSR,
-	EXIT_CR_READ,		/* MOV from CR8, which always exits; others never do */
+	EXIT_CR_READ,		/* MOV from CR8; from CR0, CR4 and SMSW where hardware has no shadow */
 	EXIT_CR_WRITE,		/* MOV to CR0, CR3, CR4, CR8; CLTS and LMSW come as CR0 */
 	EXIT_DR,		/* MOV to or from a debug register */
 	EXIT_XSETBV,
@@ -88,7 +88,7 @@ struct kvirt_exit {
 		struct {
 			u8 nr;		/* 0, 3, 4, 8 */
 			u8 gpr;		/* enum x86_gpr: MOV's register */
-			enum { CR_MOV, CR_CLTS, CR_LMSW } how;
+			enum { CR_MOV, CR_CLTS, CR_LMSW, CR_SMSW } how;
 			u16 msw;	/* LMSW: the value */
 			bool undecoded;	/* AMD-V without decode assists: decode it */
 		} cr;
