@@ -55,7 +55,7 @@ void svm_asid_enter(struct svm_vcpu *hw)
 	v->tlb_control = TLB_NOTHING;
 	if (unlikely(hw->flush)) {
 		hw->flush = false;
-		v->tlb_control = svm.flush_by_asid ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
+		v->tlb_control = svm.flush_by_asid ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
 	}
 }
 

@@ -123,7 +123,7 @@ static void __init init_flush_vmcb(struct vmcb *v)
 	v->iopm_pa = svm.iopm_pa;
 	v->msrpm_pa = svm.msrpm_pa;
 	v->asid = svm.asid;
-	v->tlb_control = svm.flush_by_asid ? TLB_FLUSH_ASID : TLB_FLUSH_ALL;
+	v->tlb_control = svm.flush_by_asid ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
 	v->int_ctl = V_INTR_MASKING;
 	v->np_control = NP_ENABLE;
 	v->nested_cr3 = svm_pa(empty_root);

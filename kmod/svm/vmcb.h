@@ -59,8 +59,8 @@
 #define INTERCEPT_TLBSYNC	BIT(4)
 
 #define TLB_NOTHING		0
-#define TLB_FLUSH_ALL		1	/* every ASID of this CPU */
-#define TLB_FLUSH_ASID		3	/* with FlushByAsid: this ASID alone */
+#define TLB_CONTROL_ALL		1	/* every ASID of this CPU */
+#define TLB_CONTROL_ASID		3	/* with FlushByAsid: this ASID alone */
 
 #define V_IRQ			BIT(8)
 #define V_INTR_PRIO_HIGH	(0xfU << 16)
