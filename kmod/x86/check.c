@@ -101,7 +101,8 @@ static const char *check_virtual_8086(const struct x86_state *s)
 static const char *check_code_and_stack(const struct x86_state *s)
 {
 	const struct x86_segment *cs = &s->seg[X86_CS], *ss = &s->seg[X86_SS];
-	unsigned int cs_type = cs->attributes & X86_SEG_TYPE, ss_type = ss->attributes & X86_SEG_TYPE;
+	unsigned int cs_type = cs->attributes & X86_SEG_TYPE;
+	unsigned int ss_type = ss->attributes & X86_SEG_TYPE;
 	unsigned int cs_dpl = cs->attributes & X86_SEG_DPL, ss_dpl = ss->attributes & X86_SEG_DPL;
 
 	if (cs->unusable || !form_valid(cs, X86_SEG_S))

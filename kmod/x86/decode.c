@@ -28,7 +28,7 @@ static const char two_byte[257] =
 	"rrrrrrrrrrrrrrrr" "MMMMMMMMMMMMMMMM" "...MBM!!...MBMMM" "MMMMMMMMMMBMMMMM"
 	"MMBMBBBM........" "MMMMMMMMMMMMMMMM" "MMMMMMMMMMMMMMMM" "MMMMMMMMMMMMMMMM";
 
-enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A };
+enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_0F01 };
 
 #define REX_W	8
 #define REX_R	4
@@ -249,399 +249,253 @@ static bool decode_rest(struct decoder *d, char form)
 	return true;
 }
 
-/* The operand in ModRM.rm: a register or memory. */
-static u8 rm(const struct decoder *d)
+/* How a row's operand size comes about; numbers up to 16 are sizes themselves. */
+enum size {
+	ANY = 32,	/* by prefixes and mode */
+	PAIR,		/* of a pair of opcodes, the even one has bytes */
+	PORT,		/* the same, and never 64 bits */
+	STACK,		/* 64 bits in 64-bit mode, 16 with the prefix */
+	MODE,		/* 64 bits in 64-bit mode, 32 else */
+	DWORD,		/* 32 bits, 64 with REX.W */
+	FROM_1, FROM_2, FROM_4,	/* by prefixes and mode, from a source of this size */
+};
+
+/* The mandatory prefix of a row: none, 66, F2, F3; or one of these. */
+#define ANY_PREFIX	1
+#define NOT_REP		2	/* none or 66 */
+
+#define ANY_REG		0xff
+
+/*
+ * What opcodes mean, sorted by map and opcode; several rows of one opcode differ by
+ * ModRM.reg or prefix. X86_RM is a register or memory, as ModRM has it; X86_MEM only memory.
+ */
+struct meaning {
+	u16 first;		/* map << 8 | opcode */
+	u8 more;		/* opcodes that follow and mean the same */
+	u8 reg, prefix;
+	u8 op, dst, src, size;
+};
+
+#define IN_0F(opcode)	(MAP_0F << 8 | (opcode))
+#define IN_0F38(opcode)	(MAP_0F38 << 8 | (opcode))
+
+#define ROW(first, more, reg, prefix, op, dst, src, size) \
+	{ first, more, reg, prefix, X86_OP_##op, X86_##dst, X86_##src, size }
+#define ONE(first, more, op, dst, src, size) \
+	ROW(first, more, ANY_REG, ANY_PREFIX, op, dst, src, size)
+#define GROUP(first, more, reg, op, dst, src, size) \
+	ROW(first, more, reg, ANY_PREFIX, op, dst, src, size)
+#define TWO(first, more, op, dst, src, size) \
+	ROW(IN_0F(first), more, ANY_REG, ANY_PREFIX, op, dst, src, size)
+#define SSE(opcode, prefix, op, dst, src, size) \
+	ROW(IN_0F(opcode), 0, ANY_REG, prefix, op, dst, src, size)
+#define ALONE(modrm, more, op) \
+	ROW(MAP_0F01 << 8 | (modrm), more, ANY_REG, ANY_PREFIX, op, NONE, NONE, ANY)
+
+static const struct meaning meanings[] = {
+	ONE(0x50, 7, PUSH, NONE, REG, STACK),	ONE(0x58, 7, POP, REG, NONE, STACK),
+	ONE(0x63, 0, MOVSX, REG, RM, FROM_4),	ONE(0x68, 0, PUSH, NONE, IMM, STACK),
+	ONE(0x6a, 0, PUSH, NONE, IMM, STACK),	ONE(0x6c, 1, INS, NONE, NONE, PORT),
+	ONE(0x6e, 1, OUTS, NONE, NONE, PORT),	ONE(0x80, 3, ADD, RM, IMM, PAIR),
+	ONE(0x84, 1, TEST, RM, REG, PAIR),		ONE(0x86, 1, XCHG, RM, REG, PAIR),
+	ONE(0x88, 1, MOV, RM, REG, PAIR),		ONE(0x8a, 1, MOV, REG, RM, PAIR),
+	ONE(0x8f, 0, POP, RM, NONE, STACK),
+	ROW(0x90, 0, ANY_REG, 0xf3, PAUSE, NONE, NONE, ANY),
+	ONE(0xa0, 1, MOV, ACC, MEM, PAIR),		ONE(0xa2, 1, MOV, MEM, ACC, PAIR),
+	ONE(0xa4, 1, MOVS, NONE, NONE, PAIR),	ONE(0xa6, 1, CMPS, NONE, NONE, PAIR),
+	ONE(0xa8, 1, TEST, ACC, IMM, PAIR),		ONE(0xaa, 1, STOS, NONE, NONE, PAIR),
+	ONE(0xac, 1, LODS, NONE, NONE, PAIR),	ONE(0xae, 1, SCAS, NONE, NONE, PAIR),
+	GROUP(0xc6, 1, 0, MOV, RM, IMM, PAIR),	ONE(0xcc, 0, INT3, NONE, NONE, ANY),
+	ONE(0xcd, 0, INT, NONE, IMM, ANY),	ONE(0xce, 0, INTO, NONE, NONE, ANY),
+	ONE(0xcf, 0, IRET, NONE, NONE, ANY),	ONE(0xe4, 1, IN, ACC, IMM, PORT),
+	ONE(0xe6, 1, OUT, IMM, ACC, PORT),		ONE(0xec, 1, IN, ACC, REG, PORT),
+	ONE(0xee, 1, OUT, REG, ACC, PORT),		ONE(0xf1, 0, INT1, NONE, NONE, ANY),
+	ONE(0xf4, 0, HLT, NONE, NONE, ANY),	GROUP(0xf6, 1, 0, TEST, RM, IMM, PAIR),
+	GROUP(0xf6, 1, 1, TEST, RM, IMM, PAIR),	GROUP(0xf6, 1, 2, NOT, RM, NONE, PAIR),
+	GROUP(0xf6, 1, 3, NEG, RM, NONE, PAIR),	GROUP(0xfe, 1, 0, INC, RM, NONE, PAIR),
+	GROUP(0xfe, 1, 1, DEC, RM, NONE, PAIR),	GROUP(0xff, 0, 6, PUSH, NONE, RM, STACK),
+
+	ROW(IN_0F(0x01), 0, 4, ANY_PREFIX, SMSW, RM, NONE, ANY),
+	ROW(IN_0F(0x01), 0, 6, ANY_PREFIX, LMSW, NONE, RM, 2),
+	ROW(IN_0F(0x01), 0, 7, ANY_PREFIX, INVLPG, NONE, MEM, ANY),
+	TWO(0x06, 0, CLTS, NONE, NONE, ANY),	TWO(0x08, 0, INVD, NONE, NONE, ANY),
+	TWO(0x09, 0, WBINVD, NONE, NONE, ANY),	SSE(0x10, NOT_REP, VECTOR, REG, RM, 16),
+	SSE(0x10, 0xf3, VECTOR, REG, RM, 4),		SSE(0x10, 0xf2, VECTOR, REG, RM, 8),
+	SSE(0x11, NOT_REP, VECTOR, RM, REG, 16),	SSE(0x11, 0xf3, VECTOR, RM, REG, 4),
+	SSE(0x11, 0xf2, VECTOR, RM, REG, 8),		TWO(0x20, 0, MOV_FROM_CR, RM, NONE, MODE),
+	TWO(0x21, 0, MOV_FROM_DR, RM, NONE, MODE),	TWO(0x22, 0, MOV_TO_CR, NONE, RM, MODE),
+	TWO(0x23, 0, MOV_TO_DR, NONE, RM, MODE),	SSE(0x28, NOT_REP, VECTOR, REG, RM, 16),
+	SSE(0x29, NOT_REP, VECTOR, RM, REG, 16),	SSE(0x2b, NOT_REP, VECTOR, MEM, REG, 16),
+	TWO(0x30, 0, WRMSR, NONE, NONE, ANY),	TWO(0x31, 0, RDTSC, NONE, NONE, ANY),
+	TWO(0x32, 0, RDMSR, NONE, NONE, ANY),	TWO(0x33, 0, RDPMC, NONE, NONE, ANY),
+	SSE(0x6e, 0x66, VECTOR, REG, RM, DWORD),	SSE(0x6f, 0x66, VECTOR, REG, RM, 16),
+	SSE(0x6f, 0xf3, VECTOR, REG, RM, 16),		SSE(0x78, 0, VMX, NONE, NONE, ANY),
+	SSE(0x79, 0, VMX, NONE, NONE, ANY),	SSE(0x7e, 0x66, VECTOR, RM, REG, DWORD),
+	SSE(0x7e, 0xf3, VECTOR, REG, RM, 8),		SSE(0x7f, 0x66, VECTOR, RM, REG, 16),
+	SSE(0x7f, 0xf3, VECTOR, RM, REG, 16),		TWO(0xa2, 0, CPUID, NONE, NONE, ANY),
+	TWO(0xa3, 0, BT, RM, REG, ANY),		TWO(0xab, 0, BTS, RM, REG, ANY),
+	TWO(0xb0, 1, CMPXCHG, RM, REG, PAIR),	TWO(0xb3, 0, BTR, RM, REG, ANY),
+	TWO(0xb6, 0, MOVZX, REG, RM, FROM_1),	TWO(0xb7, 0, MOVZX, REG, RM, FROM_2),
+	ROW(IN_0F(0xba), 0, 4, ANY_PREFIX, BT, RM, IMM, ANY),
+	ROW(IN_0F(0xba), 0, 5, ANY_PREFIX, BTS, RM, IMM, ANY),
+	ROW(IN_0F(0xba), 0, 6, ANY_PREFIX, BTR, RM, IMM, ANY),
+	ROW(IN_0F(0xba), 0, 7, ANY_PREFIX, BTC, RM, IMM, ANY),
+	TWO(0xbb, 0, BTC, RM, REG, ANY),	TWO(0xbe, 0, MOVSX, REG, RM, FROM_1),
+	TWO(0xbf, 0, MOVSX, REG, RM, FROM_2),	TWO(0xc0, 1, XADD, RM, REG, PAIR),
+	SSE(0xc3, 0, MOV, MEM, REG, ANY),		/* MOVNTI */
+	ROW(IN_0F(0xc7), 0, 6, ANY_PREFIX, VMX, NONE, MEM, ANY),
+	ROW(IN_0F(0xc7), 0, 7, ANY_PREFIX, VMX, NONE, MEM, ANY),
+	SSE(0xd6, 0x66, VECTOR, RM, REG, 8),		SSE(0xe7, 0x66, VECTOR, MEM, REG, 16),
+	SSE(0xf0, 0xf2, VECTOR, REG, MEM, 16),
+
+	ROW(IN_0F38(0x2a), 0, ANY_REG, 0x66, VECTOR, REG, MEM, 16),
+	ROW(IN_0F38(0x80), 1, ANY_REG, 0x66, VMX, NONE, MEM, ANY),
+	ROW(IN_0F38(0xf0), 0, ANY_REG, NOT_REP, MOVBE, REG, MEM, ANY),
+	ROW(IN_0F38(0xf1), 0, ANY_REG, NOT_REP, MOVBE, MEM, REG, ANY),
+
+	ALONE(0xc1, 0, VMCALL), ALONE(0xc2, 2, VMX), ALONE(0xc8, 0, MONITOR),
+	ALONE(0xc9, 0, MWAIT), ALONE(0xd1, 0, XSETBV), ALONE(0xd8, 0, SVM),
+	ALONE(0xd9, 0, VMMCALL), ALONE(0xda, 5, SVM), ALONE(0xf9, 0, RDTSCP),
+	ALONE(0xfa, 0, MONITOR), ALONE(0xfb, 0, MWAIT),
+};
+
+static bool matches(const struct decoder *d, const struct meaning *row)
 {
-	return mod(d) == 3 ? X86_RM : X86_MEM;
+	u8 prefix = d->insn->rep ? d->insn->rep : d->data_prefix ? 0x66 : 0;
+
+	if (row->reg != ANY_REG && row->reg != reg_field(d))
+		return false;
+	if (d->has_modrm && mod(d) == 3 && (row->dst == X86_MEM || row->src == X86_MEM))
+		return false;
+	if (row->prefix == NOT_REP)
+		return !d->insn->rep;
+	return row->prefix == ANY_PREFIX || row->prefix == prefix;
 }
 
-static void set(struct decoder *d, enum x86_op op, u8 dst, u8 src)
+static const struct meaning *find_meaning(const struct decoder *d)
 {
-	d->insn->op = op;
-	d->insn->dst = dst;
-	d->insn->src = src;
-}
+	unsigned int low = 0, high = ARRAY_SIZE(meanings), middle;
+	u16 key = d->map << 8 | d->opcode;
 
-/* Of an opcode pair, the even one has byte operands. */
-static void byte_or_word(struct decoder *d)
-{
-	if (!(d->opcode & 1))
-		d->insn->op_size = 1;
-}
-
-/* A near stack operand is 64 bits wide in 64-bit mode, 16 with the prefix. */
-static void stack_size(struct decoder *d)
-{
-	if (d->insn->mode == X86_MODE_64)
-		d->insn->op_size = d->data_prefix && !(d->rex & REX_W) ? 2 : 8;
-}
-
-/* Port instructions have no 64-bit form. */
-static void port_size(struct decoder *d)
-{
-	byte_or_word(d);
-	if (d->insn->op_size == 8)
-		d->insn->op_size = 4;
-}
-
-static void string(struct decoder *d, enum x86_op op)
-{
-	d->insn->op = op;
-	if (d->insn->seg == X86_NO_REG)
-		d->insn->seg = X86_DS;
-}
-
-/* Opcodes 0x80 to 0xff with a ModRM: groups and plain moves. */
-static void meaning_modrm(struct decoder *d)
-{
-	unsigned int reg = reg_field(d);
-
-	switch (d->opcode) {
-	case 0x80: case 0x81: case 0x82: case 0x83:
-		byte_or_word(d);
-		set(d, X86_OP_ADD + reg, rm(d), X86_IMM);
-		break;
-	case 0x84: case 0x85:
-		byte_or_word(d);
-		set(d, X86_OP_TEST, rm(d), X86_REG);
-		break;
-	case 0x86: case 0x87:
-		byte_or_word(d);
-		set(d, X86_OP_XCHG, rm(d), X86_REG);
-		break;
-	case 0x88: case 0x89:
-		byte_or_word(d);
-		set(d, X86_OP_MOV, rm(d), X86_REG);
-		break;
-	case 0x8a: case 0x8b:
-		byte_or_word(d);
-		set(d, X86_OP_MOV, X86_REG, rm(d));
-		break;
-	case 0x8f:
-		stack_size(d);
-		set(d, X86_OP_POP, rm(d), X86_NONE);
-		break;
-	case 0xc6: case 0xc7:
-		byte_or_word(d);
-		if (reg == 0)
-			set(d, X86_OP_MOV, rm(d), X86_IMM);
-		break;
-	case 0xf6: case 0xf7:
-		byte_or_word(d);
-		if (reg < 2)
-			set(d, X86_OP_TEST, rm(d), X86_IMM);
-		else if (reg < 4)
-			set(d, reg == 2 ? X86_OP_NOT : X86_OP_NEG, rm(d), X86_NONE);
-		break;
-	case 0xfe: case 0xff:
-		byte_or_word(d);
-		if (reg < 2) {
-			set(d, reg ? X86_OP_DEC : X86_OP_INC, rm(d), X86_NONE);
-		} else if (reg == 6 && d->opcode == 0xff) {
-			stack_size(d);
-			set(d, X86_OP_PUSH, X86_NONE, rm(d));
-		}
-		break;
+	/* Behind the last row that begins at or before the opcode: what can match ends there. */
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (meanings[middle].first <= key)
+			low = middle + 1;
+		else
+			high = middle;
 	}
+	while (low-- && meanings[low].first + meanings[low].more >= key)
+		if (matches(d, &meanings[low]))
+			return &meanings[low];
+	return NULL;
 }
 
-static void meaning_one_byte(struct decoder *d)
+static u8 size_of(const struct decoder *d, u8 size)
 {
-	static const u8 operands[6][2] = {
-		{ X86_RM, X86_REG }, { X86_RM, X86_REG }, { X86_REG, X86_RM },
-		{ X86_REG, X86_RM }, { X86_ACC, X86_IMM }, { X86_ACC, X86_IMM },
+	const struct x86_insn *insn = d->insn;
+	bool bits64 = insn->mode == X86_MODE_64;
+
+	switch (size) {
+	case PAIR:
+		return d->opcode & 1 ? insn->op_size : 1;
+	case PORT:
+		if (!(d->opcode & 1))
+			return 1;
+		return insn->op_size == 8 ? 4 : insn->op_size;
+	case STACK:
+		if (!bits64)
+			return insn->op_size;
+		return d->data_prefix && !(d->rex & REX_W) ? 2 : 8;
+	case MODE:
+		return bits64 ? 8 : 4;
+	case DWORD:
+		return d->rex & REX_W ? 8 : 4;
+	}
+	return size <= 16 ? size : insn->op_size;
+}
+
+/* The eight operations at 00 to 3F have the same six forms. */
+static const struct meaning *arithmetic(const struct decoder *d)
+{
+	static const struct meaning forms[6] = {
+		ONE(0, 0, ADD, RM, REG, PAIR), ONE(1, 0, ADD, RM, REG, PAIR),
+		ONE(2, 0, ADD, REG, RM, PAIR), ONE(3, 0, ADD, REG, RM, PAIR),
+		ONE(4, 0, ADD, ACC, IMM, PAIR), ONE(5, 0, ADD, ACC, IMM, PAIR),
 	};
-	struct x86_insn *insn = d->insn;
-	u8 op = d->opcode, low = op & 7;
 
-	if (op < 0x40) {
-		if (low >= 6)
-			return;
-		byte_or_word(d);
-		set(d, X86_OP_ADD + (op >> 3), operands[low][0], operands[low][1]);
-		if (insn->dst == X86_RM)
-			insn->dst = rm(d);
-		else if (insn->src == X86_RM)
-			insn->src = rm(d);
-		return;
-	}
-	if (op >= 0x50 && op < 0x60) {
-		stack_size(d);
-		insn->reg = low | (d->rex & REX_B ? 8 : 0);
-		if (op < 0x58)
-			set(d, X86_OP_PUSH, X86_NONE, X86_REG);
-		else
-			set(d, X86_OP_POP, X86_REG, X86_NONE);
-		return;
-	}
-	switch (op) {
-	case 0x63:
-		if (insn->mode != X86_MODE_64)
-			break;		/* ARPL */
-		set(d, X86_OP_MOVSX, X86_REG, rm(d));
-		insn->src_size = insn->op_size == 2 ? 2 : 4;
-		break;
-	case 0x68: case 0x6a:
-		stack_size(d);
-		set(d, X86_OP_PUSH, X86_NONE, X86_IMM);
-		break;
-	case 0x6c: case 0x6d:
-		port_size(d);
-		string(d, X86_OP_INS);
-		break;
-	case 0x6e: case 0x6f:
-		port_size(d);
-		string(d, X86_OP_OUTS);
-		break;
-	case 0x90:
-		if (insn->rep == 0xf3 && !(d->rex & REX_B))
-			insn->op = X86_OP_PAUSE;
-		break;
-	case 0xa0: case 0xa1:
-		byte_or_word(d);
-		set(d, X86_OP_MOV, X86_ACC, X86_MEM);
-		break;
-	case 0xa2: case 0xa3:
-		byte_or_word(d);
-		set(d, X86_OP_MOV, X86_MEM, X86_ACC);
-		break;
-	case 0xa8: case 0xa9:
-		byte_or_word(d);
-		set(d, X86_OP_TEST, X86_ACC, X86_IMM);
-		break;
-	case 0xa4: case 0xa5: case 0xa6: case 0xa7:
-		byte_or_word(d);
-		string(d, op < 0xa6 ? X86_OP_MOVS : X86_OP_CMPS);
-		break;
-	case 0xaa: case 0xab: case 0xac: case 0xad: case 0xae: case 0xaf:
-		byte_or_word(d);
-		string(d, op < 0xac ? X86_OP_STOS : op < 0xae ? X86_OP_LODS : X86_OP_SCAS);
-		break;
-	case 0xcc: case 0xcd: case 0xce: case 0xcf:
-		insn->op = X86_OP_INT3;
-		if (op == 0xcd)
-			insn->op = X86_OP_INT;
-		else if (op > 0xcd)
-			insn->op = op == 0xce ? X86_OP_INTO : X86_OP_IRET;
-		insn->imm = (u8)insn->imm;
-		break;
-	case 0xe4: case 0xe5: case 0xe6: case 0xe7:
-	case 0xec: case 0xed: case 0xee: case 0xef:
-		port_size(d);
-		insn->imm = (u8)insn->imm;
-		insn->reg = X86_RDX;
-		low = op < 0xe8 ? X86_IMM : X86_REG;	/* the port */
-		if (op & 2)
-			set(d, X86_OP_OUT, low, X86_ACC);
-		else
-			set(d, X86_OP_IN, X86_ACC, low);
-		break;
-	case 0xf1:
-		insn->op = X86_OP_INT1;
-		break;
-	case 0xf4:
-		insn->op = X86_OP_HLT;
-		break;
-	default:
-		if (d->has_modrm)
-			meaning_modrm(d);
-	}
+	return (d->opcode & 7) < 6 ? &forms[d->opcode & 7] : NULL;
 }
 
-/* 0F 01: a group by reg with memory, single instructions by the whole byte without. */
-static void meaning_0f01(struct decoder *d)
+/* What no table of opcodes says. */
+static void adjust(struct decoder *d)
 {
 	struct x86_insn *insn = d->insn;
-	unsigned int reg = reg_field(d);
 
-	if (reg == 4) {
-		set(d, X86_OP_SMSW, rm(d), X86_NONE);
+	switch (insn->op) {
+	case X86_OP_PUSH: case X86_OP_POP:
+		if (!d->has_modrm)
+			insn->reg = (d->opcode & 7) | (d->rex & REX_B ? 8 : 0);
+		break;
+	case X86_OP_PAUSE:
+		if (d->rex & REX_B)	/* XCHG with R8 */
+			insn->op = X86_OP_OTHER;
+		break;
+	case X86_OP_MOVS: case X86_OP_CMPS: case X86_OP_STOS: case X86_OP_LODS:
+	case X86_OP_SCAS: case X86_OP_INS: case X86_OP_OUTS:
+		if (insn->seg == X86_NO_REG)
+			insn->seg = X86_DS;
+		break;
+	case X86_OP_IN: case X86_OP_OUT:
+		insn->reg = X86_RDX;
+		fallthrough;
+	case X86_OP_INT:
+		insn->imm = (u8)insn->imm;
+		break;
+	case X86_OP_SMSW:
 		if (mod(d) != 3)
 			insn->op_size = 2;
-		return;
-	}
-	if (reg == 6) {
-		insn->op_size = 2;
-		set(d, X86_OP_LMSW, X86_NONE, rm(d));
-		return;
-	}
-	if (mod(d) != 3) {
-		if (reg == 7)
-			set(d, X86_OP_INVLPG, X86_NONE, X86_MEM);
-		return;
-	}
-	switch (d->modrm) {
-	case 0xc1:
-		insn->op = X86_OP_VMCALL;
 		break;
-	case 0xc2: case 0xc3: case 0xc4:
-		insn->op = X86_OP_VMX;
-		break;
-	case 0xc8: case 0xfa:
-		insn->op = X86_OP_MONITOR;
-		break;
-	case 0xc9: case 0xfb:
-		insn->op = X86_OP_MWAIT;
-		break;
-	case 0xd1:
-		insn->op = X86_OP_XSETBV;
-		break;
-	case 0xd9:
-		insn->op = X86_OP_VMMCALL;
-		break;
-	case 0xd8: case 0xda: case 0xdb: case 0xdc: case 0xdd: case 0xde: case 0xdf:
-		insn->op = X86_OP_SVM;
-		break;
-	case 0xf9:
-		insn->op = X86_OP_RDTSCP;
+	case X86_OP_MOV_TO_CR: case X86_OP_MOV_FROM_CR:
+		if (insn->lock && insn->reg == 0)	/* AMD's way to CR8 */
+			insn->reg = 8;
 		break;
 	}
 }
 
-static void vector(struct decoder *d, u8 size, bool store)
-{
-	d->insn->op_size = size;
-	if (store)
-		set(d, X86_OP_VECTOR, rm(d), X86_REG);
-	else
-		set(d, X86_OP_VECTOR, X86_REG, rm(d));
-}
-
-/* SSE moves of a whole register, or of its low part with the rest zeroed by a load. */
-static void meaning_vector(struct decoder *d)
-{
-	u8 p = d->insn->rep ? d->insn->rep : d->data_prefix ? 0x66 : 0;
-	bool store = d->opcode & 1;
-
-	switch (d->opcode) {
-	case 0x10: case 0x11:
-		vector(d, p == 0xf3 ? 4 : p == 0xf2 ? 8 : 16, store);
-		break;
-	case 0x28: case 0x29: case 0x2b:
-		if (p == 0 || p == 0x66)
-			vector(d, 16, store);
-		break;
-	case 0x6f: case 0x7f:
-		if (p == 0x66 || p == 0xf3)
-			vector(d, 16, d->opcode == 0x7f);
-		break;
-	case 0x6e:
-		if (p == 0x66)
-			vector(d, d->rex & REX_W ? 8 : 4, false);
-		break;
-	case 0x7e:
-		if (p == 0x66)
-			vector(d, d->rex & REX_W ? 8 : 4, true);
-		else if (p == 0xf3)
-			vector(d, 8, false);
-		break;
-	case 0xd6:
-		if (p == 0x66)
-			vector(d, 8, true);
-		break;
-	case 0xe7:
-		if (p == 0x66)
-			vector(d, 16, true);
-		break;
-	case 0xf0:
-		if (p == 0xf2)
-			vector(d, 16, false);
-		break;
-	}
-}
-
-/* Control and debug registers: mod is ignored, the size is the mode's. */
-static void meaning_control(struct decoder *d)
+static void set_meaning(struct decoder *d)
 {
 	struct x86_insn *insn = d->insn;
-	bool debug = d->opcode & 1, to = d->opcode & 2;
+	const struct meaning *row;
+	u8 rm = mod(d) == 3 ? X86_RM : X86_MEM;
 
-	insn->op_size = insn->mode == X86_MODE_64 ? 8 : 4;
-	if (!debug && insn->lock && insn->reg == 0)
-		insn->reg = 8;		/* AMD's way to CR8 outside 64-bit mode */
-	if (to)
-		set(d, debug ? X86_OP_MOV_TO_DR : X86_OP_MOV_TO_CR, X86_NONE, X86_RM);
-	else
-		set(d, debug ? X86_OP_MOV_FROM_DR : X86_OP_MOV_FROM_CR, X86_RM, X86_NONE);
-}
-
-static void meaning_0f(struct decoder *d)
-{
-	struct x86_insn *insn = d->insn;
-	u8 op = d->opcode;
-
-	switch (op) {
-	case 0x01:
-		meaning_0f01(d);
-		break;
-	case 0x06:
-		insn->op = X86_OP_CLTS;
-		break;
-	case 0x08: case 0x09:
-		insn->op = op & 1 ? X86_OP_WBINVD : X86_OP_INVD;
-		break;
-	case 0x20: case 0x21: case 0x22: case 0x23:
-		meaning_control(d);
-		break;
-	case 0x30:
-		insn->op = X86_OP_WRMSR;
-		break;
-	case 0x31:
-		insn->op = X86_OP_RDTSC;
-		break;
-	case 0x32: case 0x33:
-		insn->op = op & 1 ? X86_OP_RDPMC : X86_OP_RDMSR;
-		break;
-	case 0x78: case 0x79:
-		if (!insn->rep && !d->data_prefix)
-			insn->op = X86_OP_VMX;
-		break;
-	case 0xa2:
-		insn->op = X86_OP_CPUID;
-		break;
-	case 0xa3: case 0xab: case 0xb3: case 0xbb:
-		set(d, X86_OP_BT + ((op >> 3) & 3), rm(d), X86_REG);
-		break;
-	case 0xba:
-		if (reg_field(d) >= 4)
-			set(d, X86_OP_BT + (reg_field(d) & 3), rm(d), X86_IMM);
-		break;
-	case 0xb0: case 0xb1: case 0xc0: case 0xc1:
-		byte_or_word(d);
-		set(d, op < 0xc0 ? X86_OP_CMPXCHG : X86_OP_XADD, rm(d), X86_REG);
-		break;
-	case 0xb6: case 0xb7: case 0xbe: case 0xbf:
-		set(d, op < 0xb8 ? X86_OP_MOVZX : X86_OP_MOVSX, X86_REG, rm(d));
-		insn->src_size = op & 1 ? 2 : 1;
-		break;
-	case 0xc3:
-		if (!insn->rep && !d->data_prefix)	/* MOVNTI */
-			set(d, X86_OP_MOV, rm(d), X86_REG);
-		break;
-	case 0xc7:
-		if (mod(d) != 3 && reg_field(d) >= 6)
-			insn->op = X86_OP_VMX;
-		break;
-	default:
-		if (d->has_modrm)
-			meaning_vector(d);
+	if (d->map == MAP_1 && d->opcode < 0x40) {
+		row = arithmetic(d);
+	} else {
+		if (d->map == MAP_0F && d->opcode == 1 && mod(d) == 3 &&
+		    (d->modrm & 0x28) != 0x20) {	/* neither SMSW nor LMSW */
+			d->map = MAP_0F01;
+			d->opcode = d->modrm;
+		}
+		row = find_meaning(d);
 	}
-}
+	if (!row || (row->size == FROM_4 && insn->mode != X86_MODE_64))	/* ARPL */
+		return;
 
-static void meaning_0f38(struct decoder *d)
-{
-	u8 op = d->opcode;
-
-	if ((op == 0xf0 || op == 0xf1) && d->insn->rep != 0xf2) {
-		if (op == 0xf0)
-			set(d, X86_OP_MOVBE, X86_REG, rm(d));
-		else
-			set(d, X86_OP_MOVBE, rm(d), X86_REG);
-	} else if (op == 0x2a && d->data_prefix && !d->insn->rep) {
-		vector(d, 16, false);
-	} else if ((op == 0x80 || op == 0x81) && d->data_prefix) {
-		d->insn->op = X86_OP_VMX;
-	}
+	insn->op = row->op;
+	if (d->map == MAP_1 && d->opcode < 0x40)
+		insn->op += d->opcode >> 3;
+	else if (d->map == MAP_1 && (d->opcode & 0xfc) == 0x80)
+		insn->op += reg_field(d);
+	insn->dst = row->dst == X86_RM ? rm : row->dst;
+	insn->src = row->src == X86_RM ? rm : row->src;
+	insn->op_size = size_of(d, row->size);
+	if (row->size >= FROM_1)
+		insn->src_size = 1 << (row->size - FROM_1);
+	if (insn->src_size > insn->op_size)	/* MOVSXD to 16 bits */
+		insn->src_size = insn->op_size;
+	adjust(d);
 }
 
 /* Without REX, byte registers 4 to 7 are AH, CH, DH, BH. */
@@ -709,12 +563,7 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 		return X86_DECODE_UNKNOWN;
 
 	insn->len = d.at;
-	if (d.map == MAP_1)
-		meaning_one_byte(&d);
-	else if (d.map == MAP_0F)
-		meaning_0f(&d);
-	else if (d.map == MAP_0F38)
-		meaning_0f38(&d);
+	set_meaning(&d);
 	if (!insn->src_size)
 		insn->src_size = insn->op_size;
 	if (insn->dst == X86_REG || insn->src == X86_REG)

@@ -392,15 +392,14 @@ enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *
 	m->rsp = s->gpr[X86_RSP];
 	m->acc = s->gpr[X86_RAX] & mask_of(insn->op_size > 8 ? 8 : insn->op_size);
 
-	if (insn->op == X86_OP_VECTOR) {
+	if (insn->op == X86_OP_VECTOR)
 		m->vector = insn->dst == X86_MEM ? X86_VECTOR_STORE : X86_VECTOR_LOAD;
-	} else if (insn->src == X86_REG || insn->dst == X86_REG) {
+	else if (insn->src == X86_REG || insn->dst == X86_REG)
 		m->operand = gpr_read(s, insn->reg, insn->op_size);
-	} else if (insn->src == X86_IMM) {
+	else if (insn->src == X86_IMM)
 		m->operand = insn->imm & mask_of(insn->op_size);
-	} else if (insn->src == X86_ACC) {
+	else if (insn->src == X86_ACC)
 		m->operand = m->acc;
-	}
 
 	if (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP)
 		m->fault = plan_stack(m, s);

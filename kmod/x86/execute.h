@@ -43,7 +43,7 @@ struct x86_mmio_access {
 
 struct x86_mmio {
 	struct x86_insn insn;
-	u8 data[16] __attribute__((aligned(8)));	/* little-endian, as in memory */
+	u8 data[16] __aligned(8);	/* little-endian, as in memory */
 	struct x86_mmio_access access[3];		/* in order */
 	u64 mem;		/* value read from memory */
 	u64 mem2;		/* CMPS: the second one */

@@ -36,12 +36,12 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 	{ .index = (i), .kind = X86_MSR_EMULATED, ##__VA_ARGS__ }
 #define LISTED	.flags = X86_MSR_LISTED
 
-#define MTRR_PAIR(n) \
-	STORED(0x200 + 2 * (n), SLOT_MTRR_VARIABLE + 2 * (n), \
-	       .flags = X86_MSR_MTRR_TYPE | X86_MSR_PHYSICAL, \
-	       .reserved = ~(GENMASK_ULL(51, 12) | 0xff)), \
-	STORED(0x201 + 2 * (n), SLOT_MTRR_VARIABLE + 2 * (n) + 1, \
-	       .flags = X86_MSR_PHYSICAL, .reserved = ~(GENMASK_ULL(51, 11)))
+#define MTRR_BASE(i, n) \
+	STORED(i, SLOT_MTRR_VARIABLE + (n), .flags = X86_MSR_MTRR_TYPE | X86_MSR_PHYSICAL, \
+	       .reserved = ~(GENMASK_ULL(51, 12) | 0xff))
+#define MTRR_MASK(i, n) \
+	STORED(i, SLOT_MTRR_VARIABLE + (n), .flags = X86_MSR_PHYSICAL, \
+	       .reserved = ~GENMASK_ULL(51, 11))
 #define MTRR_FIXED(i, n) \
 	STORED(i, SLOT_MTRR_FIXED + (n), .flags = X86_MSR_MTRR_FIXED)
 
@@ -94,8 +94,14 @@ static const struct x86_msr table[] = {
 	DROP(X86_MSR_DEBUGCTL, 0, .reserved = ~0x3fULL),		/* LBR, BTF: not there */
 	CONST(0x1db, 0), CONST(0x1dc, 0), CONST(0x1dd, 0), CONST(0x1de, 0), /* last branch */
 	STORED(0x1fc, SLOT_POWER_CTL, LISTED),
-	MTRR_PAIR(0), MTRR_PAIR(1), MTRR_PAIR(2), MTRR_PAIR(3),
-	MTRR_PAIR(4), MTRR_PAIR(5), MTRR_PAIR(6), MTRR_PAIR(7),
+	MTRR_BASE(0x200, 0), MTRR_MASK(0x201, 1),
+	MTRR_BASE(0x202, 2), MTRR_MASK(0x203, 3),
+	MTRR_BASE(0x204, 4), MTRR_MASK(0x205, 5),
+	MTRR_BASE(0x206, 6), MTRR_MASK(0x207, 7),
+	MTRR_BASE(0x208, 8), MTRR_MASK(0x209, 9),
+	MTRR_BASE(0x20a, 10), MTRR_MASK(0x20b, 11),
+	MTRR_BASE(0x20c, 12), MTRR_MASK(0x20d, 13),
+	MTRR_BASE(0x20e, 14), MTRR_MASK(0x20f, 15),
 	MTRR_FIXED(0x250, 0), MTRR_FIXED(0x258, 1), MTRR_FIXED(0x259, 2),
 	MTRR_FIXED(0x268, 3), MTRR_FIXED(0x269, 4), MTRR_FIXED(0x26a, 5),
 	MTRR_FIXED(0x26b, 6), MTRR_FIXED(0x26c, 7), MTRR_FIXED(0x26d, 8),

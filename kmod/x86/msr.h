@@ -67,7 +67,7 @@ struct x86_msr {
 	u16 where;		/* STATE: byte offset in struct x86_state; STORED: slot */
 	u16 flags;		/* X86_MSR_* */
 	u32 group;		/* STATE: enum x86_group to pull before, to mark dirty after */
-	u64 needs;		/* any of these X86_HAS_* (0: always there) for the guest to see it */
+	u64 needs;		/* a guest sees it with any of these X86_HAS_*; 0: always */
 	u64 reserved;		/* these bits must be as in reset */
 	u64 readonly;		/* a guest that changes one of these gets #GP */
 	u64 ignored;		/* a guest's write does not change these */
@@ -91,7 +91,7 @@ enum x86_msr_by { X86_MSR_BY_GUEST, X86_MSR_BY_USER };
 
 enum x86_msr_verdict {
 	X86_MSR_OK,
-	X86_MSR_FAULT,		/* #GP for the guest, the end of KVM_{GET,SET}_MSRS for user space */
+	X86_MSR_FAULT,		/* #GP for the guest; KVM_{GET,SET}_MSRS end here */
 	X86_MSR_EMULATE,	/* checked: neutral code goes on */
 };
 

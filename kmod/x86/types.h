@@ -35,6 +35,9 @@ typedef int64_t s64;
 #define GENMASK_ULL(h, l) ((~0ULL << (l)) & (~0ULL >> (63 - (h))))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define fallthrough __attribute__((__fallthrough__))
+#ifndef __aligned
+#define __aligned(n) __attribute__((__aligned__(n)))
+#endif
 #undef static_assert	/* <assert.h> has it without the message being optional */
 #define static_assert(condition, ...) _Static_assert(condition, #condition)
 #endif

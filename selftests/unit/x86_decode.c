@@ -360,6 +360,12 @@ static void operands(void)
 	i = DECODE(64, "\x67\xa1\1\2\3\xf4");
 	EXPECT_EQ(i.disp, 0xf4030201);
 	EXPECT_EQ(i.addr_size, 4);
+}
+
+static void segments_and_stack(void)
+{
+	struct x86_insn i;
+
 	i = DECODE(64, "\x64\x8b\x04\x25\x10\0\0\0");	/* mov %fs:0x10,%eax */
 	EXPECT_EQ(i.seg, X86_FS);
 	EXPECT_EQ(i.base, X86_NO_REG);
@@ -393,6 +399,12 @@ static void operands(void)
 	EXPECT_EQ(i.seg, X86_SS);
 	EXPECT_EQ(i.disp, -2ULL);
 	EXPECT_EQ(i.op_size, 2);
+}
+
+static void special_operands(void)
+{
+	struct x86_insn i;
+
 	i = DECODE(64, "\xe6\x80");			/* out %al,$0x80 */
 	EXPECT_EQ(i.imm, 0x80);
 	EXPECT_EQ(i.dst, X86_IMM);
@@ -492,6 +504,7 @@ static void limits(void)
 
 static const struct test tests[] = {
 	TEST(objdump_64), TEST(objdump_32), TEST(objdump_16), TEST(operands),
+	TEST(segments_and_stack), TEST(special_operands),
 	TEST(intercepted_with_prefixes), TEST(limits),
 };
 
