@@ -211,6 +211,8 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 	f->npt.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M;
 	f->insn_len = svm.nrips;
 	f->amd = true;
+	f->rdtscp = svm.tsc_aux;
+	f->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);
 }
 
 int __init svm_probe(struct backend_features *f)
