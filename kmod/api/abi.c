@@ -3,6 +3,7 @@
  * Between the ABI's structures and struct x86_state: a copy of fields, and the checks that
  * a state must pass before it is taken. Locking: the vCPU's owner. Called by vcpu_fd.c.
  */
+#include "../host/cpu.h"
 #include "../host/fpu.h"
 #include "../irq/lapic.h"
 #include "../vm/gmem.h"
@@ -125,9 +126,12 @@ static bool has_pdptrs(const struct x86_state *s)
 
 static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 {
+	struct x86_guest_features limits = vcpu->guest;
 	struct x86_state *s = &vcpu->state;
 	struct x86_state wanted;
 
+	/* EFER may come before the CPUID that allows it to the guest; the host's bits count. */
+	limits.efer_allowed = host_guest_efer();
 	vcpu_pull(vcpu, X86_GROUPS_ALL);
 	wanted = *s;
 	set_segment(&r->cs, &wanted.seg[X86_CS]);
@@ -146,7 +150,7 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	wanted.cr4 = r->cr4;
 	wanted.cr8 = r->cr8 & 0xf;
 	wanted.efer = r->efer;
-	if (r->cr0 >> 32 || x86_check_control(&wanted, &vcpu->guest))
+	if (r->cr0 >> 32 || x86_check_control(&wanted, &limits))
 		return -EINVAL;
 	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, X86_MSR_BY_USER))
 		return -EINVAL;
