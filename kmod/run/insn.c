@@ -60,6 +60,9 @@ enum verdict exit_cpuid(struct vcpu *vcpu)
 	u64 *gpr = vcpu->state.gpr;
 	u32 regs[4];
 
+	/* CPUID faulting, which PLATFORM_INFO offers. */
+	if (unlikely(vcpu->msrs.value[X86_SLOT_MISC_FEATURES] & 1) && cpl(vcpu))
+		return raise(vcpu, X86_GP);
 	x86_cpuid(&vcpu->cpuid, &live, gpr[X86_RAX], gpr[X86_RCX], regs);
 	gpr[X86_RAX] = regs[0];
 	gpr[X86_RBX] = regs[1];

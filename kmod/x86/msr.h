@@ -60,6 +60,7 @@ enum x86_msr_kind {
 #define X86_MSR_KVM_ASYNC_PF_ACK	0x4b564d07
 
 #define X86_NR_MSR_SLOTS	48
+#define X86_SLOT_MISC_FEATURES	0	/* CPUID's exit looks there each time */
 
 struct x86_msr {
 	u32 index;

@@ -301,6 +301,8 @@ static void out_of_range(void)
 	EXPECT_EQ(r[0] | r[1] | r[2] | r[3], 0);
 	x86_cpuid(&table, &live, 0x80000001, 0, r);
 	EXPECT_EQ(r[0] | r[1] | r[2] | r[3], 0);
+	x86_cpuid(&table, &live, 0x80000008, 0, r);	/* its last one, too */
+	EXPECT_EQ(r[0] | r[1] | r[2] | r[3], 0);
 
 	table.entry[0].ebx = 0x68747541;		/* AMD */
 	x86_cpuid_set(&table, COUNT(intel), &f, ~0ULL, ~0ULL, ~0ULL);

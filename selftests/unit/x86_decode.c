@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../../kmod/x86/decode.h"
@@ -246,7 +247,7 @@ static void compare_line(const u8 *stream, unsigned int at, unsigned int length,
 static void compare_stream(enum x86_mode mode, const char *machine)
 {
 	static u8 stream[STREAM + 16];
-	char path[] = "/tmp/kvirt-decode-XXXXXX", command[200], line[512];
+	char command[200], line[512];
 	unsigned long at;
 	unsigned int i, length, byte;
 	int fd, used;
@@ -261,12 +262,11 @@ static void compare_stream(enum x86_mode mode, const char *machine)
 		if (random64() % 3 == 0)
 			stream[i] = often[random64() % COUNT(often)];
 	}
-	fd = mkstemp(path);
+	fd = memfd_create("stream", 0);		/* inherited */
 	ASSERT(fd >= 0);
 	ASSERT(write(fd, stream, STREAM) == STREAM);
-	close(fd);
-	snprintf(command, sizeof(command), "objdump -D -z -w -b binary -m %s --insn-width=16 %s",
-		 machine, path);
+	snprintf(command, sizeof(command),
+		 "objdump -D -z -w -b binary -m %s --insn-width=16 /proc/self/fd/%d", machine, fd);
 	in = popen(command, "r");
 	ASSERT(in);
 	memset(&counts, 0, sizeof(counts));
@@ -290,7 +290,7 @@ static void compare_stream(enum x86_mode mode, const char *machine)
 		compare_line(stream, at, length, strchr(line + used, '\t') + 1, mode);
 	}
 	EXPECT_EQ(pclose(in), 0);
-	unlink(path);
+	close(fd);
 	test_note("%s: %u instructions, %u memory operands, %u with a meaning, %u not decoded",
 		  machine, counts.compared, counts.memory, counts.named, counts.unknown);
 	/* objdump has been understood. */

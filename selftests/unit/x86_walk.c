@@ -47,6 +47,12 @@ static u64 memory(u64 gpa)
 		entry |= 1ULL << 63;
 	if (!((x >> 31) & 15))
 		entry |= 1ULL << ((x >> 40) % 52);
+	/* A large page's low address bits, all zero or all but one. */
+	if ((entry & 0x80) && (x & 0x10000000000)) {
+		entry &= ~0x3fffe000ULL;
+		if (x & 0x20000000000)
+			entry |= 0x2000ULL << ((x >> 42) % 17);
+	}
 	return entry;
 }
 
