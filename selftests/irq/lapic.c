@@ -209,9 +209,9 @@ static void wait_for(uint32_t count)
 	GUEST_EXPECT_EQ(taken, count);
 }
 
-static void guest_timer(void)
+static void guest_one_shot(void)
 {
-	uint32_t count, start;
+	uint32_t count;
 
 	guest_begin();
 	sti();
@@ -223,41 +223,65 @@ static void guest_timer(void)
 	wait_for(1);
 	GUEST_EXPECT_EQ(xapic_read(APIC_TIMER_CURRENT), 0);
 	GUEST_EXPECT_EQ(xapic_read(APIC_TIMER_INITIAL), 3000000);
-	/* Halted. */
 	cli();
 	xapic_write(APIC_TIMER_INITIAL, 1000000);
 	while (taken < 2)
 		sti_hlt_cli();
-	/* Periodic, halted and not. */
-	xapic_write(APIC_LVT_TIMER, 0x20000 | VECTOR);
-	xapic_write(APIC_TIMER_INITIAL, 2000000);
-	while (taken < 5)
-		sti_hlt_cli();
+	/* Masked it counts, and is silent. */
 	sti();
-	start = taken;
-	wait_for(start + 2);
-	/* Stopped, and masked, it is silent. */
-	xapic_write(APIC_TIMER_INITIAL, 0);
-	GUEST_EXPECT_EQ(xapic_read(APIC_TIMER_CURRENT), 0);
 	xapic_write(APIC_LVT_TIMER, 0x10000 | VECTOR);
 	xapic_write(APIC_TIMER_INITIAL, 100000);
-	start = taken;
 	while (xapic_read(APIC_TIMER_CURRENT))
 		cpu_relax();
-	GUEST_EXPECT_EQ(taken, start);
-	/* A very short period comes, and lets the guest live. */
+	GUEST_EXPECT_EQ(taken, 2);
+	guest_done();
+}
+
+static void one_shot(void)
+{
+	vcpu_finish(vcpu_new(vm_new_split(), 0, guest_one_shot));
+}
+
+static void guest_periodic(void)
+{
+	uint32_t start;
+
+	guest_begin();
+	xapic_write(APIC_TIMER_DIVIDE, 0xb);
+	xapic_write(APIC_LVT_TIMER, 0x20000 | VECTOR);
+	xapic_write(APIC_TIMER_INITIAL, 20000000);
+	while (taken < 3)
+		sti_hlt_cli();
+	start = taken;
+	sti();
+	wait_for(start + 2);
+	xapic_write(APIC_TIMER_INITIAL, 0);
+	GUEST_EXPECT_EQ(xapic_read(APIC_TIMER_CURRENT), 0);
+	guest_done();
+}
+
+static void periodic(void)
+{
+	vcpu_finish(vcpu_new(vm_new_split(), 0, guest_periodic));
+}
+
+/* A guest that asks for an interrupt each nanosecond gets them less often, and lives. */
+static void guest_short_period(void)
+{
+	guest_begin();
+	sti();
+	xapic_write(APIC_TIMER_DIVIDE, 0xb);
 	xapic_write(APIC_LVT_TIMER, 0x20000 | VECTOR);
 	xapic_write(APIC_TIMER_INITIAL, 1);
-	start = taken;
-	while (taken < start + 3)
+	while (taken < 3)
 		cpu_relax();
 	xapic_write(APIC_TIMER_INITIAL, 0);
 	guest_done();
 }
 
-static void timer(void)
+static void short_period(void)
 {
-	vcpu_finish(vcpu_new(vm_new_split(), 0, guest_timer));
+	vcpu_finish(vcpu_new(vm_new_split(), 0, guest_short_period));
 }
 
 static void guest_deadline(void)
@@ -504,7 +528,7 @@ static void timer_in_state(void)
 }
 
 static const struct test tests[] = {
-	TEST(xapic), TEST(x2apic), TEST(timer), TEST(tsc_deadline), TEST(start_ap), TEST(move_xapic_state),
+	TEST(xapic), TEST(x2apic), TEST(one_shot), TEST(periodic), TEST(short_period), TEST(tsc_deadline), TEST(start_ap), TEST(move_xapic_state),
 	TEST(move_x2apic_state), TEST(ids_in_state), TEST(timer_in_state),
 };
 
