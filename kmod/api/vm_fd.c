@@ -45,11 +45,9 @@ static long create_vcpu(struct vm *vm, unsigned long id)
 		err = PTR_ERR(vcpu);
 		goto unlock;
 	}
-	if (vm->irqchip != IRQCHIP_NONE) {
-		err = lapic_create(vcpu);
-		if (err)
-			goto free;
-	}
+	err = lapic_create(vcpu);
+	if (err)
+		goto free;
 	/* The descriptor comes last: from then on other threads use the vCPU. */
 	err = vcpu_fd_create(vcpu);
 	if (err < 0)
