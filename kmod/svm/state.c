@@ -117,7 +117,8 @@ static u64 guest_cr0(const struct svm_vcpu *hw)
 
 /*
  * The guest's caches stay on, whatever it says: its memory is the host's write-back
- * memory, and uncached firmware is slow beyond use. While CR0 differs, it is read by exits.
+ * memory, and uncached firmware is slow beyond use. While CR0 differs, every access exits:
+ * the selective intercept would not see the guest write what the hardware has already.
  */
 static void push_cr0(struct svm_vcpu *hw, u64 cr0)
 {
@@ -126,9 +127,9 @@ static void push_cr0(struct svm_vcpu *hw, u64 cr0)
 	hw->cr0_hidden = cr0 & CR0_CACHE;
 	v->cr0 = (cr0 & ~CR0_CACHE) | X86_CR0_ET;
 	if (hw->cr0_hidden)
-		v->intercept_cr |= CR_READ(0);
+		v->intercept_cr |= CR_READ(0) | CR_WRITE(0);
 	else
-		v->intercept_cr &= ~CR_READ(0);
+		v->intercept_cr &= ~(CR_READ(0) | CR_WRITE(0));
 	hw->clean &= ~(CLEAN_CR | CLEAN_INTERCEPTS);
 }
 
