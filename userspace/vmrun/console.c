@@ -281,7 +281,8 @@ int console_open(struct console *console, struct serial *serial,
 	/* Files that cannot be waited for are simply ready. */
 	console->out_watch = loop_watch(loop, STDOUT_FILENO, EPOLLOUT, on_output, console);
 	if (read_input) {
-		console->in_watch = loop_watch(loop, STDIN_FILENO, EPOLLIN, on_input, console);
+		console->in_watch = loop_watch(loop, STDIN_FILENO, EPOLLIN,
+					       on_input, console);
 		console->in_pollable = console->in_watch >= 0;
 		/* Ask once, so that the port tells when it first has room. */
 		wake_main(console);

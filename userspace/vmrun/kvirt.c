@@ -222,7 +222,8 @@ void kvirt_set_routes(struct kvirt *kvirt, const struct kvirt_route *route,
 		entry->u.msi.data = route[i].data;
 	}
 	u.table.nr = i;
-	if (ioctl(kvirt->vm_fd, KVIRT_SET_GSI_ROUTING, &u.table))
+	if (ioctl(kvirt->vm_fd, KVIRT_SET_GSI_ROUTING, &u.table) &&
+	    !atomic_exchange(&kvirt->routes_failed, true))
 		log_note("cannot set interrupt routes: %s", strerror(errno));
 }
 

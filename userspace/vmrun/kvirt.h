@@ -6,6 +6,8 @@
 #ifndef VMRUN_KVIRT_H
 #define VMRUN_KVIRT_H
 
+#include <stdatomic.h>
+
 #include "../../include/uapi/linux/kvirt.h"
 
 #include "log.h"
@@ -20,6 +22,7 @@ struct kvirt {
 	size_t run_size;
 	bool tsc_deadline;
 	unsigned int max_vcpus;
+	atomic_bool routes_failed;	/* told once: the guest can repeat it */
 };
 
 struct kvirt_vcpu {

@@ -40,6 +40,11 @@ void machine_end(struct machine *machine, int status, const char *fmt, ...)
 	pthread_mutex_unlock(&machine->end_lock);
 }
 
+bool machine_has_ended(struct machine *machine)
+{
+	return machine->ended;
+}
+
 /*
  * A Linux that restarts in an orderly way masks every pin of the I/O APIC
  * first. A panic with panic=-1 takes the short way and leaves them as they
@@ -72,7 +77,9 @@ void machine_power_event(void *ctx, enum power_event event)
 			    "the guest panicked, as it told by pvpanic");
 		break;
 	case POWER_CRASH_LOADED:
-		log_note("the guest panicked and starts its crash kernel");
+		/* Once: the guest can write that port for ever. */
+		if (!atomic_exchange(&machine->crash_told, true))
+			log_note("the guest panicked and starts its crash kernel");
 		break;
 	}
 }

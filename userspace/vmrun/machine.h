@@ -6,6 +6,7 @@
 #define VMRUN_MACHINE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "bus.h"
 #include "config.h"
@@ -44,8 +45,10 @@ struct machine {
 	int signal_fd;
 	int end_fd;
 
-	pthread_mutex_t end_lock;	/* the two below; innermost */
-	bool ended;
+	atomic_bool crash_told;		/* the guest's crash kernel was noted */
+
+	pthread_mutex_t end_lock;	/* result, writes of ended; innermost */
+	atomic_bool ended;
 	struct machine_result result;
 };
 
@@ -68,6 +71,9 @@ void machine_destroy(struct machine *machine);
 /* Ends the machine; the first reason given counts. Any thread, any lock held. */
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
 	__printf(3, 4);
+
+/* True once somebody has; no vCPU enters the guest again. */
+bool machine_has_ended(struct machine *machine);
 
 /* A power_event_fn: @ctx is the machine. */
 void machine_power_event(void *ctx, enum power_event event);

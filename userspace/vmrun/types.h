@@ -19,10 +19,12 @@ typedef int64_t s64;
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define BIT(n)		(1u << (n))
+#define BIT_ULL(n)	(1ull << (n))
 #define KIB(n)		((u64)(n) << 10)
 #define MIB(n)		((u64)(n) << 20)
 #define GIB(n)		((u64)(n) << 30)
 
+#define __packed		__attribute__((packed))
 #define __printf(fmt, args)	__attribute__((format(printf, fmt, args)))
 
 static inline u64 min_u64(u64 a, u64 b)

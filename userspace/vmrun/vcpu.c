@@ -18,17 +18,17 @@
 #define MSR_MISC_ENABLE		0x1a0
 #define MISC_ENABLE_FAST_STRING	1
 #define MSR_MTRR_DEF_TYPE	0x2ff
-#define MTRR_ENABLE		(1 << 11)
+#define MTRR_ENABLE		BIT(11)
 #define MTRR_WRITE_BACK		6
 
-#define CR0_PE			(1ull << 0)
-#define CR0_ET			(1ull << 4)
-#define CR0_NE			(1ull << 5)
-#define CR0_WP			(1ull << 16)
-#define CR0_PG			(1ull << 31)
-#define CR4_PAE			(1ull << 5)
-#define EFER_LME		(1ull << 8)
-#define EFER_LMA		(1ull << 10)
+#define CR0_PE			BIT_ULL(0)
+#define CR0_ET			BIT_ULL(4)
+#define CR0_NE			BIT_ULL(5)
+#define CR0_WP			BIT_ULL(16)
+#define CR0_PG			BIT_ULL(31)
+#define CR4_PAE			BIT_ULL(5)
+#define EFER_LME		BIT_ULL(8)
+#define EFER_LMA		BIT_ULL(10)
 #define RFLAGS_FIXED		2
 
 #define PTE_PRESENT_WRITE	0x3
@@ -291,7 +291,7 @@ static void *run_thread(void *arg)
 	bool go = obey(vcpu);
 	int ret;
 
-	while (go) {
+	while (go && !machine_has_ended(vcpu->machine)) {
 		ret = kvirt_enter(&vcpu->kvirt);
 		/* -EAGAIN: an application processor that still awaits SIPI. */
 		if (!ret)
@@ -303,6 +303,10 @@ static void *run_thread(void *arg)
 		if (vcpu->wanted != VCPU_RUNNING)
 			go = obey(vcpu);
 	}
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->state = VCPU_DONE;
+	pthread_cond_broadcast(&vcpu->changed);
+	pthread_mutex_unlock(&vcpu->lock);
 	return NULL;
 }
 

@@ -49,7 +49,7 @@ struct table_header {
 	u32 oem_revision;
 	char creator_id[4];
 	u32 creator_revision;
-} __attribute__((packed));
+} __packed;
 
 struct rsdp {
 	char signature[8];
@@ -61,19 +61,19 @@ struct rsdp {
 	u64 xsdt;
 	u8 extended_checksum;
 	u8 reserved[3];
-} __attribute__((packed));
+} __packed;
 
 struct xsdt {
 	struct table_header header;
 	u64 fadt;
 	u64 madt;
-} __attribute__((packed));
+} __packed;
 
 struct facs {
 	char signature[4];
 	u32 length;
 	u8 rest[56];
-} __attribute__((packed));
+} __packed;
 
 struct gas {
 	u8 space;
@@ -81,7 +81,7 @@ struct gas {
 	u8 bit_offset;
 	u8 access_size;
 	u64 address;
-} __attribute__((packed));
+} __packed;
 
 struct fadt {
 	struct table_header header;
@@ -110,35 +110,35 @@ struct fadt {
 	struct gas x_pm2_control, x_pm_timer, x_gpe0, x_gpe1;
 	struct gas sleep_control, sleep_status;
 	u64 hypervisor_id;
-} __attribute__((packed));
+} __packed;
 
 struct madt {
 	struct table_header header;
 	u32 lapic_addr;
 	u32 flags;
-} __attribute__((packed));
+} __packed;
 
 struct madt_lapic {
 	u8 type, length, processor_uid, apic_id;
 	u32 flags;
-} __attribute__((packed));
+} __packed;
 
 struct madt_ioapic {
 	u8 type, length, id, reserved;
 	u32 address, gsi_base;
-} __attribute__((packed));
+} __packed;
 
 struct madt_override {
 	u8 type, length, bus, source;
 	u32 gsi;
 	u16 flags;
-} __attribute__((packed));
+} __packed;
 
 struct madt_lapic_nmi {
 	u8 type, length, processor_uid;
 	u16 flags;
 	u8 lint;
-} __attribute__((packed));
+} __packed;
 
 _Static_assert(sizeof(struct rsdp) == 36, "RSDP of ACPI 2.0 and later");
 _Static_assert(sizeof(struct facs) == 64, "FACS");

@@ -21,18 +21,17 @@
 
 #define RTE_VECTOR	0xffull
 #define RTE_MODE_SHIFT	8
-#define RTE_LOGICAL	(1ull << 11)
-#define RTE_REMOTE_IRR	(1ull << 14)
-#define RTE_LEVEL	(1ull << 15)
-#define RTE_MASKED	(1ull << 16)
+#define RTE_LOGICAL	BIT_ULL(11)
+#define RTE_REMOTE_IRR	BIT_ULL(14)
+#define RTE_LEVEL	BIT_ULL(15)
+#define RTE_MASKED	BIT_ULL(16)
 #define RTE_DEST_SHIFT	56
 /* Delivery status and remote IRR are the chip's; 17 to 55 are reserved. */
 #define RTE_WRITABLE	0xff0000000001afffull
 
 #define MSI_BASE	0xfee00000u
 
-enum { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_RESERVED3, MODE_NMI, MODE_INIT,
-       MODE_RESERVED6, MODE_EXTINT };
+enum { MODE_RESERVED3 = 3, MODE_RESERVED6 = 6, MODE_EXTINT = 7 };
 
 void ioapic_init(struct ioapic *ioapic)
 {

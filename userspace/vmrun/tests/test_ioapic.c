@@ -10,8 +10,8 @@
 #define SELECT	0x00
 #define WINDOW	0x10
 #define EOI	0x40
-#define MASKED	(1u << 16)
-#define LEVEL	(1u << 15)
+#define MASKED	BIT(16)
+#define LEVEL	BIT(15)
 
 static u32 read_reg(struct ioapic *a, u32 index)
 {
