@@ -106,12 +106,11 @@ static void set_cache_sharing(struct kvirt_cpuid_entry2 *e, unsigned int nr_vcpu
 }
 
 static void set_leaf1(struct kvirt_cpuid_entry2 *e, unsigned int apic_id,
-		      unsigned int nr_vcpus, bool tsc_deadline)
+		      unsigned int nr_vcpus)
 {
 	e->ebx = (e->ebx & 0xffff) | nr_vcpus << 16 | apic_id << 24;
-	e->ecx |= LEAF1_ECX_HYPERVISOR;
-	if (tsc_deadline)
-		e->ecx |= LEAF1_ECX_DEADLINE;
+	/* kvirt.c has checked that the accelerator has that timer. */
+	e->ecx |= LEAF1_ECX_HYPERVISOR | LEAF1_ECX_DEADLINE;
 	if (nr_vcpus > 1)
 		e->edx |= LEAF1_EDX_HTT;
 	else
@@ -119,7 +118,7 @@ static void set_leaf1(struct kvirt_cpuid_entry2 *e, unsigned int apic_id,
 }
 
 int cpuid_build(struct kvirt_cpuid *cpuid, unsigned int apic_id,
-		unsigned int nr_vcpus, bool tsc_deadline)
+		unsigned int nr_vcpus)
 {
 	bool amd = is_amd(cpuid);
 	u32 i;
@@ -129,7 +128,7 @@ int cpuid_build(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 
 		switch (e->function) {
 		case 1:
-			set_leaf1(e, apic_id, nr_vcpus, tsc_deadline);
+			set_leaf1(e, apic_id, nr_vcpus);
 			break;
 		case 4:
 		case 0x8000001d:

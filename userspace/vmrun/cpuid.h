@@ -13,6 +13,6 @@
  * Returns 0, or -1 when the table has no room for a leaf that must be added.
  */
 int cpuid_build(struct kvirt_cpuid *cpuid, unsigned int apic_id,
-		unsigned int nr_vcpus, bool tsc_deadline);
+		unsigned int nr_vcpus);
 
 #endif

@@ -33,6 +33,8 @@ static const struct {
 	{ KVIRT_CAP_SIGNAL_MSI, "message-signalled interrupts" },
 	{ KVIRT_CAP_EXT_CPUID, "CPUID tables" },
 	{ KVIRT_CAP_IMMEDIATE_EXIT, "immediate exits" },
+	/* Without it Linux looks for a PIT to time the local APIC, in vain. */
+	{ KVIRT_CAP_TSC_DEADLINE_TIMER, "the TSC-deadline timer" },
 };
 
 static const char *open_hint(const char *path, int error)
@@ -119,7 +121,6 @@ static int check_device(struct kvirt *kvirt, struct vm_error *err)
 
 	value = check_extension(kvirt, KVIRT_CAP_MAX_VCPUS);
 	kvirt->max_vcpus = value ? value : check_extension(kvirt, KVIRT_CAP_NR_VCPUS);
-	kvirt->tsc_deadline = check_extension(kvirt, KVIRT_CAP_TSC_DEADLINE_TIMER);
 	return 0;
 }
 

@@ -20,7 +20,6 @@ struct kvirt {
 	int fd;
 	int vm_fd;
 	size_t run_size;
-	bool tsc_deadline;
 	unsigned int max_vcpus;
 	atomic_bool routes_failed;	/* told once: the guest can repeat it */
 };

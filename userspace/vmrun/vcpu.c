@@ -71,8 +71,7 @@ int vcpu_create(struct vcpu *vcpu, struct machine *machine, unsigned int id,
 
 	if (kvirt_create_vcpu(&machine->kvirt, &vcpu->kvirt, id, err))
 		return -1;
-	if (cpuid_build(&cpuid, id, machine->config->vcpus,
-			machine->kvirt.tsc_deadline))
+	if (cpuid_build(&cpuid, id, machine->config->vcpus))
 		return vm_fail(err, VM_STATUS_NO_ACCEL, "try another one with --accel",
 			       "cannot use %.200s: its CPUID table is empty or full",
 			       machine->kvirt.path);

@@ -46,7 +46,7 @@ static void one_vcpu(void)
 {
 	struct kvirt_cpuid c = supported(false);
 
-	ASSERT_EQ(cpuid_build(&c, 0, 1, true), 0);
+	ASSERT_EQ(cpuid_build(&c, 0, 1), 0);
 	EXPECT_EQ(leaf(&c, 1, 0)->ebx, 0x00010800);
 	EXPECT_EQ(leaf(&c, 1, 0)->ecx, 1u << 31 | 1 << 24);
 	EXPECT_EQ(leaf(&c, 1, 0)->edx >> 28 & 1, 0);
@@ -56,19 +56,11 @@ static void one_vcpu(void)
 	EXPECT_EQ(leaf(&c, 0x0b, 1)->eax, 0);
 }
 
-static void no_deadline_timer_no_bit(void)
-{
-	struct kvirt_cpuid c = supported(false);
-
-	ASSERT_EQ(cpuid_build(&c, 0, 1, false), 0);
-	EXPECT_EQ(leaf(&c, 1, 0)->ecx >> 24 & 1, 0);
-}
-
 static void five_cores(void)
 {
 	struct kvirt_cpuid c = supported(false);
 
-	ASSERT_EQ(cpuid_build(&c, 4, 5, true), 0);
+	ASSERT_EQ(cpuid_build(&c, 4, 5), 0);
 	EXPECT_EQ(leaf(&c, 1, 0)->ebx, 0x04050800);
 	EXPECT_EQ(leaf(&c, 1, 0)->edx >> 28 & 1, 1);
 	/* Eight ids in the package; L1 is a core's own, L3 everybody's. */
@@ -92,7 +84,7 @@ static void amd_cores(void)
 {
 	struct kvirt_cpuid c = supported(true);
 
-	ASSERT_EQ(cpuid_build(&c, 2, 4, true), 0);
+	ASSERT_EQ(cpuid_build(&c, 2, 4), 0);
 	EXPECT_EQ(leaf(&c, 0x80000008, 0)->ecx, 0x2003);
 	EXPECT_EQ(leaf(&c, 0x8000001e, 0)->eax, 2);
 	EXPECT_EQ(leaf(&c, 0x8000001e, 0)->ebx, 2);
@@ -104,7 +96,7 @@ static void most_vcpus(void)
 {
 	struct kvirt_cpuid c = supported(false);
 
-	ASSERT_EQ(cpuid_build(&c, 254, 255, true), 0);
+	ASSERT_EQ(cpuid_build(&c, 254, 255), 0);
 	EXPECT_EQ(leaf(&c, 1, 0)->ebx, 0xfeff0800);
 	EXPECT_EQ(leaf(&c, 4, 1)->eax, 63u << 26 | 255 << 14 | 0x163);
 	EXPECT_EQ(leaf(&c, 0x0b, 1)->eax, 8);
@@ -114,22 +106,22 @@ static void small_tables_grow_and_full_ones_fail(void)
 {
 	struct kvirt_cpuid c = { 0 };
 
-	EXPECT_EQ(cpuid_build(&c, 0, 1, true), -1);
+	EXPECT_EQ(cpuid_build(&c, 0, 1), -1);
 	add(&c, 0, 0, 1, 0, 0, 0);
-	ASSERT_EQ(cpuid_build(&c, 0, 1, true), 0);
+	ASSERT_EQ(cpuid_build(&c, 0, 1), 0);
 	EXPECT_EQ(leaf(&c, 0, 0)->eax, 0x0b);
 	while (c.nent < KVIRT_MAX_CPUID)
 		add(&c, 0x40000000 + c.nent, 0, 0, 0, 0, 0);
 	/* Leaf 0xb makes room for itself when it is there already. */
-	EXPECT_EQ(cpuid_build(&c, 0, 1, true), 0);
+	EXPECT_EQ(cpuid_build(&c, 0, 1), 0);
 	c.entry[KVIRT_MAX_CPUID - 1].function = 2;
-	EXPECT_EQ(cpuid_build(&c, 0, 1, true), -1);
+	EXPECT_EQ(cpuid_build(&c, 0, 1), -1);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(one_vcpu), TEST(no_deadline_timer_no_bit),
+		TEST(one_vcpu),
 		TEST(five_cores), TEST(amd_cores), TEST(most_vcpus),
 		TEST(small_tables_grow_and_full_ones_fail),
 	};
