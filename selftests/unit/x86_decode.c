@@ -480,6 +480,30 @@ static void intercepted_with_prefixes(void)
 	memcpy(bytes, "\xf3\x66\x90", 3);
 	EXPECT_EQ(x86_decode(&insn, bytes, 3, X86_MODE_64), X86_DECODE_OK);
 	EXPECT_EQ(insn.op, X86_OP_PAUSE);
+	memcpy(bytes, "\xf3\x41\x90", 3);	/* xchg %r8d,%eax */
+	EXPECT_EQ(x86_decode(&insn, bytes, 3, X86_MODE_64), X86_DECODE_OK);
+	EXPECT_EQ(insn.op, X86_OP_OTHER);
+	memcpy(bytes, "\x0f\xb8\x00", 3);	/* POPCNT's opcode without its prefix */
+	EXPECT_EQ(x86_decode(&insn, bytes, 3, X86_MODE_64), X86_DECODE_UNKNOWN);
+}
+
+static void modes(void)
+{
+	struct x86_state s = { .rflags = 2 };
+
+	s.seg[X86_CS].attributes = X86_SEG_DB;
+	EXPECT_EQ(x86_mode_of(&s), X86_MODE_16);	/* real mode, whatever CS says */
+	s.cr0 = X86_CR0_PE;
+	EXPECT_EQ(x86_mode_of(&s), X86_MODE_32);
+	s.rflags |= X86_RFLAGS_VM;
+	EXPECT_EQ(x86_mode_of(&s), X86_MODE_16);
+	s.rflags = 2;
+	s.seg[X86_CS].attributes = X86_SEG_L;
+	EXPECT_EQ(x86_mode_of(&s), X86_MODE_16);	/* L means nothing outside long mode */
+	s.efer = X86_EFER_LMA_BIT;
+	EXPECT_EQ(x86_mode_of(&s), X86_MODE_64);
+	s.seg[X86_CS].attributes = X86_SEG_DB;
+	EXPECT_EQ(x86_mode_of(&s), X86_MODE_32);
 }
 
 static void limits(void)
@@ -505,7 +529,7 @@ static void limits(void)
 static const struct test tests[] = {
 	TEST(objdump_64), TEST(objdump_32), TEST(objdump_16), TEST(operands),
 	TEST(segments_and_stack), TEST(special_operands),
-	TEST(intercepted_with_prefixes), TEST(limits),
+	TEST(intercepted_with_prefixes), TEST(modes), TEST(limits),
 };
 
 int main(int argc, char **argv)

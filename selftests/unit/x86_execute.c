@@ -4,6 +4,7 @@
  * natively on memory, and through the stepper on a copy; registers, flags and memory must
  * agree. Then what 64-bit user code cannot show: segments, other modes, string I/O.
  */
+#include <cpuid.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +268,8 @@ static void map_pages(void)
 {
 	void *back = native_back;
 
+	if (code)		/* tests of one process share them */
+		return;
 	code = mmap(NULL, AREA, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT(code != MAP_FAILED);
 	/* Low, so that 32-bit addresses reach it as well. */
@@ -373,9 +376,10 @@ static void vectors(void)
 		ROW("\x0f\x38\xf0", -1, 0), ROW("\x0f\x38\xf1", -1, 0), ROW("\x66\x0f\x38\xf0", -1, 0),
 		ROW("\x48\x0f\x38\xf0", -1, 0), ROW("\x48\x0f\x38\xf1", -1, 0),
 	};
-	unsigned int e, i, reg;
+	unsigned int e, i, reg, a, b, c, d;
 
-	if (!__builtin_cpu_supports("sse4.2"))
+	__cpuid(1, a, b, c, d);
+	if (!(c & bit_MOVBE))
 		test_skip("this CPU has no MOVBE");
 	map_pages();
 	for (e = 0; e < COUNT(all); e++)
