@@ -544,6 +544,15 @@ static void other_modes(void)
 	EXPECT_EQ(m.data[0], 0x78);
 	EXPECT_EQ(m.data[1], 0x56);
 
+	/* cmpl $5, 0x10(%rip): the address counts from behind the immediate */
+	s.rip = 0xffffffff81000000;
+	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x83\x3d\x10\0\0\0\5", 7, X86_MODE_64),
+		  X86_DECODE_OK);
+	EXPECT_EQ(x86_effective(&insn, &s), 0xffffffff81000017);
+	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x67\x83\x3d\x10\0\0\0\5", 8, X86_MODE_64),
+		  X86_DECODE_OK);
+	EXPECT_EQ(x86_effective(&insn, &s), 0x81000018);
+
 	/* push (%bx) with a 16-bit stack keeps ESP's upper half */
 	s.gpr[X86_RSP] = 0xffff0000;
 	s.gpr[X86_RBX] = 0x100;
