@@ -32,7 +32,7 @@ kill_all()
 {
 	i=0
 	while [ $i -lt "$times" ]; do
-		vmrun --accel "$dev" -m 64 -k /guest/vmlinuz -i /guest/initramfs >/tmp/vmrun.out 2>&1 &
+		vmrun --accel "$dev" -m 128 -k /guest/vmlinuz -i /guest/initramfs >/tmp/vmrun.out 2>&1 &
 		pid=$!
 		usleep "$(random "$within")"
 		if ! kill -9 $pid; then
