@@ -137,8 +137,11 @@ static u64 reserved_bits(const struct x86_walk *w, bool page)
 	reserved = r->maxphyaddr < 52 ? GENMASK_ULL(51, r->maxphyaddr) : 0;
 	if (!long_mode(w)) {
 		reserved |= GENMASK_ULL(62, 52);
-		if (w->level == 3)	/* no rights in PAE's PDPTEs */
-			return reserved | BIT_ULL(63) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+		if (w->level == 3) {	/* no rights in PAE's PDPTEs */
+			reserved |= BIT_ULL(63) | GENMASK_ULL(8, 6) | GENMASK_ULL(2, 1);
+			/* A CPU that walks them in memory may mark them accessed: TCG does. */
+			return r->pdptr_in_memory ? reserved : reserved | X86_PTE_ACCESSED;
+		}
 	}
 	if (!(r->efer & X86_EFER_NX_BIT))
 		reserved |= X86_PTE_NX;

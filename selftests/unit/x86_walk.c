@@ -196,7 +196,7 @@ static struct outcome walk_pae(u32 linear, u32 access, const struct x86_walk_reg
 		pdpte = memory(o.where[o.n]);
 		e[o.n++] = pdpte;
 		first = 1;
-		if ((pdpte & 1) && (pdpte & (high_bits(r->maxphyaddr, 63) | 0x1e6)))
+		if ((pdpte & 1) && (pdpte & (high_bits(r->maxphyaddr, 63) | 0x1c6)))
 			return reserved_fault(o);
 	} else {
 		pdpte = r->pdptr[linear >> 30];
