@@ -37,6 +37,13 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define FAULT_FOLL_FLAGS FOLL_HWPOISON
 #endif
 
+/* Pages of a device's own memory map: marked in the entry on kernels that have the bit. */
+#ifdef _PAGE_DEVMAP
+#define HOST_PAGE_DEVMAP _PAGE_DEVMAP
+#else
+#define HOST_PAGE_DEVMAP 0
+#endif
+
 /* context_tracking_guest_exit() tells whether it tracked, but not on 6.1. */
 #if KERNEL_SINCE(6, 12)
 #define GUEST_EXIT_TRACKED(call) (call)

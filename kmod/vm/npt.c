@@ -42,19 +42,21 @@ static u64 table_entry(const u64 *table)
  */
 static u64 *npt_walk(const struct npt *npt, u64 gfn, u8 *level)
 {
+	const u64 present = features.npt.present, large = features.npt.large;
+	unsigned int at = features.npt.levels, target = *level;
+	unsigned int shift = NPT_LEVEL_BITS * (at - 1);
 	u64 *table = npt->root;
-	u8 at = features.npt.levels;
 
-	for (;;) {
-		u64 *slot = &table[(gfn >> (NPT_LEVEL_BITS * (at - 1))) & (NPT_ENTRIES - 1)];
+	for (;; at--, shift -= NPT_LEVEL_BITS) {
+		u64 *slot = &table[gfn >> shift & (NPT_ENTRIES - 1)];
 		u64 entry = READ_ONCE(*slot);
 
-		if (at == *level || !entry_present(entry) || entry_leaf(entry, at)) {
+		/* Level 1 is a target always: there the bit for large leaves means another thing. */
+		if (at == target || !(entry & present) || entry & large) {
 			*level = at;
 			return slot;
 		}
 		table = entry_table(entry);
-		at--;
 	}
 }
 

@@ -5,9 +5,11 @@
  * told in vm/notifier.c.
  *
  * No reference to the page outlives the fault: the notifier takes the leaf away before
- * the page goes. Marking the page dirty is one atomic bit, allowed with interrupts off,
- * and done while the reference is held. Marking it accessed takes no step of ours:
- * get_user_pages() has marked it, and from then on the notifier's aging tells.
+ * the page goes. For the same reason a page that the process may write right now needs
+ * none even here: with npt.lock held and nothing invalidated since the process's page
+ * table was read, the page is mapped there, and stays so until the lock is free. That
+ * holds for marking it dirty too, which is one atomic bit. Marking it accessed takes no
+ * step of ours: from now on the notifier's aging tells.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
@@ -25,9 +27,11 @@ struct fault {
 	unsigned long hva;
 	unsigned long sequence;	/* of invalidations, before anything was looked up */
 	struct slot slot;	/* a copy: vm->srcu is not held while we sleep */
-	struct page *page;	/* referenced, once found */
+	struct page *page;	/* referenced, or NULL: see above */
+	u64 pfn;		/* once found */
+	u8 level;		/* how large the process has it mapped */
 	bool write;		/* the guest wants to */
-	bool writable;		/* page may be written */
+	bool writable;		/* the page may be written */
 };
 
 /* 0, -ENOENT or -EROFS: what the slots say. */
@@ -40,6 +44,8 @@ static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
 	/* Before slots and host page tables are looked at; pairs with npt.lock. */
 	smp_rmb();
 	fault->gfn = gpa >> PAGE_SHIFT;
+	fault->page = NULL;
+	fault->level = 0;
 	fault->write = access & ACCESS_WRITE;
 	fault->writable = false;
 	idx = srcu_read_lock(&vm->srcu);
@@ -56,20 +62,52 @@ static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
 }
 
 /*
- * A page that can be written at once, for a read too: that saves the fault of the first
- * write. Never for reading only: that has to go through the copy-on-write rules.
+ * The process's page table entry for @hva and its level; both 0 if not present. Interrupts
+ * off: page tables are freed only after every CPU that could walk them has had them on.
  */
-static bool page_fast(struct fault *fault)
+static u64 host_entry(const struct mm_struct *mm, unsigned long hva, u8 *level)
 {
-	if (!slot_writable(&fault->slot) ||
-	    get_user_pages_fast_only(fault->hva, 1, FOLL_WRITE, &fault->page) != 1)
+	const u64 *table = (const u64 *)mm->pgd;
+	unsigned int at = pgtable_l5_enabled() ? 5 : 4;
+	unsigned int shift = PAGE_SHIFT + NPT_LEVEL_BITS * (at - 1);
+
+	*level = 0;
+	for (;; at--, shift -= NPT_LEVEL_BITS) {
+		u64 entry = READ_ONCE(table[hva >> shift & (PTRS_PER_PTE - 1)]);
+
+		if (!(entry & _PAGE_PRESENT))
+			return 0;
+		if (at == NPT_LEVEL_4K || entry & _PAGE_PSE) {
+			*level = at;
+			return entry;
+		}
+		table = __va(entry & PTE_PFN_MASK);
+	}
+}
+
+/*
+ * A page that the process may write at once, for a read too: that saves the fault of the
+ * first write. What has no struct page, or needs more care, is for page_slow().
+ */
+static bool page_fast(struct fault *fault, const struct mm_struct *mm)
+{
+	unsigned long flags;
+	u64 entry;
+
+	local_irq_save(flags);
+	entry = host_entry(mm, fault->hva, &fault->level);
+	local_irq_restore(flags);
+	if (!slot_writable(&fault->slot) || !pte_access_permitted(__pte(entry), true) ||
+	    entry & (_PAGE_SPECIAL | HOST_PAGE_DEVMAP))
 		return false;
+	fault->pfn = (entry & PTE_PFN_MASK) >> PAGE_SHIFT;
+	fault->pfn |= fault->hva >> PAGE_SHIFT & (NPT_PAGES(fault->level) - 1);
 	fault->writable = true;
 	return true;
 }
 
 /* May sleep. Device memory (VM_IO, VM_PFNMAP) has no reference to take: refused. */
-static int page_slow(struct fault *fault)
+static int page_slow(struct fault *fault, const struct mm_struct *mm)
 {
 	unsigned int flags = FAULT_FOLL_FLAGS | (fault->write ? FOLL_WRITE : 0);
 	struct page *page;
@@ -77,12 +115,13 @@ static int page_slow(struct fault *fault)
 
 	got = get_user_pages_unlocked(fault->hva, 1, &page, flags);
 	if (got == 1) {
-		/* Written to before, or it is nobody else's: then this finds it so. */
-		if (!fault->write && page_fast(fault)) {
+		/* As it is mapped now: larger than a page, writable after all. */
+		if (page_fast(fault, mm)) {
 			put_page(page);
 			return 0;
 		}
 		fault->page = page;
+		fault->pfn = page_to_pfn(page);
 		fault->writable = fault->write;
 		return 0;
 	}
@@ -91,42 +130,6 @@ static int page_slow(struct fault *fault)
 	if (got == -EHWPOISON || got == -EINTR)
 		return got;
 	return -EFAULT;
-}
-
-/*
- * How large the host maps @hva. Page tables are freed only after an interrupt to every
- * CPU that could walk them, so with interrupts off they stay; that the answer still
- * holds is the sequence check's business.
- */
-static u8 host_level(struct mm_struct *mm, unsigned long hva)
-{
-	u8 level = NPT_LEVEL_4K;
-	unsigned long flags;
-	pgd_t pgd;
-	p4d_t p4d;
-	pud_t pud;
-	pmd_t pmd;
-
-	local_irq_save(flags);
-	pgd = READ_ONCE(*pgd_offset(mm, hva));
-	if (pgd_none(pgd))
-		goto out;
-	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
-	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
-	pud = READ_ONCE(*pud_offset(&p4d, hva));
-	if (pud_none(pud) || !pud_present(pud))
-		goto out;
-	if (pud_leaf(pud)) {
-		level = NPT_LEVEL_1G;
-		goto out;
-	}
-	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (!pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd))
-		level = NPT_LEVEL_2M;
-out:
-	local_irq_restore(flags);
-	return level;
 }
 
 /* Does the leaf of @level around @gfn lie in @slot whole, and its user memory alike? */
@@ -139,16 +142,14 @@ static bool level_fits(const struct slot *slot, u64 gfn, u8 level)
 	       first + mask < slot->gfn + slot->npages;
 }
 
-static u8 leaf_level(const struct fault *fault, struct mm_struct *mm)
+/* The largest leaf that @fault's page may have. */
+static u8 leaf_level(const struct fault *fault)
 {
-	u8 level;
+	u8 level = min(fault->level, features.npt.max_level);
 
-	if (!level_fits(&fault->slot, fault->gfn, NPT_LEVEL_2M))
-		return NPT_LEVEL_4K;
-	level = min(host_level(mm, fault->hva), features.npt.max_level);
-	while (level > NPT_LEVEL_2M && !level_fits(&fault->slot, fault->gfn, level))
+	while (level > NPT_LEVEL_4K && !level_fits(&fault->slot, fault->gfn, level))
 		level--;
-	return level;
+	return max_t(u8, level, NPT_LEVEL_4K);
 }
 
 /* npt.lock held: may what was found have changed since, anywhere under the leaf? */
@@ -164,13 +165,20 @@ static bool fault_outdated(const struct fault *fault, const struct vm *vm, u8 le
 	       start + size > invalidation->start;
 }
 
-/* npt.lock held. 0, -EAGAIN (outdated), -EEXIST or -ENOMEM. Marks the page dirty. */
+/* The process's own entry does not tell the host what the guest writes. */
+static void mark_dirty(struct page *page)
+{
+	if (!PageDirty(page) && !PageReserved(page))
+		SetPageDirty(page);
+}
+
+/* npt.lock held. 0, -EAGAIN (outdated), -EEXIST or -ENOMEM. */
 static int fault_install(struct vcpu *vcpu, const struct fault *fault, u8 level)
 {
 	struct vm *vm = vcpu->vm;
 	const struct npt_leaf leaf = {
 		.gfn = fault->gfn,
-		.pfn = page_to_pfn(fault->page),
+		.pfn = fault->pfn,
 		.level = level,
 		.writable = fault->writable,
 	};
@@ -179,8 +187,8 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault, u8 level)
 	if (fault_outdated(fault, vm, level))
 		return -EAGAIN;
 	err = npt_map(&vm->npt, &vcpu->tables, &leaf);
-	if (!err && fault->writable && !PageReserved(fault->page))
-		SetPageDirty(fault->page);
+	if (!err && fault->writable)
+		mark_dirty(pfn_to_page(fault->pfn));
 	return err;
 }
 
@@ -213,13 +221,11 @@ int populate_in_window(struct vcpu *vcpu, u64 gpa, u8 access)
 	if (err)
 		goto out;
 	err = -EAGAIN;
-	if (!page_fast(&fault))
+	if (!page_fast(&fault, vm->mm))
 		goto out;
-	level = leaf_level(&fault, vm->mm);
+	level = leaf_level(&fault);
 	if (!fault_try_install(vcpu, &fault, level))
 		err = 0;
-	/* Should ours be the last reference, freeing it is allowed in any context. */
-	put_page(fault.page);
 out:
 	trace_kvirt_populate(vcpu->id, gpa, access, fault.hva, level, fault.writable, true, err);
 	return err;
@@ -245,16 +251,17 @@ static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 acc
 	err = fault_begin(fault, vm, gpa, access);
 	if (err)
 		goto out;
-	if (!page_fast(fault)) {
-		err = page_slow(fault);
+	if (!page_fast(fault, vm->mm)) {
+		err = page_slow(fault, vm->mm);
 		if (err)
 			goto out;
 	}
-	level = leaf_level(fault, vm->mm);
+	level = leaf_level(fault);
 	raw_spin_lock_irqsave(&vm->npt.lock, flags);
 	err = fault_install(vcpu, fault, level);
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
-	put_page(fault->page);
+	if (fault->page)
+		put_page(fault->page);
 out:
 	trace_kvirt_populate(vcpu->id, gpa, access, fault->hva, level, fault->writable, false, err);
 	return err;
