@@ -9,17 +9,17 @@
  * that is under way with the old slot finds invalidation.sequence changed.
  */
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/uaccess.h>
 #include "../host/cpu.h"
 #include "../host/trace.h"
 #include "slots.h"
 
 /*
- * Above this size an old snapshot is not left to call_srcu(): a loop that creates
- * thousands of slots would pile up more memory than the slots need.
+ * Old snapshots wait, up to this much memory, for the next grace period that somebody
+ * needs anyway. One begun for each would be in the way of that: what is begun without
+ * haste takes a tick, and a deletion right behind it would wait for that.
  */
-#define SLOTS_DEFER_MAX	SZ_64K
+#define SLOTS_OLD_MAX	SZ_256K
 
 static size_t slots_bytes(u32 nr)
 {
@@ -35,9 +35,15 @@ static struct slots *slots_alloc(u32 nr)
 	return slots;
 }
 
-static void slots_free_rcu(struct rcu_head *rcu)
+/* @slots and all older ones. */
+static void slots_free(struct slots *slots)
 {
-	kvfree(container_of(rcu, struct slots, rcu));
+	while (slots) {
+		struct slots *older = slots->older;
+
+		kvfree(slots);
+		slots = older;
+	}
 }
 
 static unsigned long slot_hva_end(const struct slot *slot)
@@ -45,31 +51,40 @@ static unsigned long slot_hva_end(const struct slot *slot)
 	return slot->hva + ((unsigned long)slot->npages << PAGE_SHIFT);
 }
 
-static int compare_hva(const void *a, const void *b, const void *slots)
+/* Add slot[@index] of @slots to the order by user address, at its end. */
+static void order_add(struct slots *slots, struct slot_hva **to, u32 index)
 {
-	const struct slot *slot = ((const struct slots *)slots)->slot;
-	unsigned long x = slot[((const struct slot_hva *)a)->slot].hva;
-	unsigned long y = slot[((const struct slot_hva *)b)->slot].hva;
+	const struct slot *slot = &slots->slot[index];
+	unsigned long before = *to > slots->by_hva ? (*to)[-1].max_end : 0;
 
-	return x < y ? -1 : x > y;
+	(*to)->slot = index;
+	(*to)->max_end = max(before, slot_hva_end(slot));
+	(*to)++;
+	slots->total_pages += slot->npages;
 }
 
-/* slot[] is complete: make the second order and the sum. */
-static void slots_index(struct slots *slots)
+/* Orders @new, which is @old without slot[@gone] and with slot[@here]; ~0: none. */
+static void slots_order(struct slots *new, const struct slots *old, u32 gone, u32 here)
 {
-	unsigned long max_end = 0;
+	bool wait = here != ~0U;	/* the new one is still to come */
+	struct slot_hva *to = new->by_hva;
 	u32 i;
 
-	slots->total_pages = 0;
-	for (i = 0; i < slots->nr; i++) {
-		slots->by_hva[i].slot = i;
-		slots->total_pages += slots->slot[i].npages;
+	for (i = 0; i < old->nr; i++) {
+		u32 index = old->by_hva[i].slot;
+
+		if (index == gone)
+			continue;
+		index -= index > gone;
+		index += index >= here;
+		if (wait && new->slot[here].hva < new->slot[index].hva) {
+			order_add(new, &to, here);
+			wait = false;
+		}
+		order_add(new, &to, index);
 	}
-	sort_r(slots->by_hva, slots->nr, sizeof(struct slot_hva), compare_hva, NULL, slots);
-	for (i = 0; i < slots->nr; i++) {
-		max_end = max(max_end, slot_hva_end(&slots->slot[slots->by_hva[i].slot]));
-		slots->by_hva[i].max_end = max_end;
-	}
+	if (wait)
+		order_add(new, &to, here);
 }
 
 /*
@@ -80,24 +95,25 @@ static struct slots *slots_copy(const struct slots *old, const struct slot *with
 				const struct slot *with)
 {
 	struct slots *new = slots_alloc(old->nr - !!without + !!with);
-	struct slot *to;
+	u32 here = ~0U, to = 0;
 	u32 i;
 
 	if (!new)
 		return NULL;
-	to = new->slot;
 	for (i = 0; i < old->nr; i++) {
-		if (with && with->gfn < old->slot[i].gfn) {
-			*to++ = *with;
-			with = NULL;
+		if (with && here == ~0U && with->gfn < old->slot[i].gfn) {
+			here = to;
+			new->slot[to++] = *with;
 		}
 		if (&old->slot[i] != without)
-			*to++ = old->slot[i];
+			new->slot[to++] = old->slot[i];
 	}
-	if (with)
-		*to++ = *with;
-	new->nr = to - new->slot;
-	slots_index(new);
+	if (with && here == ~0U) {
+		here = to;
+		new->slot[to++] = *with;
+	}
+	new->nr = to;
+	slots_order(new, old, without ? without - old->slot : ~0U, here);
 	return new;
 }
 
@@ -143,20 +159,22 @@ int slots_init(struct vm *vm)
 
 void slots_fini(struct vm *vm)
 {
-	kvfree(rcu_dereference_protected(vm->slots, 1));
+	slots_free(rcu_dereference_protected(vm->slots, 1));
 	RCU_INIT_POINTER(vm->slots, NULL);
 }
 
 /* Nobody can have used the new slot yet, so there is nothing to take away. */
 static void slots_publish(struct vm *vm, struct slots *old, struct slots *new)
 {
+	new->older = old;
+	new->older_bytes = old->older_bytes + slots_bytes(old->nr);
 	rcu_assign_pointer(vm->slots, new);
-	if (slots_bytes(old->nr) <= SLOTS_DEFER_MAX) {
-		call_srcu(&vm->srcu, &old->rcu, slots_free_rcu);
+	if (new->older_bytes <= SLOTS_OLD_MAX)
 		return;
-	}
 	synchronize_srcu_expedited(&vm->srcu);
-	kvfree(old);
+	slots_free(new->older);
+	new->older = NULL;
+	new->older_bytes = 0;
 }
 
 /* @gone is an element of @old that @new has not, or elsewhere. */
@@ -178,7 +196,7 @@ static void slots_publish_without(struct vm *vm, struct slots *old, struct slots
 	npt_free_garbage(&garbage);
 	/* After the ioctl the memory is user space's alone: no late gmem_write(). */
 	synchronize_srcu_expedited(&vm->srcu);
-	kvfree(old);
+	slots_free(old);
 }
 
 /* What can be told without looking at the slots. The order of checks is KVM's. */

@@ -31,7 +31,9 @@ struct slot_hva {
 };
 
 struct slots {
-	struct rcu_head rcu;
+	/* Snapshots before this one that a reader may still use; under slots_lock. */
+	struct slots *older;
+	size_t older_bytes;
 	u32 nr;
 	u64 total_pages;
 	struct slot_hva *by_hva;	/* nr of them, behind slot[] */
@@ -98,8 +100,9 @@ void slots_fini(struct vm *vm);
 /*
  * slots_set() - KVM_SET_USER_MEMORY_REGION, with exactly its errors (see the UAPI
  * header); @region is the caller's own copy, current->mm is vm->mm. On an error nothing
- * has changed. Only deleting and moving wait: until no vCPU can reach the old place, and
- * for accesses through vm/gmem.c that are under way.
+ * has changed. Only deleting and moving wait (and a creation in hundreds, or among
+ * thousands of slots): until no vCPU can reach the old place, and for accesses through
+ * vm/gmem.c that are under way.
  */
 int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region);
 

@@ -221,6 +221,9 @@ void vcpu_put(struct vcpu *vcpu)
 
 void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode)
 {
+	/* Who sees the window must find the CPU that it is on, or waits for the wrong one. */
+	if (mode == VCPU_IN_WINDOW)
+		WRITE_ONCE(vcpu->cpu, smp_processor_id());
 	/* Pairs with vcpu_kick() and vm_request_all(): mode first, then requests are read. */
 	smp_store_mb(vcpu->mode, mode);
 }
