@@ -61,6 +61,9 @@ enum verdict exit_exception(struct vcpu *vcpu)
 
 	switch (exit->exception.vector) {
 	case X86_DB:
+		/* INT1 is a trap, but exits at the instruction: only there a length comes along. */
+		if (exit->insn_len)
+			dispatch_step(vcpu, exit->insn_len);
 		event_queue_debug(vcpu, exit->exception.payload);
 		return RETRY;
 	case X86_UD:
