@@ -51,7 +51,7 @@ static u64 *npt_walk(const struct npt *npt, u64 gfn, u8 *level)
 		u64 *slot = &table[gfn >> shift & (NPT_ENTRIES - 1)];
 		u64 entry = READ_ONCE(*slot);
 
-		/* Level 1 is a target always: there the bit for large leaves means another thing. */
+		/* Level 1 is always a target: there the large leaf's bit means another thing. */
 		if (at == target || !(entry & present) || entry & large) {
 			*level = at;
 			return slot;
@@ -232,8 +232,8 @@ void npt_flush(struct vm *vm, u64 zapped)
 		return;
 	vm_request_all(vm, REQUEST_FLUSH_NESTED);
 	raw_spin_lock_irqsave(&npt->lock, flags);
-	/* The flush is done before others may rely on it. */
 	if (npt->flushed < zapped)
+		/* The flush is done before others may rely on it. */
 		smp_store_release(&npt->flushed, zapped);
 	raw_spin_unlock_irqrestore(&npt->lock, flags);
 }
