@@ -132,8 +132,8 @@ void vmx_deadline(struct vcpu *vcpu, u64 host_tsc)
 /*
  * Let the preemption timer end this entry at the deadline. It starts anew from its field
  * at every entry, so the field is written only where it would be wrong by more than some
- * microseconds, or by a window's length where the deadline is just the window's limit.
- * False when there is no time left.
+ * microseconds, or by half where the deadline is just the window's limit. False when there
+ * is no time left.
  */
 static bool set_timer(struct vcpu *vcpu)
 {
@@ -146,7 +146,9 @@ static bool set_timer(struct vcpu *vcpu)
 	if (unlikely(now >= hw->deadline))
 		return false;
 	left = min_t(u64, hw->deadline - now, TIMER_LONGEST_MS * tsc_khz);
-	slack = hw->deadline < vcpu->deadline ? tsc_khz : tsc_khz / TIMER_SLACK_PER_MS;
+	slack = tsc_khz / TIMER_SLACK_PER_MS;
+	if (hw->deadline < vcpu->deadline)
+		slack = max(slack, left / 2);
 	if (hw->timer > left + slack || hw->timer + slack < left) {
 		hw->timer = left;
 		/* One more: the first tick can come at once. */

@@ -116,8 +116,10 @@ static void fill_controls(struct vcpu *vcpu)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
 	if (hw->cpu2 & CPU2_ENCLV_EXITING)
 		vmcs_write(ENCLV_EXITING_BITMAP, ~0ULL);
-	if (vmx_caps.timer)
+	if (vmx_caps.timer) {
 		vmcs_write(PREEMPTION_TIMER, ~0U);
+		hw->timer = (u64)~0U << vmx_caps.timer_shift;
+	}
 	hw->exceptions = vcpu->intercepts | EXCEPTIONS_NEEDED;
 	vmcs_write(EXCEPTION_BITMAP, hw->exceptions);
 	/* Mask and match of zero: bit 14 of the bitmap alone decides about page faults. */
