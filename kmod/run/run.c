@@ -73,10 +73,14 @@ static void set_deadline(struct vcpu *vcpu)
 /* What goes into the guest with this entry, and what it should exit for soon. */
 static void inject_events(struct vcpu *vcpu)
 {
+	bool asked = READ_ONCE(vcpu->run->request_interrupt_window);
 	int vector = next_vector(vcpu);
 	struct event_plan plan;
 	u8 windows;
 
+	/* Mostly there is nothing at all. */
+	if (likely(vector < 0 && !asked && !vcpu->windows && !event_any(vcpu)))
+		return;
 	event_plan(vcpu, vector, &plan);
 	if (plan.event.valid) {
 		trace_kvirt_inject(vcpu->id, plan.event.type, plan.event.vector, plan.event.error);
@@ -86,7 +90,7 @@ static void inject_events(struct vcpu *vcpu)
 		took_vector(vcpu, vector);
 		plan.irq_window = next_vector(vcpu) >= 0;
 	}
-	if (unlikely(READ_ONCE(vcpu->run->request_interrupt_window)))
+	if (asked)
 		plan.irq_window = true;
 	windows = plan.irq_window | plan.nmi_window << 1;
 	if (likely(windows == vcpu->windows))

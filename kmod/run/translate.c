@@ -27,7 +27,7 @@ static void walk_regs(struct vcpu *vcpu, struct x86_walk_regs *regs)
 		.cr3 = s->cr3,
 		.cr4 = s->cr4,
 		.efer = s->efer,
-		.rflags = s->rflags,
+		.rflags = s->rflags & X86_RFLAGS_AC,
 		.maxphyaddr = vcpu->guest.maxphyaddr,
 		.gbpages = vcpu->guest.has & X86_HAS_GBPAGES,
 		.pdptr_in_memory = features.amd,
@@ -35,37 +35,49 @@ static void walk_regs(struct vcpu *vcpu, struct x86_walk_regs *regs)
 	memcpy(regs->pdptr, s->pdptr, sizeof(regs->pdptr));
 }
 
-int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa, struct guest_fault *fault)
+static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
+		u64 linear, u32 access, struct guest_fault *fault)
 {
-	struct x86_walk_regs regs;
-	struct x86_walk walk;
 	unsigned int size;
 	u64 where, entry;
 	int err;
 
-	walk_regs(vcpu, &regs);
-	vcpu_pull(vcpu, X86_GROUP_CODE);
-	if (x86_cpl(&vcpu->state) == 3)
-		access |= X86_ACCESS_USER;
-	x86_walk_start(&walk, linear, access, &regs);
-	while (x86_walk_next(&walk, &where, &size)) {
+	x86_walk_start(w, linear, access, regs);
+	while (x86_walk_next(w, &where, &size)) {
 		entry = 0;
 		err = physical_read(vcpu, where, &entry, size);
 		if (err)
 			return err == -EAGAIN ? -EAGAIN : -EFAULT;
-		x86_walk_feed(&walk, entry);
+		x86_walk_feed(w, entry);
 	}
-	switch (walk.state) {
+	switch (w->state) {
 	case X86_WALK_DONE:
-		*gpa = walk.gpa;
 		return 0;
 	case X86_WALK_FAULT:
-		*fault = (struct guest_fault) { X86_PF, walk.error_code, linear };
+		*fault = (struct guest_fault) { X86_PF, w->error_code, linear };
 		return 1;
 	default:
 		*fault = (struct guest_fault) { X86_GP, 0, linear };
 		return 1;
 	}
+}
+
+static u32 privilege(struct vcpu *vcpu)
+{
+	vcpu_pull(vcpu, X86_GROUP_CODE | X86_GROUP_CR0);
+	return x86_cpl(&vcpu->state) == 3 ? X86_ACCESS_USER : 0;
+}
+
+int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa, struct guest_fault *fault)
+{
+	struct x86_walk_regs regs;
+	struct x86_walk w;
+	int err;
+
+	walk_regs(vcpu, &regs);
+	err = walk(vcpu, &w, &regs, linear, access | privilege(vcpu), fault);
+	*gpa = w.gpa;
+	return err;
 }
 
 void queue_guest_fault(struct vcpu *vcpu, const struct guest_fault *fault)
@@ -112,21 +124,55 @@ int linear_write(struct vcpu *vcpu, u64 linear, const void *data, u32 len,
 	return 0;
 }
 
-/* Bytes of the instruction, up to the page's end and then, if it goes on, of the next. */
-static int fetch_bytes(struct vcpu *vcpu, u64 linear, u8 *bytes, u32 n)
+/*
+ * Hot exits come from few instructions. The last one fetched is kept with all that its
+ * fetch depended on; it is the same as long as registers, page-table entries and bytes are,
+ * which is quicker to see than to walk and decode again.
+ */
+static bool fetched_before(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
+			   const struct x86_walk_regs *regs)
+{
+	const struct vcpu_fetch *f = &vcpu->fetch;
+	u8 bytes[X86_INSN_MAX];
+
+	return f->n_bytes && f->linear == linear && f->mode == mode && f->access == access &&
+	       !memcmp(&f->regs, regs, sizeof(*regs)) &&
+	       gmem_match_atomic(vcpu->vm, f->where, f->value, f->n) &&
+	       !physical_read(vcpu, f->gpa, bytes, f->n_bytes) &&
+	       !memcmp(bytes, f->bytes, f->n_bytes);
+}
+
+static void remember_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
+			   const struct x86_walk *w, const u8 *bytes, u8 n_bytes)
+{
+	struct vcpu_fetch *f = &vcpu->fetch;
+
+	/* Entries of 4 bytes are not worth a case of their own. */
+	f->n_bytes = w->n && w->entry_size != sizeof(u64) ? 0 : n_bytes;
+	f->linear = linear;
+	f->access = access;
+	f->mode = mode;
+	f->regs = w->regs;
+	f->gpa = w->gpa;
+	f->n = w->n;
+	memcpy(f->where, w->where, sizeof(f->where));
+	memcpy(f->value, w->value, sizeof(f->value));
+	memcpy(f->bytes, bytes, n_bytes);
+}
+
+/* Bytes of the instruction from @linear on, all on one page. */
+static int fetch_bytes(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
+		       u64 linear, u32 access, u8 *bytes, u32 n)
 {
 	struct guest_fault fault;
-	u64 gpa;
 	int err;
 
-	err = translate(vcpu, linear, X86_ACCESS_EXEC, &gpa, &fault);
+	err = walk(vcpu, w, regs, linear, access, &fault);
 	if (err > 0) {
 		queue_guest_fault(vcpu, &fault);
 		return RETRY;
 	}
-	if (!err)
-		err = physical_read(vcpu, gpa, bytes, n);
-	return err;
+	return err ?: physical_read(vcpu, w->gpa, bytes, n);
 }
 
 static u64 linear_rip(struct vcpu *vcpu)
@@ -139,27 +185,39 @@ static u64 linear_rip(struct vcpu *vcpu)
 
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 {
+	u32 n = vcpu->exit.fetched, access = X86_ACCESS_EXEC | privilege(vcpu);
+	u64 linear = linear_rip(vcpu);
 	enum x86_decode_result result;
 	u8 bytes[X86_INSN_MAX] = {};
-	u64 linear = linear_rip(vcpu);
+	struct x86_walk_regs regs;
 	enum x86_mode mode;
-	u32 n;
-	int err;
+	struct x86_walk w;
+	int err = 0;
 
-	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_RFLAGS);
+	walk_regs(vcpu, &regs);
 	mode = x86_mode_of(&vcpu->state);
-	n = vcpu->exit.fetched;
 	if (n) {
 		memcpy(bytes, vcpu->exit.bytes, n);
+		result = x86_decode(insn, bytes, n, mode);
+	} else if (fetched_before(vcpu, linear, access, mode, &regs)) {
+		*insn = vcpu->fetch.insn;
+		return 0;
 	} else {
 		n = min_t(u64, sizeof(bytes), PAGE_LEFT(linear));
-		err = fetch_bytes(vcpu, linear, bytes, n);
+		err = fetch_bytes(vcpu, &w, &regs, linear, access, bytes, n);
 		if (err)
 			goto failed;
+		result = x86_decode(insn, bytes, n, mode);
+		if (result == X86_DECODE_OK) {
+			remember_fetch(vcpu, linear, access, mode, &w, bytes, insn->len);
+			vcpu->fetch.insn = *insn;
+			return 0;
+		}
 	}
-	result = x86_decode(insn, bytes, n, mode);
+	/* The instruction goes on, on the next page. */
 	if (result == X86_DECODE_MORE && n < sizeof(bytes)) {
-		err = fetch_bytes(vcpu, linear + n, bytes + n, sizeof(bytes) - n);
+		err = fetch_bytes(vcpu, &w, &regs, linear + n, access, bytes + n,
+				  sizeof(bytes) - n);
 		if (err)
 			goto failed;
 		n = sizeof(bytes);
@@ -167,13 +225,11 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	}
 	if (result == X86_DECODE_OK)
 		return 0;
-	trace_kvirt_decode(vcpu->id, linear, mode, result, bytes);
-	return vcpu->in_window ? SLOW : stop_emulation(vcpu, bytes, n);
-
+	err = result;
 failed:
 	if (err == RETRY)
 		return RETRY;
 	trace_kvirt_decode(vcpu->id, linear, mode, err, bytes);
-	/* Code in MMIO or nowhere cannot be read by us: user space is told. */
-	return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
+	/* Code in MMIO or nowhere cannot be read by us: user space is told, with the bytes. */
+	return vcpu->in_window ? SLOW : stop_emulation(vcpu, bytes, err < 0 ? 0 : n);
 }

@@ -98,3 +98,22 @@ int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len)
 {
 	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE_ATOMIC);
 }
+
+bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	bool writable, same = true;
+	u64 __user *user;
+	size_t len;
+	u64 now;
+
+	pagefault_disable();
+	for (; n && same; n--, gpa++, value++) {
+		len = sizeof(now);
+		user = gmem_find(vm, *gpa, &len, &writable);
+		same = user && len == sizeof(now) && !__get_user(now, user) && now == *value;
+	}
+	pagefault_enable();
+	srcu_read_unlock(&vm->srcu, idx);
+	return same;
+}

@@ -26,4 +26,10 @@ int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len);
 int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len);
 int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len);
 
+/*
+ * gmem_match_atomic() - do the 8 bytes at each of @gpa[0] to [@n - 1] still have @value[]?
+ * False too where that cannot be told without a fault. Any context, as above.
+ */
+bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n);
+
 #endif

@@ -26,6 +26,7 @@
 #include "../x86/execute.h"
 #include "../x86/msr.h"
 #include "../x86/state.h"
+#include "../x86/walk.h"
 #include "exit.h"
 #include "npt.h"
 
@@ -115,6 +116,17 @@ struct vcpu_completion {
 	u64 linear;		/* PIO_STRING: of the first element */
 };
 
+/* The instruction fetched last, and what its fetch depended on: run/translate.c. */
+struct vcpu_fetch {
+	u64 linear, gpa;
+	struct x86_walk_regs regs;
+	u32 access;
+	u8 mode, n, n_bytes;		/* n_bytes 0: nothing is kept */
+	u8 bytes[X86_INSN_MAX];
+	u64 where[X86_WALK_LEVELS], value[X86_WALK_LEVELS];	/* the n table entries */
+	struct x86_insn insn;
+};
+
 /* One MMIO instruction under way, across exits to user space: run/mmio.c. */
 struct vcpu_mmio {
 	struct x86_mmio steps;
@@ -145,6 +157,7 @@ struct vcpu {
 	u32 flush;			/* m: enum flush_scope to do when a window opens */
 	u64 cr4_seen;			/* m: CR4 as last set: right in bits that always exit */
 	struct x86_insn insn;		/* m: at RIP, where the exit needed decoding */
+	struct vcpu_fetch fetch;	/* m */
 	struct rcuwait wait;
 	struct preempt_notifier preempt;	/* m */
 
@@ -285,6 +298,14 @@ struct event_plan {
  * @vector: the interrupt controllers' highest deliverable vector, or -1.
  * event_delivered() - after an entry: what was injected is in, unless @exit cut it short.
  */
+static inline bool event_any(const struct vcpu *vcpu)
+{
+	const struct vcpu_events *ev = &vcpu->events;
+
+	return ev->exception.pending | ev->exception.injected | ev->interrupt.injected |
+	       ev->nmi.injected | ev->nmi.pending;
+}
+
 void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan);
 void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit);
 /* RFLAGS.IF, no shadow, nothing on its way: the guest can take an interrupt, an NMI, now. */
