@@ -47,7 +47,7 @@ no_complaint()
 [ -z "$alone" ] || kvm unload || exit 1
 
 plan 7
-guest --accel "$dev" -c "$cpus" -m 256 >/tmp/guest.raw 2>&1
+guest --accel "$dev" -c "$cpus" -m 256 -a "console=ttyS0 quiet panic=-1 cryptomgr.notests guest.warnings" >/tmp/guest.raw 2>&1
 status=$?
 tr -d '\r' </tmp/guest.raw >/tmp/guest.out
 sed 's/^/# /' /tmp/guest.out
