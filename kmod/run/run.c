@@ -28,6 +28,8 @@ static int open_window(struct vcpu *vcpu)
 
 	if (unlikely(err))
 		return err;
+	/* What another VM taught this CPU's branch predictors must not steer this one. */
+	host_predictor_barrier(vcpu->vm->id);
 	host_debug_save(&vcpu->host_debug, s->dr7 & X86_DR7_ENABLED ? s->dr : NULL);
 	host_guest_time_enter();
 	guest_fpu_load(&vcpu->fpu);
