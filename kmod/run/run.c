@@ -190,8 +190,6 @@ static int serve_requests(struct vcpu *vcpu)
 		return -EIO;
 	if (vcpu_take_request(vcpu, REQUEST_FLUSH_NESTED))
 		vcpu->flush |= FLUSH_NESTED;
-	if (vcpu_take_request(vcpu, REQUEST_FLUSH_GUEST))
-		vcpu->flush |= FLUSH_GUEST;
 	if (vcpu_take_request(vcpu, REQUEST_EVENT))
 		lapic_drain(vcpu);
 	if (vcpu_take_request(vcpu, REQUEST_CLOCK))
@@ -201,7 +199,7 @@ static int serve_requests(struct vcpu *vcpu)
 	vcpu_take_request(vcpu, REQUEST_SLOTS);
 	if (lapic_has_signals(vcpu))
 		lapic_apply_signals(vcpu);
-	return npt_cache_fill(&vcpu->tables);
+	return 0;
 }
 
 static int interrupted(struct vcpu *vcpu)
@@ -253,7 +251,8 @@ int vcpu_run(struct vcpu *vcpu)
 
 	for (;;) {
 		/* Whoever wants something of this vCPU has left a bit. */
-		err = serve_requests(vcpu);
+		err = vcpu_has_requests(vcpu) ? serve_requests(vcpu) : 0;
+		err = err ?: npt_cache_fill(&vcpu->tables);
 		if (err)
 			return err;
 		if (wants_user(vcpu))
