@@ -251,7 +251,7 @@ int vcpu_run(struct vcpu *vcpu)
 
 	for (;;) {
 		/* Whoever wants something of this vCPU has left a bit. */
-		err = vcpu_has_requests(vcpu) ? serve_requests(vcpu) : 0;
+		err = vcpu_has_requests(vcpu) || lapic_has_signals(vcpu) ? serve_requests(vcpu) : 0;
 		err = err ?: npt_cache_fill(&vcpu->tables);
 		if (err)
 			return err;
