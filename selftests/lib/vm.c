@@ -363,6 +363,7 @@ long vcpu_go(struct vcpu *vcpu)
 {
 	static char line[256];
 	static size_t length;
+	static int failures;
 
 	for (;;) {
 		struct kvirt_run *run = vcpu->run;
@@ -390,6 +391,9 @@ long vcpu_go(struct vcpu *vcpu)
 		case PORT_FAIL:
 			r = vcpu_regs(vcpu);
 			test_fail("guest", r.rdi, "%#llx, not %#llx", r.rsi, r.rcx);
+			/* Enough said. */
+			if (++failures == 10)
+				test_end();
 			break;
 		default:
 			return OTHER_EXIT;
