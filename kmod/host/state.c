@@ -89,6 +89,25 @@ void host_debug_save(struct host_debug *debug, const u64 *guest_dr)
 		write_dr(i, guest_dr[i]);
 }
 
+void host_debug_lend(struct host_debug *debug, const u64 *guest_dr)
+{
+	int i;
+
+	if (!debug->saved)
+		host_debug_save(debug, guest_dr);
+	else
+		for (i = 0; i < 4; i++)
+			write_dr(i, guest_dr[i]);
+}
+
+void host_debug_take(u64 *guest_dr)
+{
+	int i;
+
+	for (i = 0; i < 4; i++)
+		guest_dr[i] = read_dr(i);
+}
+
 void host_debug_restore(const struct host_debug *debug)
 {
 	int i;

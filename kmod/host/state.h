@@ -25,6 +25,9 @@ struct host_debug {
  */
 void host_debug_save(struct host_debug *debug, const u64 *guest_dr);
 void host_debug_restore(const struct host_debug *debug);
+/* In between: DR0 to DR3 become the guest's to read and write; take what it left there. */
+void host_debug_lend(struct host_debug *debug, const u64 *guest_dr);
+void host_debug_take(u64 *guest_dr);
 
 /* Time between these counts as guest time; once a window, interrupts off. */
 void host_guest_time_enter(void);

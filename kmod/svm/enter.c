@@ -74,6 +74,18 @@ void svm_intercept(struct vcpu *vcpu)
 }
 
 /*
+ * A guest that touches one debug register soon touches others: from its first access on
+ * they are its own until the window closes. DR6 and DR7 are in the VMCB all the time.
+ */
+void svm_debug_live(struct svm_vcpu *hw, enum window_request request)
+{
+	hw->debug_live = request == WINDOW_ON;
+	hw->vmcb->intercept_dr = hw->debug_live ? 0 : DR_ALL;
+	hw->vmcb->dr6 = X86_DR6_FIXED;
+	hw->clean &= ~(CLEAN_INTERCEPTS | CLEAN_DR);
+}
+
+/*
  * NMIs are masked from an injection to the completion of the next IRET. The IRET exits
  * before it executes: from then on the mask ends as soon as RIP has moved. Where an NMI
  * waits for that, the IRET is single-stepped. So is the instruction after STI or MOV SS.
@@ -131,6 +143,10 @@ static void prepare(struct vcpu *vcpu)
 		       (unlikely(hw->stepping) ? STEP_INTERCEPTED : ALWAYS_INTERCEPTED));
 	svm_asid_enter(hw);
 	v->rax = vcpu->state.gpr[X86_RAX];
+	if (unlikely(hw->debug_live)) {
+		v->dr6 = vcpu->state.dr6;
+		hw->clean &= ~CLEAN_DR;
+	}
 	if (svm.virtual_spec_ctrl) {
 		v->spec_ctrl = vcpu->state.spec_ctrl;
 		hw->switch_args.spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
@@ -235,6 +251,10 @@ static void take_registers(struct vcpu *vcpu)
 	s->cr2 = v->cr2;
 	s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
 	s->nmi_masked = hw->nmi_masked;
+	if (unlikely(hw->debug_live)) {
+		s->dr6 = v->dr6;
+		s->dr7 = v->dr7;
+	}
 	vcpu->valid = X86_GROUPS_OWN | X86_GROUP_RIP | X86_GROUP_RSP | X86_GROUP_RFLAGS |
 		      X86_GROUP_CR2 | X86_GROUP_SHADOW | X86_GROUP_NMI_MASK;
 }
@@ -247,13 +267,14 @@ static void restart(struct vcpu *vcpu)
 	svm_init_control(vcpu);
 	hw->nmi_masked = false;
 	hw->iret_seen = false;
+	hw->debug_live = false;
 	hw->flush = true;
 	x86_reset_by_init(&vcpu->state, vcpu->guest.signature);
 	svm_push(vcpu, X86_GROUPS_ALL);
 	vcpu->valid = X86_GROUPS_ALL;
 }
 
-/* true: an IRET is about to end an NMI handler, and nobody else has to hear of it. */
+/* true: an IRET that ends an NMI handler, or a debug register, that nobody has to hear of. */
 static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 {
 	struct svm_vcpu *hw = to_svm(vcpu);
@@ -274,6 +295,12 @@ static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 		hw->iret_seen = false;
 		hw->nmi_masked = false;
 	}
+	if (unlikely(exit->kind == EXIT_DR) && !exit->vectoring.valid) {
+		host_debug_lend(&vcpu->host_debug, vcpu->state.dr);
+		svm_debug_live(hw, WINDOW_ON);
+		vcpu->state.gpr[X86_RAX] = v->rax;
+		return true;
+	}
 	if (unlikely(v->exit_code == VMEXIT_IRET)) {
 		hw->iret_seen = true;
 		hw->iret_rip = v->rip;
@@ -288,8 +315,8 @@ void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 {
 	int entry;
 
-	/* The second entry is the one of an IRET that may go on: it does not exit again. */
-	for (entry = 0; entry < 2; entry++) {
+	/* A second entry lets an IRET go on, or a MOV DR; neither exits for the same again. */
+	for (entry = 0; entry < 3; entry++) {
 		prepare(vcpu);
 		/* VMLOAD, VMRUN, VMSAVE, VMLOAD. */
 		count_privop(PRIVOP_VMX);

@@ -75,6 +75,8 @@ struct svm_vcpu {
 	u64 step_rip;
 	bool guest_tf;		/* RFLAGS.TF as the guest had it */
 
+	bool debug_live;	/* all debug registers are in the CPU and do not exit */
+
 	u8 soft_len;		/* of the soft event that this entry injects, or 0 */
 	u64 soft_rip;
 
@@ -124,6 +126,7 @@ void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event);
 void svm_irq_window(struct vcpu *vcpu, enum window_request request);
 void svm_nmi_window(struct vcpu *vcpu, enum window_request request);
 void svm_intercept(struct vcpu *vcpu);
+void svm_debug_live(struct svm_vcpu *hw, enum window_request request);
 
 /* exit.c: fill @exit from the VMCB. */
 void svm_decode_exit(struct vcpu *vcpu, struct kvirt_exit *exit);

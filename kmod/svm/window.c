@@ -11,6 +11,7 @@
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include "../host/compat.h"
+#include "../host/state.h"
 #include "svm.h"
 
 #define TSC_RATIO_ONE	BIT_ULL(32)
@@ -80,6 +81,10 @@ void svm_close(struct vcpu *vcpu)
 	if (!hw->armed)
 		return;
 	hw->armed = false;
+	if (unlikely(hw->debug_live)) {
+		host_debug_take(vcpu->state.dr);
+		svm_debug_live(hw, WINDOW_OFF);
+	}
 	load_tsc_aux(hw, hw->host_tsc_aux);
 	if (svm.xss && hw->host_xss)
 		host_wrmsr(MSR_IA32_XSS, hw->host_xss);
