@@ -52,7 +52,8 @@ static __always_inline u64 host_rdmsr(u32 msr)
 static __always_inline void host_wrmsr(u32 msr, u64 value)
 {
 	count_privop(PRIVOP_WRMSR);
-	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory");
+	asm volatile("wrmsr" : : "c" (msr), "a" ((u32)(value & U32_MAX)), "d" ((u32)(value >> 32))
+		     : "memory");
 }
 
 /* 0, or -EIO where the MSR does not exist or refuses @value. */
@@ -60,7 +61,8 @@ static __always_inline int host_wrmsr_safe(u32 msr, u64 value)
 {
 	count_privop(PRIVOP_WRMSR);
 	asm goto("1: wrmsr\n\t" _ASM_EXTABLE(1b, %l[fault])
-		 : : "c" (msr), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory" : fault);
+		 : : "c" (msr), "a" ((u32)(value & U32_MAX)), "d" ((u32)(value >> 32))
+		 : "memory" : fault);
 	return 0;
 fault:
 	return -EIO;
