@@ -10,7 +10,7 @@
 #include "host/cpu.h"
 #include "host/fpu.h"
 #include "host/state.h"
-#include "host/stats.h"
+#include "host/msr.h"
 #include "host/work.h"
 #include "vm/backend.h"
 

@@ -70,8 +70,6 @@ static inline void host_machine_check(void)
 #ifndef PRED_CMD_IBPB
 #define PRED_CMD_IBPB BIT(0)
 #endif
-/* DR7 with every breakpoint disarmed. */
-#define X86_DR7_OFF 0x400UL
 
 /*
  * Set while another hypervisor's user-return notifier is armed on this CPU, which is how

@@ -8,60 +8,39 @@
 #include "cpu.h"
 #include "msr.h"
 
-#ifdef KVIRT_COUNT_PRIVOPS
-DEFINE_PER_CPU(struct privops, host_privops);
-#endif
-
-#define CR4_LA57_BIT	12
-#define CR4_FRED_BIT	32
+#define CR4_FRED	BIT_ULL(32)	/* no name for it before 6.9 */
 
 int __init host_cpu_check(void)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
-		pr_err("kvirt: refused: PREEMPT_RT kernels are not supported\n");
-		return -EOPNOTSUPP;
-	}
-	if (boot_cpu_has(X86_FEATURE_XENPV)) {
-		pr_err("kvirt: refused: a Xen PV domain owns no virtualization hardware\n");
-		return -EOPNOTSUPP;
-	}
-	if (host_read_cr4() & BIT_ULL(CR4_FRED_BIT)) {
-		pr_err("kvirt: refused: FRED is in use; boot with fred=off\n");
-		return -EOPNOTSUPP;
-	}
-	return 0;
-}
+	const char *why = NULL;
 
-void host_cpuid(u32 leaf, u32 subleaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
-{
-	cpuid_count(leaf, subleaf, eax, ebx, ecx, edx);
-}
-
-unsigned int host_maxphyaddr(void)
-{
-	return boot_cpu_data.x86_phys_bits;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		why = "PREEMPT_RT kernels are not supported";
+	else if (boot_cpu_has(X86_FEATURE_XENPV))
+		why = "a Xen PV domain owns no virtualization hardware";
+	else if (host_read_cr4() & CR4_FRED)
+		why = "FRED is in use; boot with fred=off";
+	if (why)
+		pr_err("kvirt: refused: %s\n", why);
+	return why ? -EOPNOTSUPP : 0;
 }
 
 u64 host_guest_cr4(void)
 {
+	static const struct { u32 feature, cr4; } optional[] = {
+		{ X86_FEATURE_OSXSAVE, X86_CR4_OSXSAVE }, { X86_FEATURE_SMEP, X86_CR4_SMEP },
+		{ X86_FEATURE_SMAP, X86_CR4_SMAP }, { X86_FEATURE_FSGSBASE, X86_CR4_FSGSBASE },
+		{ X86_FEATURE_UMIP, X86_CR4_UMIP }, { X86_FEATURE_LA57, X86_CR4_LA57 },
+		{ X86_FEATURE_PCID, X86_CR4_PCIDE },
+	};
 	u64 cr4 = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
 		  X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
 		  X86_CR4_OSXMMEXCPT;
+	int i;
 
-	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
-		cr4 |= X86_CR4_OSXSAVE;
-	if (boot_cpu_has(X86_FEATURE_SMEP))
-		cr4 |= X86_CR4_SMEP;
-	if (boot_cpu_has(X86_FEATURE_SMAP))
-		cr4 |= X86_CR4_SMAP;
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-		cr4 |= X86_CR4_FSGSBASE;
-	if (boot_cpu_has(X86_FEATURE_UMIP))
-		cr4 |= X86_CR4_UMIP;
-	if (boot_cpu_has(X86_FEATURE_LA57))
-		cr4 |= X86_CR4_LA57;
-	if (boot_cpu_has(X86_FEATURE_PCID))
-		cr4 |= X86_CR4_PCIDE;
+	for (i = 0; i < ARRAY_SIZE(optional); i++)
+		if (boot_cpu_has(optional[i].feature))
+			cr4 |= optional[i].cr4;
 	return cr4;
 }
 
@@ -78,7 +57,7 @@ u64 host_guest_efer(void)
 
 bool host_la57(void)
 {
-	return host_read_cr4() & BIT_ULL(CR4_LA57_BIT);
+	return host_read_cr4() & X86_CR4_LA57;
 }
 
 void host_kick_cpu(int cpu)

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What this host's CPUs offer to any back end, and what makes kvirt refuse to load
- * before a back end is even asked.
- */
+/* What this host's CPUs offer to any back end, and the refusals that concern them all. */
 #ifndef KVIRT_HOST_CPU_H
 #define KVIRT_HOST_CPU_H
 
 #include <linux/types.h>
+#include <asm/processor.h>
 
 /* 0, or -EOPNOTSUPP after one line in the log: FRED in use, PREEMPT_RT, Xen PV. */
 int host_cpu_check(void);
-/* CPUID leaf, unfiltered. */
-void host_cpuid(u32 leaf, u32 subleaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
-unsigned int host_maxphyaddr(void);
 /* CR4 and EFER bits that a guest may have on this host, by what its CPUs know. */
 u64 host_guest_cr4(void);
 u64 host_guest_efer(void);
@@ -20,5 +15,16 @@ u64 host_guest_efer(void);
 bool host_la57(void);
 /* Raises an interrupt on @cpu that does nothing but end its window; never waits. */
 void host_kick_cpu(int cpu);
+
+/* CPUID leaf, unfiltered. */
+static inline void host_cpuid(u32 leaf, u32 subleaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	cpuid_count(leaf, subleaf, eax, ebx, ecx, edx);
+}
+
+static inline unsigned int host_maxphyaddr(void)
+{
+	return boot_cpu_data.x86_phys_bits;
+}
 
 #endif

@@ -15,7 +15,6 @@
 
 /* The legacy region (SDM vol. 1, 13.4.1) and the header after it (13.4.2). */
 #define LEGACY_SIZE	512
-#define HEADER_OFFSET	512
 #define HEADER_SIZE	64
 #define MXCSR_OFFSET	24
 #define MXCSR_MASK_OFFSET 28
@@ -27,6 +26,12 @@
 #define COMPONENT_SSE	BIT_ULL(1)
 #define COMPONENT_AVX	BIT_ULL(2)
 #define NR_COMPONENTS	8
+
+/* XSTATE_BV: the components that are not in their initial state. */
+static u64 *present(void *area)
+{
+	return area + LEGACY_SIZE;
+}
 
 static u64 host_xcr0 __ro_after_init;
 static u64 component_mask __ro_after_init;
@@ -102,33 +107,31 @@ void guest_fpu_reset(struct guest_fpu *fpu)
 	*(u16 *)fpu->area = FCW_INITIAL;
 	*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
 	if (component_mask)
-		*(u64 *)(fpu->area + HEADER_OFFSET) = COMPONENT_X87 | COMPONENT_SSE;
+		*present(fpu->area) = COMPONENT_X87 | COMPONENT_SSE;
 	fpu->xcr0 = host_xcr0;
 }
 
 /* XGETBV, XSETBV and the AVX instructions are undefined without CR4.OSXSAVE. */
-#define CR4_OSXSAVE BIT_ULL(18)
-
-void guest_fpu_set_xcr0(struct guest_fpu *fpu, u64 xcr0, u64 cr4)
+void guest_fpu_set_xcr0(struct guest_fpu *fpu, u64 xcr0, u64 cr4, bool loaded)
 {
-	fpu->xcr0 = cr4 & CR4_OSXSAVE ? xcr0 : host_xcr0;
+	u64 old = fpu->xcr0;
+
+	fpu->xcr0 = cr4 & X86_CR4_OSXSAVE ? xcr0 : host_xcr0;
+	if (loaded && fpu->xcr0 != old)
+		write_xcr0(fpu->xcr0);
 }
 
 /* The area was checked when it came in, so a fault here is ours: start afresh. */
-static bool xrstor(const void *area, u64 mask)
+static bool restore(const void *area)
 {
-	asm goto("1: xrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
-		 : : [area] "m" (*(const char (*)[PAGE_SIZE])area), "a" ((u32)mask),
-		     "d" ((u32)(mask >> 32)) : "memory" : fault);
-	return true;
-fault:
-	return false;
-}
-
-static bool fxrstor(const void *area)
-{
-	asm goto("1: fxrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
-		 : : [area] "m" (*(const char (*)[LEGACY_SIZE])area) : "memory" : fault);
+	if (component_mask)
+		asm goto("1: xrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
+			 : : [area] "m" (*(const char (*)[PAGE_SIZE])area),
+			     "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
+			 : "memory" : fault);
+	else
+		asm goto("1: fxrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
+			 : : [area] "m" (*(const char (*)[LEGACY_SIZE])area) : "memory" : fault);
 	return true;
 fault:
 	return false;
@@ -136,14 +139,11 @@ fault:
 
 void guest_fpu_load(struct guest_fpu *fpu)
 {
-	bool loaded;
-
 	kernel_fpu_begin_mask(0);
 	/* AMD leaves FIP, FDP and FOP of the task before: give them harmless values. */
 	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
 		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (mxcsr_mask));
-	loaded = component_mask ? xrstor(fpu->area, component_mask) : fxrstor(fpu->area);
-	if (unlikely(!loaded)) {
+	if (unlikely(!restore(fpu->area))) {
 		pr_warn_ratelimited("kvirt: guest vector state did not load, reset\n");
 		guest_fpu_reset(fpu);
 	}
@@ -165,15 +165,9 @@ void guest_fpu_save(struct guest_fpu *fpu)
 	kernel_fpu_end();
 }
 
-void guest_fpu_reload_xcr0(struct guest_fpu *fpu, u64 old)
-{
-	if (fpu->xcr0 != old)
-		write_xcr0(fpu->xcr0);
-}
-
 int guest_fpu_import(struct guest_fpu *fpu, const void *area, u64 allowed)
 {
-	const u64 *header = area + HEADER_OFFSET;
+	const u64 *header = area + LEGACY_SIZE;
 	u32 mxcsr = *(u32 *)(area + MXCSR_OFFSET);
 	int i;
 
@@ -198,38 +192,38 @@ int guest_fpu_import(struct guest_fpu *fpu, const void *area, u64 allowed)
 
 void guest_fpu_export(const struct guest_fpu *fpu, void *area)
 {
-	u64 present;
+	u64 saved;
 	int i;
 
 	memset(area, 0, PAGE_SIZE);
 	if (!component_mask) {
 		memcpy(area, fpu->area, LEGACY_SIZE);
-		*(u64 *)(area + HEADER_OFFSET) = COMPONENT_X87 | COMPONENT_SSE;
+		*present(area) = COMPONENT_X87 | COMPONENT_SSE;
 		return;
 	}
-	present = *(u64 *)(fpu->area + HEADER_OFFSET) & component_mask;
-	*(u64 *)(area + HEADER_OFFSET) = present;
+	saved = *present(fpu->area) & component_mask;
+	*present(area) = saved;
 	*(u32 *)(area + MXCSR_OFFSET) = MXCSR_INITIAL;
 	*(u16 *)area = FCW_INITIAL;
-	if (present & COMPONENT_X87) {
+	if (saved & COMPONENT_X87) {
 		memcpy(area, fpu->area, MXCSR_OFFSET);
 		memcpy(area + ST0_OFFSET, fpu->area + ST0_OFFSET, XMM0_OFFSET - ST0_OFFSET);
 	}
 	/* MXCSR belongs to SSE and AVX alike (SDM vol. 1, 13.7). */
-	if (present & (COMPONENT_SSE | COMPONENT_AVX))
+	if (saved & (COMPONENT_SSE | COMPONENT_AVX))
 		*(u32 *)(area + MXCSR_OFFSET) = *(u32 *)(fpu->area + MXCSR_OFFSET);
 	*(u32 *)(area + MXCSR_MASK_OFFSET) = mxcsr_mask;
-	if (present & COMPONENT_SSE)
+	if (saved & COMPONENT_SSE)
 		memcpy(area + XMM0_OFFSET, fpu->area + XMM0_OFFSET, 256);
 	for (i = 2; i < NR_COMPONENTS; i++)
-		if (present & BIT_ULL(i))
+		if (saved & BIT_ULL(i))
 			memcpy(area + component[i].offset, fpu->area + component[i].offset,
 			       component[i].size);
 }
 
 void guest_fpu_get_xmm(const struct guest_fpu *fpu, unsigned int nr, void *to)
 {
-	if (component_mask && !(*(u64 *)(fpu->area + HEADER_OFFSET) & COMPONENT_SSE))
+	if (component_mask && !(*present(fpu->area) & COMPONENT_SSE))
 		memset(to, 0, 16);
 	else
 		memcpy(to, fpu->area + XMM0_OFFSET + 16 * (nr & 15), 16);
@@ -237,13 +231,11 @@ void guest_fpu_get_xmm(const struct guest_fpu *fpu, unsigned int nr, void *to)
 
 void guest_fpu_set_xmm(struct guest_fpu *fpu, unsigned int nr, const void *from)
 {
-	u64 *present = fpu->area + HEADER_OFFSET;
-
 	/* Registers in their initial state were not written out: they are zeros. */
-	if (component_mask && !(*present & COMPONENT_SSE)) {
+	if (component_mask && !(*present(fpu->area) & COMPONENT_SSE)) {
 		memset(fpu->area + XMM0_OFFSET, 0, 256);
 		*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
-		*present |= COMPONENT_SSE;
+		*present(fpu->area) |= COMPONENT_SSE;
 	}
 	memcpy(fpu->area + XMM0_OFFSET + 16 * (nr & 15), from, 16);
 }

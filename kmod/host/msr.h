@@ -13,24 +13,22 @@
 #include <asm/asm.h>
 #include <asm/msr-index.h>
 
-/* Kinds of privileged operations, as /sys/kernel/debug/kvirt/privops names them. */
-enum privop {
-	PRIVOP_VMX,		/* VMX or SVM instructions, entries included */
-	PRIVOP_RDMSR,
-	PRIVOP_WRMSR,
-	PRIVOP_CR,		/* control and debug registers */
-	PRIVOP_XSETBV,
-	PRIVOP_NR
-};
+/*
+ * Kinds of privileged operations: VMX is VMX or SVM instructions, entries included; CR
+ * control and debug registers.
+ */
+enum privop { PRIVOP_VMX, PRIVOP_RDMSR, PRIVOP_WRMSR, PRIVOP_CR, PRIVOP_XSETBV, PRIVOP_NR };
 
+#ifdef KVIRT_COUNT_PRIVOPS
 struct privops {
 	unsigned long count[PRIVOP_NR];
 	unsigned long windows;		/* strict windows opened */
 	unsigned long entries;		/* guest entries */
 };
-
-#ifdef KVIRT_COUNT_PRIVOPS
 DECLARE_PER_CPU(struct privops, host_privops);
+/* host/stats.c: the file in debugfs. Without debugfs there is none: no error. */
+void host_stats_init(void);
+void host_stats_exit(void);
 #define count_privop(kind)	this_cpu_inc(host_privops.count[kind])
 #define count_window()		this_cpu_inc(host_privops.windows)
 #define count_entry()		this_cpu_inc(host_privops.entries)
@@ -38,6 +36,8 @@ DECLARE_PER_CPU(struct privops, host_privops);
 #define count_privop(kind)	do { } while (0)
 #define count_window()		do { } while (0)
 #define count_entry()		do { } while (0)
+static inline void host_stats_init(void) { }
+static inline void host_stats_exit(void) { }
 #endif
 
 static __always_inline u64 host_rdmsr(u32 msr)
@@ -83,53 +83,27 @@ static __always_inline int host_rdmsr_safe(u32 msr, u64 *value)
 	return status;
 }
 
-static __always_inline unsigned long host_read_cr4(void)
-{
-	unsigned long value;
-
-	count_privop(PRIVOP_CR);
-	asm volatile("mov %%cr4, %0" : "=r" (value) : : "memory");
-	return value;
+/* host_read_cr0() and so on: control registers, and debug registers by their old name. */
+#define HOST_READ(reg)							\
+static __always_inline unsigned long host_read_##reg(void)		\
+{									\
+	unsigned long value;						\
+									\
+	count_privop(PRIVOP_CR);					\
+	asm volatile("mov %%" #reg ", %0" : "=r" (value) : : "memory");	\
+	return value;							\
 }
 
-static __always_inline void host_write_cr4(unsigned long value)
-{
-	count_privop(PRIVOP_CR);
-	asm volatile("mov %0, %%cr4" : : "r" (value) : "memory");
+#define HOST_WRITE(reg)							\
+static __always_inline void host_write_##reg(unsigned long value)	\
+{									\
+	count_privop(PRIVOP_CR);					\
+	asm volatile("mov %0, %%" #reg : : "r" (value) : "memory");	\
 }
 
-static __always_inline unsigned long host_read_cr3(void)
-{
-	unsigned long value;
-
-	count_privop(PRIVOP_CR);
-	asm volatile("mov %%cr3, %0" : "=r" (value) : : "memory");
-	return value;
-}
-
-static __always_inline unsigned long host_read_cr0(void)
-{
-	unsigned long value;
-
-	count_privop(PRIVOP_CR);
-	asm volatile("mov %%cr0, %0" : "=r" (value) : : "memory");
-	return value;
-}
-
-/* Guest CR2 lives in the CPU's register on VT-x; the host's is dead between faults. */
-static __always_inline u64 host_read_cr2(void)
-{
-	u64 value;
-
-	count_privop(PRIVOP_CR);
-	asm volatile("mov %%cr2, %0" : "=r" (value) : : "memory");
-	return value;
-}
-
-static __always_inline void host_write_cr2(u64 value)
-{
-	count_privop(PRIVOP_CR);
-	asm volatile("mov %0, %%cr2" : : "r" (value) : "memory");
-}
+HOST_READ(cr0) HOST_READ(cr2) HOST_READ(cr3) HOST_READ(cr4)
+HOST_READ(db0) HOST_READ(db1) HOST_READ(db2) HOST_READ(db3) HOST_READ(db6) HOST_READ(db7)
+HOST_WRITE(cr2) HOST_WRITE(cr4)
+HOST_WRITE(db0) HOST_WRITE(db1) HOST_WRITE(db2) HOST_WRITE(db3) HOST_WRITE(db6) HOST_WRITE(db7)
 
 #endif

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * What a guest's run disturbs on the host and both vendors share, put back as found;
- * time accounting; predictor barriers; the host going down. Called by run/run.c.
- */
+/* See state.h; and the host going down. Called by run/run.c. */
 #include <linux/rcupdate.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
@@ -16,77 +13,33 @@
 static bool going_down;
 static DEFINE_PER_CPU(u64, last_owner);
 
-static __always_inline unsigned long read_dr(int nr)
-{
-	unsigned long value = 0;
+#define X86_DR7_OFF	0x400UL		/* every breakpoint disarmed */
 
-	count_privop(PRIVOP_CR);
-	switch (nr) {
-	case 0:
-		asm volatile("mov %%db0, %0" : "=r" (value));
-		break;
-	case 1:
-		asm volatile("mov %%db1, %0" : "=r" (value));
-		break;
-	case 2:
-		asm volatile("mov %%db2, %0" : "=r" (value));
-		break;
-	case 3:
-		asm volatile("mov %%db3, %0" : "=r" (value));
-		break;
-	case 6:
-		asm volatile("mov %%db6, %0" : "=r" (value));
-		break;
-	case 7:
-		asm volatile("mov %%db7, %0" : "=r" (value));
-		break;
-	}
-	return value;
+static void write_addresses(const u64 dr[4])
+{
+	host_write_db0(dr[0]);
+	host_write_db1(dr[1]);
+	host_write_db2(dr[2]);
+	host_write_db3(dr[3]);
 }
 
-static __always_inline void write_dr(int nr, unsigned long value)
-{
-	count_privop(PRIVOP_CR);
-	switch (nr) {
-	case 0:
-		asm volatile("mov %0, %%db0" : : "r" (value));
-		break;
-	case 1:
-		asm volatile("mov %0, %%db1" : : "r" (value));
-		break;
-	case 2:
-		asm volatile("mov %0, %%db2" : : "r" (value));
-		break;
-	case 3:
-		asm volatile("mov %0, %%db3" : : "r" (value));
-		break;
-	case 6:
-		asm volatile("mov %0, %%db6" : : "r" (value));
-		break;
-	case 7:
-		asm volatile("mov %0, %%db7" : : "r" (value));
-		break;
-	}
-}
-
-/* A window touches the CPU's debug registers only where either side has breakpoints. */
 void host_debug_save(struct host_debug *debug, const u64 *guest_dr)
 {
-	int i;
-
 	debug->armed = hw_breakpoint_active();
 	debug->saved = debug->armed || guest_dr;
 	if (likely(!debug->saved))
 		return;
-	for (i = 0; i < 4; i++)
-		debug->dr[i] = read_dr(i);
-	debug->dr6 = read_dr(6);
+	debug->dr[0] = host_read_db0();
+	debug->dr[1] = host_read_db1();
+	debug->dr[2] = host_read_db2();
+	debug->dr[3] = host_read_db3();
+	debug->dr6 = host_read_db6();
 	if (debug->armed) {
-		debug->dr7 = read_dr(7);
-		write_dr(7, X86_DR7_OFF);
+		debug->dr7 = host_read_db7();
+		host_write_db7(X86_DR7_OFF);
 	}
-	for (i = 0; guest_dr && i < 4; i++)
-		write_dr(i, guest_dr[i]);
+	if (guest_dr)
+		write_addresses(guest_dr);
 }
 
 void host_debug_lend(struct host_debug *debug, const u64 *guest_dr)
@@ -110,16 +63,13 @@ void host_debug_take(u64 *guest_dr)
 
 void host_debug_restore(const struct host_debug *debug)
 {
-	int i;
-
 	if (likely(!debug->saved))
 		return;
-	for (i = 0; i < 4; i++)
-		write_dr(i, debug->dr[i]);
-	write_dr(6, debug->dr6);
+	write_addresses(debug->dr);
+	host_write_db6(debug->dr6);
 	/* Armed last, when the addresses are the host's again. */
 	if (debug->armed)
-		write_dr(7, debug->dr7);
+		host_write_db7(debug->dr7);
 }
 
 void host_guest_time_enter(void)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The host's state that a guest's run disturbs and that is the same on both vendors:
- * debug registers, guest context tracking and time accounting, indirect-branch
- * predictors between VMs. Put back as found.
+ * What a guest's run disturbs on the host and both vendors share: debug registers, context
+ * tracking and time accounting, indirect-branch predictors. Put back as found.
  */
 #ifndef KVIRT_HOST_STATE_H
 #define KVIRT_HOST_STATE_H
@@ -15,13 +14,13 @@
 struct host_debug {
 	bool saved;		/* either side has breakpoints: dr[] and dr6 are kept */
 	bool armed;		/* the host has: dr7 too */
-	unsigned long dr[4], dr6, dr7;
+	u64 dr[4], dr6, dr7;
 };
 
 /*
- * host_debug_save() - before a window's first entry; @guest_dr: DR0 to DR3 of a guest
- * that has breakpoints enabled, loaded then, or NULL. host_debug_restore() after its
- * last exit: an exit leaves DR7 disarmed (SDM vol. 3, 27.5.1; APM vol. 2, 15.6).
+ * host_debug_save() - before a window's first entry: loads @guest_dr, DR0 to DR3 of a guest
+ * with breakpoints enabled, or NULL. host_debug_restore() after its last exit, which leaves
+ * DR7 disarmed (SDM vol. 3, 27.5.1; APM vol. 2, 15.6).
  */
 void host_debug_save(struct host_debug *debug, const u64 *guest_dr);
 void host_debug_restore(const struct host_debug *debug);
@@ -47,10 +46,7 @@ static __always_inline void host_guest_exit(void)
 	(void)GUEST_EXIT_TRACKED(context_tracking_guest_exit());
 }
 
-/*
- * Another guest's vCPU ran last on this CPU: IBPB, unless the host has no use for it.
- * @owner identifies the vCPU. Interrupts off.
- */
+/* IBPB if another vCPU than @owner ran last here and the host uses it. Interrupts off. */
 void host_predictor_barrier(u64 owner);
 /* Tell the host's return to user space that a guest ran (VMSCAPE). */
 void host_guest_ran(void);

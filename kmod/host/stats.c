@@ -8,9 +8,9 @@
 #include <linux/fs.h>
 #include <linux/seq_file.h>
 #include "msr.h"
-#include "stats.h"
 
 #ifdef KVIRT_COUNT_PRIVOPS
+DEFINE_PER_CPU(struct privops, host_privops);
 static struct dentry *directory;
 
 static int privops_show(struct seq_file *file, void *data)
@@ -68,13 +68,5 @@ void __init host_stats_init(void)
 void host_stats_exit(void)
 {
 	debugfs_remove(directory);
-}
-#else
-void __init host_stats_init(void)
-{
-}
-
-void host_stats_exit(void)
-{
 }
 #endif

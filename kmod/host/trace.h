@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints: what one wants to see when a guest does something odd. Any file may
- * include this; host/trace.c alone defines them. They cost a patched jump when off, and
- * may be hit inside a strict window.
+ * Tracepoints, defined by host/trace.c alone: a patched jump when off; they may be hit
+ * inside a strict window.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvirt
@@ -19,13 +18,8 @@ TRACE_EVENT(kvirt_populate,
 		 bool in_window, int result),
 	TP_ARGS(vcpu_id, gpa, access, hva, level, writable, in_window, result),
 	TP_STRUCT__entry(
-		__field(u64, gpa)
-		__field(unsigned long, hva)
-		__field(u32, vcpu_id)
-		__field(int, result)
-		__field(u8, access)
-		__field(u8, level)
-		__field(bool, writable)
+		__field(u64, gpa) __field(unsigned long, hva) __field(u32, vcpu_id)
+		__field(int, result) __field(u8, access) __field(u8, level) __field(bool, writable)
 		__field(bool, in_window)
 	),
 	TP_fast_assign(
@@ -49,11 +43,8 @@ TRACE_EVENT(kvirt_invalidate,
 	TP_PROTO(u64 vm_id, unsigned long start, unsigned long end, u64 zapped, u64 flushed),
 	TP_ARGS(vm_id, start, end, zapped, flushed),
 	TP_STRUCT__entry(
-		__field(u64, vm_id)
-		__field(unsigned long, start)
-		__field(unsigned long, end)
-		__field(u64, zapped)
-		__field(u64, flushed)
+		__field(u64, vm_id) __field(unsigned long, start) __field(unsigned long, end)
+		__field(u64, zapped) __field(u64, flushed)
 	),
 	TP_fast_assign(
 		__entry->vm_id = vm_id;
@@ -71,10 +62,7 @@ TRACE_EVENT(kvirt_exit,
 	TP_PROTO(u32 vcpu_id, u8 kind, u64 rip, u8 insn_len, u64 detail),
 	TP_ARGS(vcpu_id, kind, rip, insn_len, detail),
 	TP_STRUCT__entry(
-		__field(u64, rip)
-		__field(u64, detail)
-		__field(u32, vcpu_id)
-		__field(u8, kind)
+		__field(u64, rip) __field(u64, detail) __field(u32, vcpu_id) __field(u8, kind)
 		__field(u8, insn_len)
 	),
 	TP_fast_assign(
@@ -93,10 +81,7 @@ TRACE_EVENT(kvirt_inject,
 	TP_PROTO(u32 vcpu_id, u8 type, u8 vector, u32 error),
 	TP_ARGS(vcpu_id, type, vector, error),
 	TP_STRUCT__entry(
-		__field(u32, vcpu_id)
-		__field(u32, error)
-		__field(u8, type)
-		__field(u8, vector)
+		__field(u32, vcpu_id) __field(u32, error) __field(u8, type) __field(u8, vector)
 	),
 	TP_fast_assign(
 		__entry->vcpu_id = vcpu_id;
@@ -113,10 +98,7 @@ TRACE_EVENT(kvirt_decode,
 	TP_PROTO(u32 vcpu_id, u64 linear, int mode, int result, const u8 *bytes),
 	TP_ARGS(vcpu_id, linear, mode, result, bytes),
 	TP_STRUCT__entry(
-		__field(u64, linear)
-		__field(u32, vcpu_id)
-		__field(int, mode)
-		__field(int, result)
+		__field(u64, linear) __field(u32, vcpu_id) __field(int, mode) __field(int, result)
 		__array(u8, bytes, 15)
 	),
 	TP_fast_assign(
@@ -135,23 +117,15 @@ TRACE_EVENT(kvirt_slot,
 	TP_PROTO(const struct kvirt_userspace_memory_region *region, int result),
 	TP_ARGS(region, result),
 	TP_STRUCT__entry(
-		__field(u64, gpa)
-		__field(u64, size)
-		__field(u64, hva)
-		__field(u32, slot)
-		__field(u32, flags)
-		__field(int, result)
+		__field_struct(struct kvirt_userspace_memory_region, r) __field(int, result)
 	),
 	TP_fast_assign(
-		__entry->gpa = region->guest_phys_addr;
-		__entry->size = region->memory_size;
-		__entry->hva = region->userspace_addr;
-		__entry->slot = region->slot;
-		__entry->flags = region->flags;
+		__entry->r = *region;
 		__entry->result = result;
 	),
-	TP_printk("slot %u gpa 0x%llx size 0x%llx hva 0x%llx flags %x result %d", __entry->slot,
-		  __entry->gpa, __entry->size, __entry->hva, __entry->flags, __entry->result)
+	TP_printk("slot %u gpa 0x%llx size 0x%llx hva 0x%llx flags %x result %d", __entry->r.slot,
+		  __entry->r.guest_phys_addr, __entry->r.memory_size, __entry->r.userspace_addr,
+		  __entry->r.flags, __entry->result)
 );
 
 #endif

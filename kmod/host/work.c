@@ -8,15 +8,18 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include "compat.h"
-#if XFER_TAKES_VCPU
-#include <linux/kvm_host.h>
-#include <linux/entry-kvm.h>
-#else
-#include <linux/entry-virt.h>
-#endif
 #include "work.h"
 
-#if XFER_TAKES_VCPU
+#if !XFER_TAKES_VCPU
+#include <linux/entry-virt.h>
+
+int __init host_work_init(void) { return 0; }
+void host_work_exit(void) { }
+int host_work_do(void) { return xfer_to_guest_mode_handle_work(); }
+#else
+#include <linux/kvm_host.h>
+#include <linux/entry-kvm.h>
+
 static struct kvm_vcpu *stand_in;
 
 int __init host_work_init(void)
@@ -41,20 +44,6 @@ void host_work_exit(void)
 int host_work_do(void)
 {
 	return xfer_to_guest_mode_handle_work(stand_in);
-}
-#else
-int __init host_work_init(void)
-{
-	return 0;
-}
-
-void host_work_exit(void)
-{
-}
-
-int host_work_do(void)
-{
-	return xfer_to_guest_mode_handle_work();
 }
 #endif
 

@@ -136,14 +136,10 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 
 void vcpu_set_cr4(struct vcpu *vcpu, u64 cr4)
 {
-	u64 old = vcpu->fpu.xcr0;
-
 	vcpu->state.cr4 = cr4;
 	vcpu->cr4_seen = cr4;
 	vcpu_dirty(vcpu, X86_GROUP_CR4);
-	guest_fpu_set_xcr0(&vcpu->fpu, vcpu->state.xcr0, cr4);
-	if (vcpu->in_window)
-		guest_fpu_reload_xcr0(&vcpu->fpu, old);
+	guest_fpu_set_xcr0(&vcpu->fpu, vcpu->state.xcr0, cr4, vcpu->in_window);
 }
 
 int vcpu_open_window(struct vcpu *vcpu)
