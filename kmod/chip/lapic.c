@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The local APIC as a model: see lapic.h for what it is and who calls it. Sections
- * and tables named here are those of the Intel SDM, volume 3, chapter 10.
+ * See lapic.h. Sections and tables named here are those of the Intel SDM, volume 3.
  *
  * Invariants, whatever a guest or a restored page does: no bit below 16 in IRR, ISR
  * or TMR; isr_top and PPR follow ISR and TPR; an LVT entry is masked while SVR has the
@@ -22,7 +21,6 @@
 #define ICR_LOGICAL	BIT(11)
 #define ICR_ASSERT	BIT(14)
 #define ICR_LEVEL	BIT(15)
-
 #define ESR_SEND_VECTOR	BIT(5)
 #define ESR_RECV_VECTOR	BIT(6)
 #define ESR_REGISTER	BIT(7)
@@ -30,7 +28,6 @@
 #define LVT_OFFSET(lvt)	(LAPIC_LVT + (lvt) * 16)
 #define LVT_STATUS	BIT(12)		/* read-only: delivery status */
 #define LVT_REMOTE_IRR	BIT(14)		/* read-only */
-#define LVT_LEVEL	BIT(15)
 #define LVT_PERIODIC	BIT(17)
 #define LVT_TSC		BIT(18)
 #define LVT_TIMER_MODE	(LVT_PERIODIC | LVT_TSC)
@@ -43,18 +40,14 @@
 #define REG8(r)		(0xffULL << ((r) >> 4))
 #define REGS_VECTORS	(REG8(LAPIC_ISR) | REG8(LAPIC_TMR) | REG8(LAPIC_IRR))
 #define REGS_LVT	(0x3fULL << (LAPIC_LVT >> 4))
-#define REGS_READ_X2	(REG(LAPIC_ID) | REG(LAPIC_VERSION) | REG(LAPIC_TPR) | REG(LAPIC_PPR) | \
-			 REG(LAPIC_LDR) | REG(LAPIC_SVR) | REGS_VECTORS | REG(LAPIC_ESR) | \
-			 REG(LAPIC_ICR) | REGS_LVT | REG(LAPIC_TMICT) | REG(LAPIC_TMCCT) | \
-			 REG(LAPIC_TDCR))
-#define REGS_WRITE_X2	(REG(LAPIC_TPR) | REG(LAPIC_EOI) | REG(LAPIC_SVR) | REG(LAPIC_ESR) | \
-			 REG(LAPIC_ICR) | REGS_LVT | REG(LAPIC_TMICT) | REG(LAPIC_TDCR) | \
-			 REG(LAPIC_SELF_IPI))
-#define REGS_XAPIC	(REGS_READ_X2 | REG(LAPIC_APR) | REG(LAPIC_EOI) | REG(LAPIC_DFR) | \
-			 REG(LAPIC_ICR2))
 /* Registers of which a saved page has the whole, but those that SVR and the mode decide. */
 #define REGS_RESTORE	(REG(LAPIC_TPR) | REG(LAPIC_SVR) | REG(LAPIC_ICR) | REGS_LVT | \
 			 REG(LAPIC_TMICT) | REG(LAPIC_TDCR))
+#define REGS_READ_X2	(REGS_RESTORE | REGS_VECTORS | REG(LAPIC_ID) | REG(LAPIC_VERSION) | \
+			 REG(LAPIC_PPR) | REG(LAPIC_LDR) | REG(LAPIC_ESR) | REG(LAPIC_TMCCT))
+#define REGS_WRITE_X2	(REGS_RESTORE | REG(LAPIC_EOI) | REG(LAPIC_ESR) | REG(LAPIC_SELF_IPI))
+#define REGS_XAPIC	(REGS_READ_X2 | REG(LAPIC_APR) | REG(LAPIC_EOI) | REG(LAPIC_DFR) | \
+			 REG(LAPIC_ICR2))
 
 /* Bits that a write may set; others are reserved or read-only. EOI, ESR: any value does. */
 static const u32 writable_bits[64] = {
@@ -117,21 +110,20 @@ static void update_ppr(struct chip_lapic *l)
 
 /* --- arriving interrupts --- */
 
-static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source,
-			struct chip_lapic_effects *fx);
+static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source, struct lapic_fx *fx);
 
 /* The interrupt comes with the first error after a write to ESR only: 10.5.3. */
-static void log_error(struct chip_lapic *l, u32 bit, struct chip_lapic_effects *fx)
+static void log_error(struct chip_lapic *l, u32 bit, struct lapic_fx *fx)
 {
-	bool first = !l->errors;
+	u32 before = l->errors;
 
 	l->errors |= bit;
-	if (first)
+	if (!before)
 		lvt_deliver(l, LVT_ERROR, fx);
 }
 
 void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 level[4],
-		       struct chip_lapic_effects *fx)
+		       struct lapic_fx *fx)
 {
 	unsigned int i;
 
@@ -152,45 +144,22 @@ void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 lev
 	}
 }
 
-static void accept_one(struct chip_lapic *l, u8 vector, bool level,
-		       struct chip_lapic_effects *fx)
+static void accept_one(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
 {
-	u64 vectors[4] = { 0 }, levels[4] = { 0 };
+	static const u64 level[4];
+	u64 vectors[4] = { 0 };
 
 	vectors[vector / 64] = BIT_ULL(vector % 64);
-	levels[vector / 64] = (u64)level << (vector % 64);
-	chip_lapic_accept(l, vectors, levels, fx);
+	chip_lapic_accept(l, vectors, level, fx);
 }
 
-/* A signal through an LVT entry, 10.5.1. The timer's and the error's mode bits are 0. */
-static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source,
-			struct chip_lapic_effects *fx)
+/* A signal of the timer or of the error log, whose entries have no modes: 10.5.1. */
+static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source, struct lapic_fx *fx)
 {
-	static const u16 effects[8] = {
-		[IRQ_SMI] = LAPIC_FX_SMI, [IRQ_NMI] = LAPIC_FX_NMI,
-		[IRQ_INIT] = LAPIC_FX_INIT, [IRQ_EXTINT] = LAPIC_FX_EXTINT,
-	};
 	u32 entry = lvt(l, source);
 
-	if (entry & LVT_MASKED)
-		return;
-	if (LVT_MODE(entry) == IRQ_FIXED)
-		accept_one(l, entry & 0xff, entry & LVT_LEVEL, fx);
-	fx->what |= effects[LVT_MODE(entry)];
-	/* A counter's interrupt masks its own entry. */
-	if (source == LVT_PERF)
-		set(l, LVT_OFFSET(LVT_PERF), entry | LVT_MASKED);
-}
-
-void chip_lapic_local(struct chip_lapic *l, enum chip_lapic_lvt source,
-		      struct chip_lapic_effects *fx)
-{
-	if (chip_lapic_hw_enabled(l))
-		lvt_deliver(l, source, fx);
-	else if (source == LVT_LINT0)	/* the pins are INTR and NMI then: 10.4.3 */
-		fx->what |= LAPIC_FX_EXTINT;
-	else if (source == LVT_LINT1)
-		fx->what |= LAPIC_FX_NMI;
+	if (!(entry & LVT_MASKED))
+		accept_one(l, entry & 0xff, fx);
 }
 
 bool chip_lapic_accepts_extint(const struct chip_lapic *l)
@@ -210,8 +179,8 @@ void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector)
 	update_ppr(l);
 }
 
-/* SVR bit 12 does not keep the EOI from the IOAPIC: see irq/eoi.c. */
-void chip_lapic_eoi(struct chip_lapic *l, struct chip_lapic_effects *fx)
+/* SVR bit 12 does not keep the EOI from the IOAPIC: see eoi_scan(). */
+void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx)
 {
 	unsigned int vector = l->isr_top;
 
@@ -221,11 +190,10 @@ void chip_lapic_eoi(struct chip_lapic *l, struct chip_lapic_effects *fx)
 	l->isr_top = chip_lapic_top(l->isr);
 	update_ppr(l);
 	fx->eoi_vector = (u8)vector;
-	fx->eoi_level = l->tmr[vector / 64] >> (vector % 64) & 1;
 	fx->what |= LAPIC_FX_EOI | LAPIC_FX_PENDING;
 }
 
-void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct chip_lapic_effects *fx)
+void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct lapic_fx *fx)
 {
 	set(l, LAPIC_TPR, tpr);
 	update_ppr(l);
@@ -264,31 +232,29 @@ static u32 timer_count(const struct chip_lapic *l, u64 now)
 	return count < initial ? (u32)count : initial;
 }
 
-static void timer_stop(struct chip_lapic *l, struct chip_lapic_effects *fx)
+static void timer_stop(struct chip_lapic *l, struct lapic_fx *fx)
 {
 	l->counting = false;
 	l->tsc_deadline = 0;
 	fx->what |= LAPIC_FX_TIMER;
 }
 
-void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct chip_lapic_effects *fx)
+void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx)
 {
-	u64 period;
+	u64 period = timer_period(l);
 
 	if (!l->counting || now < l->expiry)
 		return;
 	/* Periods that were missed are one interrupt, as IRR has one bit. */
-	if (lvt(l, LVT_TIMER) & LVT_PERIODIC) {
-		period = timer_period(l);
+	if (lvt(l, LVT_TIMER) & LVT_PERIODIC)
 		l->expiry += ((now - l->expiry) / period + 1) * period;
-	} else {
+	else
 		l->counting = false;
-	}
 	lvt_deliver(l, LVT_TIMER, fx);
 	fx->what |= LAPIC_FX_TIMER;
 }
 
-void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct chip_lapic_effects *fx)
+void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx)
 {
 	if (!l->tsc_deadline)
 		return;
@@ -306,7 +272,7 @@ enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when)
 	return l->tsc_deadline ? LAPIC_TIMER_TSC : LAPIC_TIMER_OFF;
 }
 
-void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct chip_lapic_effects *fx)
+void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_fx *fx)
 {
 	if (!chip_lapic_hw_enabled(l) || (lvt(l, LVT_TIMER) & LVT_TIMER_MODE) != LVT_TSC)
 		return;
@@ -314,22 +280,21 @@ void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct chip_la
 	fx->what |= LAPIC_FX_TIMER;
 }
 
-static void write_lvt_timer(struct chip_lapic *l, u32 value, u64 now,
-			    struct chip_lapic_effects *fx)
+static void write_lvt_timer(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
 {
+	u32 changed = lvt(l, LVT_TIMER) ^ value;
+
 	chip_lapic_timer_run(l, now, fx);
 	/* To and from TSC-deadline mode the timer is disarmed: 10.5.4.1. */
-	if ((lvt(l, LVT_TIMER) ^ value) & LVT_TSC) {
-		timer_stop(l, fx);
+	if (changed & LVT_TSC)
 		set(l, LAPIC_TMICT, 0);
-	} else if ((value & LVT_TIMER_MODE) == LVT_TIMER_MODE) {
+	if (changed & LVT_TSC || (value & LVT_TIMER_MODE) == LVT_TIMER_MODE)
 		timer_stop(l, fx);
-	}
 	set(l, LAPIC_LVT, value);
 	fx->what |= LAPIC_FX_TIMER;
 }
 
-static void write_tmict(struct chip_lapic *l, u32 value, u64 now, struct chip_lapic_effects *fx)
+static void write_tmict(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
 {
 	if (lvt(l, LVT_TIMER) & LVT_TSC)
 		return;
@@ -341,7 +306,7 @@ static void write_tmict(struct chip_lapic *l, u32 value, u64 now, struct chip_la
 }
 
 /* The count stays what it is, its ticks change. */
-static void write_tdcr(struct chip_lapic *l, u32 value, u64 now, struct chip_lapic_effects *fx)
+static void write_tdcr(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
 {
 	u32 count;
 
@@ -362,7 +327,7 @@ static void mask_lvts(struct chip_lapic *l)
 		set(l, reg, get(l, reg) | LVT_MASKED);
 }
 
-static void write_svr(struct chip_lapic *l, u32 value, u64 now, struct chip_lapic_effects *fx)
+static void write_svr(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
 {
 	if ((get(l, LAPIC_SVR) ^ value) & SVR_ENABLE)
 		fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
@@ -373,19 +338,19 @@ static void write_svr(struct chip_lapic *l, u32 value, u64 now, struct chip_lapi
 	set(l, LAPIC_SVR, value);
 }
 
-static void send_self(struct chip_lapic *l, u8 vector, struct chip_lapic_effects *fx)
+static void send_self(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
 {
 	if (vector < 16)
 		log_error(l, ESR_SEND_VECTOR, fx);
 	else
-		accept_one(l, vector, false, fx);
+		accept_one(l, vector, fx);
 }
 
 /*
  * An IPI, 10.6.1. Level de-assert is of no effect on any CPU since the Pentium 4, and
  * IPIs are edge-triggered there; modes 3 and 7 are reserved.
  */
-static void send_ipi(struct chip_lapic *l, struct chip_lapic_effects *fx)
+static void send_ipi(struct chip_lapic *l, struct lapic_fx *fx)
 {
 	u32 low = get(l, LAPIC_ICR), high = get(l, LAPIC_ICR2);
 	struct irq_message m = {
@@ -410,34 +375,29 @@ static void send_ipi(struct chip_lapic *l, struct chip_lapic_effects *fx)
 	}
 }
 
-/* The set that the vector register @reg is one of eight words of, and which. */
-static u64 *vectors_at(struct chip_lapic *l, u32 reg, unsigned int *shift)
+/* The four bytes of a set that the vector register @reg shows. */
+static u8 *vectors_at(struct chip_lapic *l, u32 reg)
 {
 	u64 *set = reg >= LAPIC_IRR ? l->irr : reg >= LAPIC_TMR ? l->tmr : l->isr;
 
-	*shift = (reg >> 4 & 1) * 32;
-	return &set[reg >> 5 & 3];
+	return (u8 *)set + (reg >> 4 & 7) * 4;
 }
 
-static u32 read_register(struct chip_lapic *l, u32 reg, u64 now, struct chip_lapic_effects *fx)
+static u32 read_register(struct chip_lapic *l, u32 reg, u64 now, struct lapic_fx *fx)
 {
-	unsigned int shift;
-	u64 *word;
+	u32 value = get(l, reg);
 
 	if (REGS_VECTORS & REG(reg)) {
-		word = vectors_at(l, reg, &shift);
-		return (u32)(*word >> shift);
-	}
-	if (reg == LAPIC_TMCCT) {
+		memcpy(&value, vectors_at(l, reg), 4);
+	} else if (reg == LAPIC_TMCCT) {
 		chip_lapic_timer_run(l, now, fx);
-		return timer_count(l, now);
+		value = timer_count(l, now);
 	}
-	return get(l, reg);
+	return value;
 }
 
 /* @value has only writable bits. */
-static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now,
-			   struct chip_lapic_effects *fx)
+static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, struct lapic_fx *fx)
 {
 	switch (reg) {
 	case LAPIC_TPR:
@@ -462,11 +422,10 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now,
 		l->errors = 0;
 		break;
 	case LAPIC_ICR:
-		set(l, reg, value);
-		send_ipi(l, fx);
-		break;
 	case LAPIC_ICR2:
 		set(l, reg, value);
+		if (reg == LAPIC_ICR)
+			send_ipi(l, fx);
 		break;
 	case LAPIC_LVT ... LAPIC_LVT_END:
 		if (!(get(l, LAPIC_SVR) & SVR_ENABLE))
@@ -490,7 +449,7 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now,
 }
 
 /* Is @offset a register of the xAPIC page? If not, ESR tells (10.5.3, bit 7). */
-static bool page_has(struct chip_lapic *l, u32 offset, struct chip_lapic_effects *fx)
+static bool page_has(struct chip_lapic *l, u32 offset, struct lapic_fx *fx)
 {
 	if (offset < LAPIC_STATE_SIZE && REGS_XAPIC & REG(offset))
 		return true;
@@ -499,7 +458,7 @@ static bool page_has(struct chip_lapic *l, u32 offset, struct chip_lapic_effects
 }
 
 void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len,
-			  u64 now, struct chip_lapic_effects *fx)
+			  u64 now, struct lapic_fx *fx)
 {
 	u32 value;
 
@@ -511,7 +470,7 @@ void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned
 }
 
 void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data,
-			   unsigned int len, u64 now, struct chip_lapic_effects *fx)
+			   unsigned int len, u64 now, struct lapic_fx *fx)
 {
 	u32 value;
 
@@ -521,10 +480,9 @@ void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data,
 	write_register(l, offset, value & writable(l, offset), now, fx);
 }
 
-int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now,
-			struct chip_lapic_effects *fx)
+int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now, struct lapic_fx *fx)
 {
-	u32 reg = (msr - LAPIC_MSR_FIRST) << 4;
+	u32 reg = (msr - X86_MSR_X2APIC_FIRST) << 4;
 
 	if (!chip_lapic_x2apic(l) || reg >= LAPIC_STATE_SIZE || !(REGS_READ_X2 & REG(reg)))
 		return -EINVAL;
@@ -534,10 +492,9 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now,
 	return 0;
 }
 
-int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now,
-			 struct chip_lapic_effects *fx)
+int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, struct lapic_fx *fx)
 {
-	u32 reg = (msr - LAPIC_MSR_FIRST) << 4;
+	u32 reg = (msr - X86_MSR_X2APIC_FIRST) << 4;
 	u64 allowed;
 
 	if (!chip_lapic_x2apic(l) || reg >= LAPIC_STATE_SIZE || !(REGS_WRITE_X2 & REG(reg)))
@@ -570,16 +527,11 @@ static void set_ids(struct chip_lapic *l)
 }
 
 /* RESET and INIT alike: 10.4.7.1, 10.4.7.3. */
-void chip_lapic_reset(struct chip_lapic *l, struct chip_lapic_effects *fx)
+void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx)
 {
 	u32 id = get(l, LAPIC_ID), version = get(l, LAPIC_VERSION);
 
-	memset(l->irr, 0, sizeof(l->irr));
-	memset(l->isr, 0, sizeof(l->isr));
-	memset(l->tmr, 0, sizeof(l->tmr));
-	memset(l->reg, 0, sizeof(l->reg));
-	l->isr_top = 0;
-	l->errors = 0;
+	memset(l, 0, offsetof(struct chip_lapic, base));
 	set_ids(l);
 	set(l, LAPIC_ID, id);
 	set(l, LAPIC_VERSION, version);
@@ -602,7 +554,7 @@ void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
 
 void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits)
 {
-	struct chip_lapic_effects fx = { 0 };
+	struct lapic_fx fx = { 0 };
 
 	memset(l, 0, sizeof(*l));
 	l->vcpu_id = vcpu_id;
@@ -619,10 +571,8 @@ int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum 
 	u64 mode = value & BASE_MODES;
 
 	old &= BASE_MODES;
-	if (value & BASE_RESERVED || value >> phys_bits)
-		return -EINVAL;
-	if (mode & LAPIC_BASE_EXTD &&
-	    (!(mode & LAPIC_BASE_EN) || !(features & CHIP_LAPIC_X2APIC)))
+	if (value & BASE_RESERVED || value >> phys_bits || mode == LAPIC_BASE_EXTD ||
+	    (mode == BASE_MODES && !(features & CHIP_LAPIC_X2APIC)))
 		return -EINVAL;
 	/* x2APIC is entered from xAPIC only, and left to disabled only. */
 	if (by == X86_MSR_BY_GUEST &&
@@ -631,8 +581,7 @@ int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum 
 	return 0;
 }
 
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by,
-			struct chip_lapic_effects *fx)
+int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, struct lapic_fx *fx)
 {
 	u64 old = l->base & BASE_MODES, new = value & BASE_MODES;
 
@@ -650,37 +599,31 @@ int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by,
 }
 
 void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		     struct chip_lapic_effects *fx)
+		     struct lapic_fx *fx)
 {
 	u32 reg;
 
 	chip_lapic_timer_run(l, now, fx);
-	for (reg = 0; reg < LAPIC_STATE_SIZE; reg += 16) {
-		memset(&page[reg / 4], 0, 16);
+	memset(page, 0, LAPIC_STATE_SIZE);
+	for (reg = 0; reg < LAPIC_STATE_SIZE; reg += 16)
 		page[reg / 4] = read_register(l, reg, now, fx);
-	}
 	if (chip_lapic_x2apic(l) && !(l->features & CHIP_LAPIC_ID32))
 		page[LAPIC_ID / 4] = l->vcpu_id << 24;
 }
 
 int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		       struct chip_lapic_effects *fx)
+		       struct lapic_fx *fx)
 {
 	u32 timer = lvt(l, LVT_TIMER), reg, count;
 	bool x2apic = chip_lapic_x2apic(l);
-	unsigned int shift;
-	u64 *word;
 
 	if (x2apic && l->features & CHIP_LAPIC_ID32 && page[LAPIC_ID / 4] != l->vcpu_id)
 		return -EINVAL;
 	for (reg = 0; reg < LAPIC_STATE_SIZE; reg += 16) {
-		if (REGS_VECTORS & REG(reg)) {
-			word = vectors_at(l, reg, &shift);
-			*word &= ~(0xffffffffULL << shift);
-			*word |= (u64)page[reg / 4] << shift;
-		} else if (REGS_RESTORE & REG(reg)) {
+		if (REGS_VECTORS & REG(reg))
+			memcpy(vectors_at(l, reg), &page[reg / 4], 4);
+		else if (REGS_RESTORE & REG(reg))
 			set(l, reg, page[reg / 4] & writable(l, reg));
-		}
 	}
 	l->irr[0] &= ~0xffffULL;
 	l->isr[0] &= ~0xffffULL;
@@ -727,15 +670,10 @@ u64 chip_lapic_address(const struct chip_lapic *l)
 	if (chip_lapic_x2apic(l) || l->vcpu_id > 0xff)
 		word = l->vcpu_id;
 	word |= (u64)(get(l, LAPIC_LDR) >> 24) << 32;
-	if (get(l, LAPIC_DFR) != DFR_FLAT)
-		word |= LAPIC_ADDRESS_CLUSTER;
-	if (chip_lapic_x2apic(l))
-		word |= LAPIC_ADDRESS_X2APIC;
-	if (chip_lapic_hw_enabled(l))
-		word |= LAPIC_ADDRESS_HW;
-	if (get(l, LAPIC_SVR) & SVR_ENABLE)
-		word |= LAPIC_ADDRESS_SW;
-	return word;
+	return word | (get(l, LAPIC_DFR) != DFR_FLAT ? LAPIC_ADDRESS_CLUSTER : 0) |
+	       (chip_lapic_x2apic(l) ? LAPIC_ADDRESS_X2APIC : 0) |
+	       (chip_lapic_hw_enabled(l) ? LAPIC_ADDRESS_HW : 0) |
+	       (get(l, LAPIC_SVR) & SVR_ENABLE ? LAPIC_ADDRESS_SW : 0);
 }
 
 bool chip_lapic_match(u64 address, const struct irq_message *m)

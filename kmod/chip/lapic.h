@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The local APIC as a model: Intel SDM vol. 3, chapter 10, functions over one
- * state struct. Not here: locks, timers, kicks, other CPUs (irq/lapic.c calls the
- * model and carries out the effects it returns), the exit decoders, user copies.
+ * The local APIC as a model: Intel SDM vol. 3, chapter 10, functions over one state struct.
+ * Not here: locks, timers, kicks, other CPUs; irq/lapic.c calls the model and carries out
+ * the effects it returns. No source is wired to the thermal, counter and LINT entries.
  *
- * A struct chip_lapic belongs to its vCPU's thread: no function here locks, sleeps
- * or waits, and none may be called for one struct from two threads at once. Others
+ * A struct chip_lapic belongs to its vCPU's thread: nothing here locks or waits. Others
  * see a LAPIC only by its address word, which the owner publishes.
  *
- * Vectors below 16 are never accepted, so vector 0 means "none" everywhere.
- * Time is given by the caller in nanoseconds of a clock that does not go back; the
- * timer counts one tick of the divider's input per nanosecond (1 GHz, as under KVM).
+ * Vectors below 16 are never accepted, so vector 0 means "none" everywhere. Time is in
+ * nanoseconds of a clock that does not go back, and the timer counts them (1 GHz, as KVM).
  */
 #ifndef KVIRT_CHIP_LAPIC_H
 #define KVIRT_CHIP_LAPIC_H
@@ -40,10 +38,7 @@
 #define LAPIC_TDCR	0x3e0
 #define LAPIC_SELF_IPI	0x3f0		/* x2APIC only */
 
-#define LAPIC_PAGE_SIZE		0x1000	/* what the xAPIC page answers to */
 #define LAPIC_STATE_SIZE	0x400	/* struct kvm_lapic_state */
-#define LAPIC_MSR_FIRST		0x800
-#define LAPIC_MSR_LAST		0x8ff
 
 /* IA32_APIC_BASE (SDM vol. 3, figures 10-5 and 10-26). */
 #define LAPIC_BASE_BSP		BIT_ULL(8)
@@ -80,17 +75,17 @@ enum chip_lapic_lvt {
 /* What the machine around the LAPIC is like; user space's CPUID and caps decide. */
 #define CHIP_LAPIC_X2APIC	BIT(0)	/* CPUID offers x2APIC */
 #define CHIP_LAPIC_TSC_DEADLINE	BIT(1)	/* LVT timer mode 2 may be chosen */
-#define CHIP_LAPIC_DIRECTED_EOI	BIT(2)	/* version bit 24: KVM has it for a split irqchip */
+#define CHIP_LAPIC_DIRECTED_EOI	BIT(2)	/* version bit 24: split irqchips */
 #define CHIP_LAPIC_BSP		BIT(3)	/* this is the bootstrap processor */
-#define CHIP_LAPIC_LINT0_EXTINT	BIT(4)	/* RESET leaves the BSP's LINT0 as ExtINT (KVM quirk) */
-#define CHIP_LAPIC_ID32		BIT(5)	/* saved state has 32-bit ids (KVM_CAP_X2APIC_API) */
+#define CHIP_LAPIC_LINT0_EXTINT	BIT(4)	/* RESET leaves the BSP's LINT0 ExtINT */
+#define CHIP_LAPIC_ID32		BIT(5)	/* saved state has 32-bit ids */
 
 struct chip_lapic {
 	u64 irr[4], isr[4], tmr[4];
 	u32 isr_top;		/* highest bit of isr[], 0 when empty */
 	u32 errors;		/* seen since the last write to ESR */
 	u32 reg[64];		/* the other registers, by offset / 16 */
-	u64 base;		/* IA32_APIC_BASE */
+	u64 base;		/* IA32_APIC_BASE; INIT keeps this, and clears what is above */
 	u64 expiry;		/* one-shot, periodic: when the count reaches 0, if counting */
 	u64 tsc_deadline;	/* guest TSC, 0: off */
 	bool counting;
@@ -99,30 +94,23 @@ struct chip_lapic {
 	u32 phys_bits;		/* guest physical address width */
 };
 
-static inline u32 chip_lapic_reg(const struct chip_lapic *l, u32 offset)
-{
-	return l->reg[offset >> 4];
-}
-
 /* What a call asks the caller to do; flags are added, the caller clears. */
 #define LAPIC_FX_PENDING	BIT(0)	/* ask chip_lapic_pending() again */
 #define LAPIC_FX_TIMER		BIT(1)	/* ask chip_lapic_timer() again */
 #define LAPIC_FX_ADDRESS	BIT(2)	/* publish chip_lapic_address() again */
 #define LAPIC_FX_SEND		BIT(3)	/* deliver @message */
 #define LAPIC_FX_EOI		BIT(4)	/* tell the IOAPIC about @eoi_vector */
-#define LAPIC_FX_NMI		BIT(5)	/* an LVT entry delivers NMI here */
-#define LAPIC_FX_SMI		BIT(6)
-#define LAPIC_FX_INIT		BIT(7)
-#define LAPIC_FX_EXTINT		BIT(8)
 
-struct chip_lapic_effects {
+struct lapic_fx {
 	u32 what;		/* LAPIC_FX_* */
 	u8 eoi_vector;
-	bool eoi_level;		/* the vector's TMR bit */
 	struct irq_message message;
 };
 
-enum chip_lapic_timer { LAPIC_TIMER_OFF, LAPIC_TIMER_NS, LAPIC_TIMER_TSC };
+static inline u32 chip_lapic_reg(const struct chip_lapic *l, u32 offset)
+{
+	return l->reg[offset >> 4];
+}
 
 static inline bool chip_lapic_hw_enabled(const struct chip_lapic *l)
 {
@@ -146,10 +134,7 @@ static inline unsigned int chip_lapic_top(const u64 set[4])
 	return word * 64 + 63 - (unsigned int)__builtin_clzll(set[word]);
 }
 
-/*
- * chip_lapic_pending() - the vector to deliver now: the highest in IRR whose
- * class is above the processor priority; 0 when there is none. Hot.
- */
+/* The vector to deliver now: the highest in IRR, if its class is above PPR's; or 0. Hot. */
 static inline unsigned int chip_lapic_pending(const struct chip_lapic *l)
 {
 	unsigned int top = chip_lapic_top(l->irr);
@@ -166,64 +151,57 @@ static inline bool chip_lapic_needs_time(u32 reg)
 	       reg == LAPIC_TDCR || reg == LAPIC_SVR;
 }
 
-/* chip_lapic_create() - power-up state of the LAPIC of @vcpu_id. */
+/* Power-up state of the LAPIC of @vcpu_id. */
 void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits);
-/* chip_lapic_set_features() - user space set CPUID or a capability. */
+/* User space set CPUID or a capability. */
 void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits);
-/* chip_lapic_reset() - INIT: all registers but the id and APIC_BASE (10.4.7.3). */
-void chip_lapic_reset(struct chip_lapic *l, struct chip_lapic_effects *fx);
+/* INIT: all registers but the id and APIC_BASE (10.4.7.3). */
+void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx);
 
 /*
- * The xAPIC page. @offset is from APIC_BASE, below LAPIC_PAGE_SIZE; the caller has
- * checked that the LAPIC is in xAPIC mode. Reads that cross a register or name none
- * give zeros; writes must be aligned 32-bit ones, others have no effect.
+ * The xAPIC page, @offset below 4 KiB; the caller has checked that the LAPIC is in xAPIC
+ * mode. Reads that cross a register or name none give zeros; writes must be aligned 32-bit
+ * ones, others have no effect.
  */
 void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len,
-			  u64 now, struct chip_lapic_effects *fx);
+			  u64 now, struct lapic_fx *fx);
 void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data,
-			   unsigned int len, u64 now, struct chip_lapic_effects *fx);
+			   unsigned int len, u64 now, struct lapic_fx *fx);
 
 /* x2APIC MSRs 0x800 to 0x8ff. Give 0, or -EINVAL for #GP. */
-int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now,
-			struct chip_lapic_effects *fx);
-int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now,
-			 struct chip_lapic_effects *fx);
+int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now, struct lapic_fx *fx);
+int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, struct lapic_fx *fx);
 
 /*
  * IA32_APIC_BASE: 0, or -EINVAL for #GP. chip_lapic_check_base() - may @old become @value
  * (reserved bits; the transitions of figure 10-27, from which user space is free)?
  */
-int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits,
-			  enum x86_msr_by by);
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by,
-			struct chip_lapic_effects *fx);
+int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by);
+int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, struct lapic_fx *fx);
 
 /* IA32_TSC_DEADLINE: tsc_deadline, 0 outside of that timer mode, which ignores writes. */
-void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct chip_lapic_effects *fx);
+void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_fx *fx);
 
 /* TPR, also by way of CR8 (whose four bits are TPR bits 7:4). */
-void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct chip_lapic_effects *fx);
-void chip_lapic_eoi(struct chip_lapic *l, struct chip_lapic_effects *fx);
+void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct lapic_fx *fx);
+void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx);
 
-/* chip_lapic_accept() - vectors arrive, a bitmap of them; @level: which are level-triggered. */
+/* Vectors arrive, a bitmap of them; @level: which are level-triggered. */
 void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 level[4],
-		       struct chip_lapic_effects *fx);
-/* chip_lapic_acknowledge() - the CPU takes @vector, which chip_lapic_pending() gave. */
+		       struct lapic_fx *fx);
+/* The CPU takes @vector, which chip_lapic_pending() gave. */
 void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector);
-/* chip_lapic_local() - a local source (pin, counter, sensor) signals its LVT entry. */
-void chip_lapic_local(struct chip_lapic *l, enum chip_lapic_lvt source,
-		      struct chip_lapic_effects *fx);
 /* The 8259's INTR reaches the CPU: LINT0 is ExtINT, or there is no APIC in its way. */
 bool chip_lapic_accepts_extint(const struct chip_lapic *l);
 
 /*
- * chip_lapic_timer() - what the timer waits for: a time in nanoseconds, a guest TSC
- * value, or nothing. chip_lapic_timer_run() - it is @now, or the TSC deadline has
- * passed when chip_lapic_timer() gives that kind: deliver what is due.
+ * chip_lapic_timer() - what the timer waits for: a time, a guest TSC value, or nothing.
+ * chip_lapic_timer_run(), _expire_tsc() - it has come: deliver what is due.
  */
+enum chip_lapic_timer { LAPIC_TIMER_OFF, LAPIC_TIMER_NS, LAPIC_TIMER_TSC };
 enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when);
-void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct chip_lapic_effects *fx);
-void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct chip_lapic_effects *fx);
+void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx);
+void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx);
 
 /*
  * KVM_GET_LAPIC, KVM_SET_LAPIC: 1 KiB, a register every 16 bytes. Restore keeps the
@@ -231,9 +209,9 @@ void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct chip_lapic_effects
  * that is not the vCPU's with CHIP_LAPIC_ID32.
  */
 void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		     struct chip_lapic_effects *fx);
+		     struct lapic_fx *fx);
 int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		       struct chip_lapic_effects *fx);
+		       struct lapic_fx *fx);
 
 /*
  * The address word, which others read without a lock: bits 31:0 id, 39:32 logical
@@ -243,7 +221,6 @@ int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4
 #define LAPIC_ADDRESS_X2APIC	BIT_ULL(41)
 #define LAPIC_ADDRESS_HW	BIT_ULL(42)	/* enabled in APIC_BASE */
 #define LAPIC_ADDRESS_SW	BIT_ULL(43)	/* enabled in SVR */
-
 u64 chip_lapic_address(const struct chip_lapic *l);
 bool chip_lapic_match(u64 address, const struct irq_message *m);
 

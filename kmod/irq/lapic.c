@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to
- * other vCPUs, the timer, INIT and SIPI, and the doors for MMIO, MSRs and state.
- * Called by run/ and api/; EOIs go on to eoi.c, messages of devices come from route.c.
+ * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to other
+ * vCPUs, the timer, INIT and SIPI, and the doors for MMIO, MSRs and state. Called by run/
+ * and api/; messages of devices come from route.c.
  *
  * A sender sets bits in the target's irq_post, then the request REQUEST_EVENT, which
  * kicks. The owner takes the request first and the bits after it: none is lost.
@@ -12,7 +12,6 @@
 #include <linux/slab.h>
 #include <asm/tsc.h>
 #include "../host/compat.h"
-#include "eoi.h"
 #include "lapic.h"
 
 /* A window serves an IPI to at most this many. */
@@ -21,11 +20,11 @@
 #define LONGEST_SECONDS	86400ULL
 
 struct lapic {
-	struct chip_lapic chip;		/* m */
-	u64 armed;			/* m: the vcpu->deadline that the hrtimer is for */
+	struct chip_lapic chip;	/* m */
+	u64 armed;		/* m: the vcpu->deadline that the hrtimer is for */
 };
 
-static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx);
+static void apply(struct vcpu *vcpu, const struct lapic_fx *fx);
 
 /* --- creation --- */
 
@@ -149,7 +148,7 @@ void lapic_timer_update(struct vcpu *vcpu)
  */
 static void timer_run(struct vcpu *vcpu)
 {
-	struct chip_lapic_effects fx = { 0 };
+	struct lapic_fx fx = { 0 };
 	u64 when;
 
 	switch (chip_lapic_timer(vcpu->lapic, &when)) {
@@ -217,7 +216,7 @@ static void post_vector(struct vcpu *vcpu, u8 vector, bool level)
 		atomic64_or(bit, levels);
 	else if (atomic64_read(levels) & bit)
 		atomic64_andnot(bit, levels);
-	smp_mb__before_atomic();
+	smp_mb__before_atomic();	/* see above */
 	if (!(atomic64_fetch_or(bit, &vcpu->post.vectors[vector / 64]) & bit))
 		vcpu_request(vcpu, REQUEST_EVENT);
 }
@@ -241,7 +240,7 @@ static int post(struct vcpu *vcpu, const struct irq_message *m)
 		break;
 	case IRQ_SIPI:
 		WRITE_ONCE(vcpu->post.sipi_vector, m->vector);
-		smp_mb__before_atomic();
+		smp_mb__before_atomic();	/* the vector, then its signal */
 		set_bit(IRQ_POST_SIPI, &vcpu->post.signals);
 		break;
 	default:	/* SMI: there is no SMM. ExtINT: only the 8259 has a vector for it. */
@@ -270,24 +269,25 @@ static bool addresses(const struct irq_message *m, const struct vcpu *source,
 	}
 }
 
+static bool takes(const struct irq_message *m, const struct vcpu *source, const struct vcpu *vcpu)
+{
+	return addresses(m, source, vcpu) && READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW;
+}
+
 /* The next in turn of those addressed that take interrupts: no TPRs are compared. */
-static struct vcpu *choose(struct vm *vm, const struct vcpu *source,
-			   const struct irq_message *m)
+static struct vcpu *choose(struct vm *vm, const struct vcpu *source, const struct irq_message *m)
 {
 	u32 turn = atomic_inc_return_relaxed(&vm->lowest_priority), count = 0;
 	struct vcpu *vcpu, *chosen = NULL;
 	unsigned int i;
 
-	vm_for_each_vcpu(vm, i, vcpu) {
-		if (addresses(m, source, vcpu) && READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW)
-			count++;
-	}
+	vm_for_each_vcpu(vm, i, vcpu)
+		count += takes(m, source, vcpu);
 	if (!count)
 		return NULL;
 	turn %= count;
 	vm_for_each_vcpu(vm, i, vcpu) {
-		if (!addresses(m, source, vcpu) ||
-		    !(READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW))
+		if (!takes(m, source, vcpu))
 			continue;
 		chosen = vcpu;
 		if (!turn--)
@@ -331,7 +331,7 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 
 /* --- the owner --- */
 
-static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx)
+static void apply(struct vcpu *vcpu, const struct lapic_fx *fx)
 {
 	if (!(fx->what & ~LAPIC_FX_PENDING))
 		return;
@@ -339,17 +339,12 @@ static void apply(struct vcpu *vcpu, const struct chip_lapic_effects *fx)
 		lapic_timer_update(vcpu);
 	if (fx->what & LAPIC_FX_ADDRESS)
 		publish(vcpu);
-	if (fx->what & LAPIC_FX_EOI)
-		eoi_notify(vcpu, fx->eoi_vector);
+	if (fx->what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
+		vcpu->eoi_vector = fx->eoi_vector;
+		set_bit(REQUEST_EOI_EXIT, &vcpu->requests);
+	}
 	if (fx->what & LAPIC_FX_SEND)
 		irq_deliver(vcpu->vm, vcpu, &fx->message);
-	if (fx->what & LAPIC_FX_NMI)
-		irq_post_nmi(vcpu);
-	if (fx->what & LAPIC_FX_INIT) {
-		set_bit(IRQ_POST_INIT, &vcpu->post.signals);
-		vcpu_request(vcpu, REQUEST_EVENT);
-	}
-	/* SMI and ExtINT: neither SMM nor an 8259 is here. */
 }
 
 /* One runs and one waits: behind one that is in its handler there is room for one more. */
@@ -364,7 +359,7 @@ static void drain_nmis(struct vcpu *vcpu)
 
 void lapic_drain(struct vcpu *vcpu)
 {
-	struct chip_lapic_effects fx = { 0 };
+	struct lapic_fx fx = { 0 };
 	u64 vectors[4], level[4], any = 0;
 	unsigned int i;
 
@@ -389,8 +384,7 @@ void lapic_drain(struct vcpu *vcpu)
 /* SDM vol. 3, 8.4: INIT puts an application processor to sleep, SIPI starts it. */
 void lapic_apply_signals(struct vcpu *vcpu)
 {
-	struct chip_lapic_effects fx = { 0 };
-	struct x86_state *s = &vcpu->state;
+	struct lapic_fx fx = { 0 };
 
 	if (!vcpu->lapic)
 		return;
@@ -406,9 +400,9 @@ void lapic_apply_signals(struct vcpu *vcpu)
 	    vcpu->mp_state == KVIRT_MP_STATE_INIT_RECEIVED) {
 		vcpu->sipi_vector = READ_ONCE(vcpu->post.sipi_vector);
 		vcpu_pull(vcpu, X86_GROUP_SEGMENTS);
-		s->seg[X86_CS].selector = vcpu->sipi_vector << 8;
-		s->seg[X86_CS].base = vcpu->sipi_vector << 12;
-		s->rip = 0;
+		vcpu->state.seg[X86_CS].selector = vcpu->sipi_vector << 8;
+		vcpu->state.seg[X86_CS].base = vcpu->sipi_vector << 12;
+		vcpu->state.rip = 0;
 		vcpu_dirty(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RIP);
 		vcpu->mp_state = KVIRT_MP_STATE_RUNNABLE;
 	}
@@ -435,119 +429,86 @@ u64 lapic_page(const struct vcpu *vcpu)
 	return l->base & PAGE_MASK;
 }
 
-enum page_kind { NOT_OURS, REGISTERS, HOLE };
-
-static enum page_kind page_kind(const struct vcpu *vcpu, u64 gpa)
+bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
 {
+	u32 offset = gpa & ~PAGE_MASK;
+	struct lapic_fx fx = { 0 };
+
 	if (!vcpu->lapic || (gpa ^ vcpu->lapic->base) & PAGE_MASK)
-		return NOT_OURS;
-	if (lapic_page(vcpu) != ~0ULL)
-		return REGISTERS;
-	/* KVM swallows the page of an APIC that is off, until told not to. */
-	return READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE ?
-		NOT_OURS : HOLE;
-}
-
-bool lapic_mmio_read(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data)
-{
-	struct chip_lapic_effects fx = { 0 };
-	u32 offset = gpa & ~PAGE_MASK;
-
-	switch (page_kind(vcpu, gpa)) {
-	case REGISTERS:
-		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset), &fx);
-		apply(vcpu, &fx);
-		return true;
-	case HOLE:
-		memset(data, 0xff, len);
-		return true;
-	default:
 		return false;
-	}
-}
-
-bool lapic_mmio_write(struct vcpu *vcpu, u64 gpa, unsigned int len, const void *data)
-{
-	struct chip_lapic_effects fx = { 0 };
-	u32 offset = gpa & ~PAGE_MASK;
-
-	switch (page_kind(vcpu, gpa)) {
-	case REGISTERS:
+	if (lapic_page(vcpu) == ~0ULL) {
+		/* KVM swallows the page of an APIC that is off, until told not to. */
+		if (READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE)
+			return false;
+		if (!write)
+			memset(data, 0xff, len);
+	} else if (write) {
 		chip_lapic_mmio_write(vcpu->lapic, offset, data, len, time_for(offset), &fx);
-		apply(vcpu, &fx);
-		return true;
-	case HOLE:
-		return true;
-	default:
-		return false;
+	} else {
+		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset), &fx);
 	}
+	apply(vcpu, &fx);
+	return true;
+}
+
+/* The register of an x2APIC MSR; -ENOENT: it is none, -EINVAL: there is no LAPIC. */
+static int x2apic_register(const struct vcpu *vcpu, u32 msr)
+{
+	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST)
+		return -ENOENT;
+	return vcpu->lapic ? (msr - X86_MSR_X2APIC_FIRST) << 4 : -EINVAL;
 }
 
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-	struct chip_lapic_effects fx = { 0 };
-	int err;
+	int err = 0, reg = x2apic_register(vcpu, msr);
+	struct lapic_fx fx = { 0 };
 
-	if (msr == X86_MSR_APIC_BASE) {
+	if (msr == X86_MSR_APIC_BASE)
 		*value = vcpu->apic_base;
-		return 0;
-	}
-	if (msr == X86_MSR_TSC_DEADLINE) {
+	else if (msr == X86_MSR_TSC_DEADLINE)
 		*value = vcpu->lapic ? vcpu->lapic->tsc_deadline : 0;
-		return 0;
-	}
-	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST)
-		return -ENOENT;
-	if (!vcpu->lapic)
-		return -EINVAL;
-	err = chip_lapic_msr_read(vcpu->lapic, msr, value,
-				  time_for((msr - X86_MSR_X2APIC_FIRST) << 4), &fx);
+	else if (reg < 0)
+		err = reg;
+	else
+		err = chip_lapic_msr_read(vcpu->lapic, msr, value, time_for(reg), &fx);
 	apply(vcpu, &fx);
 	return err;
 }
 
-static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
+static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by, struct lapic_fx *fx)
 {
-	struct chip_lapic_effects fx = { 0 };
 	int err;
 
-	if (!vcpu->lapic)
+	if (vcpu->lapic)
+		err = chip_lapic_set_base(vcpu->lapic, value, by, fx);
+	else
 		err = chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu),
 					    phys_bits(vcpu), by);
-	else
-		err = chip_lapic_set_base(vcpu->lapic, value, by, &fx);
-	if (err)
-		return err;
-	vcpu->apic_base = value;
-	apply(vcpu, &fx);
-	return 0;
+	if (!err)
+		vcpu->apic_base = value;
+	return err;
 }
 
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by)
 {
-	struct chip_lapic_effects fx = { 0 };
-	int err = 0;
+	int err = 0, reg = x2apic_register(vcpu, msr);
+	struct lapic_fx fx = { 0 };
 
 	if (msr == X86_MSR_APIC_BASE)
-		return write_base(vcpu, value, by);
-	if (msr == X86_MSR_TSC_DEADLINE) {
-		if (vcpu->lapic)
-			chip_lapic_set_tsc_deadline(vcpu->lapic, value, &fx);
-	} else if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST) {
-		return -ENOENT;
-	} else if (!vcpu->lapic) {
-		return -EINVAL;
-	} else {
-		err = chip_lapic_msr_write(vcpu->lapic, msr, value,
-					   time_for((msr - X86_MSR_X2APIC_FIRST) << 4), &fx);
-	}
+		err = write_base(vcpu, value, by, &fx);
+	else if (reg >= 0)
+		err = chip_lapic_msr_write(vcpu->lapic, msr, value, time_for(reg), &fx);
+	else if (msr != X86_MSR_TSC_DEADLINE)
+		err = reg;
+	else if (vcpu->lapic)
+		chip_lapic_set_tsc_deadline(vcpu->lapic, value, &fx);
 	apply(vcpu, &fx);
 	return err;
 }
 
 bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
 {
-	const struct chip_lapic *l = vcpu->lapic;
 	u32 shorthand = value >> 18 & 3;
 
 	if (offset != LAPIC_ICR || vm_nr_vcpus(vcpu->vm) <= FAST_TARGETS)
@@ -556,17 +517,15 @@ bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
 		return shorthand == IRQ_TO_SELF;
 	if (value & BIT(11))	/* logical */
 		return false;
-	return chip_lapic_x2apic(l) ? value >> 32 != ~0U :
-				      chip_lapic_reg(l, LAPIC_ICR2) >> 24 != 0xff;
+	return chip_lapic_x2apic(vcpu->lapic) ? value >> 32 != ~0U :
+	       chip_lapic_reg(vcpu->lapic, LAPIC_ICR2) >> 24 != 0xff;
 }
 
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	if (msr == X86_MSR_TSC_DEADLINE)
-		return true;
-	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST || !vcpu->lapic)
-		return false;
-	return lapic_fast(vcpu, (msr - X86_MSR_X2APIC_FIRST) << 4, value);
+	int reg = x2apic_register(vcpu, msr);
+
+	return msr == X86_MSR_TSC_DEADLINE || (reg >= 0 && lapic_fast(vcpu, reg, value));
 }
 
 u64 lapic_get_cr8(const struct vcpu *vcpu)
@@ -576,7 +535,7 @@ u64 lapic_get_cr8(const struct vcpu *vcpu)
 
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 {
-	struct chip_lapic_effects fx = { 0 };
+	struct lapic_fx fx = { 0 };
 
 	chip_lapic_set_tpr(vcpu->lapic, (cr8 & 0xf) << 4, &fx);
 	apply(vcpu, &fx);
@@ -584,7 +543,7 @@ void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 
 void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state)
 {
-	struct chip_lapic_effects fx = { 0 };
+	struct lapic_fx fx = { 0 };
 
 	lapic_drain(vcpu);
 	lapic_configure(vcpu);
@@ -594,7 +553,7 @@ void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state)
 
 int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state)
 {
-	struct chip_lapic_effects fx = { 0 };
+	struct lapic_fx fx = { 0 };
 	int err;
 
 	/* What was posted before belongs to the state that is replaced. */

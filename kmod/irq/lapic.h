@@ -4,8 +4,8 @@
  * anywhere are posted to a vCPU without a lock; the owner moves them into its LAPIC
  * before an entry. The timer becomes a host TSC deadline or an hrtimer.
  *
- * "Owner" means the thread that holds vcpu->mutex. Unless said otherwise, a function
- * needs vcpu->lapic, works inside a strict window too, never sleeps and never fails.
+ * Unless said otherwise, a function is for the owner (who holds vcpu->mutex), needs
+ * vcpu->lapic, works inside a strict window too, never sleeps and never fails.
  */
 #ifndef KVIRT_IRQ_LAPIC_H
 #define KVIRT_IRQ_LAPIC_H
@@ -21,33 +21,30 @@
  */
 int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu);
-/* CPUID changed what the LAPIC offers; fine without a LAPIC. Owner. */
+/* CPUID changed what the LAPIC offers; fine without a LAPIC. */
 void lapic_configure(struct vcpu *vcpu);
 
-/* KVM_GET_LAPIC, KVM_SET_LAPIC (4-byte aligned): 0, or -EINVAL for a foreign id. Owner. */
+/* KVM_GET_LAPIC, KVM_SET_LAPIC (4-byte aligned): 0, or -EINVAL for a foreign id. */
 void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state);
 int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state);
 
 /*
- * The xAPIC page. false: @gpa is not in it (or the page is a hole that user space
- * wants to see), nothing was done. Owner, process context or inside a window; in a
- * window ask lapic_fast() first.
+ * The xAPIC page. false: @gpa is not in it (or the page is a hole that user space wants to
+ * see, or there is no LAPIC), nothing was done. Owner; in a window ask lapic_fast() first.
  */
-bool lapic_mmio_read(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data);
-bool lapic_mmio_write(struct vcpu *vcpu, u64 gpa, unsigned int len, const void *data);
+bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
 
 /*
- * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT
- * for an MSR that is not of the LAPIC. These three serve a vCPU without LAPIC as well
- * (APIC_BASE is kept, the others are -EINVAL, TSC_DEADLINE reads 0). Owner.
+ * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT for
+ * one that is not of the LAPIC. Without a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and
+ * ignores writes, the others are -EINVAL.
  */
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
 
 /*
- * lapic_fast() - may a write of @value to LAPIC register @offset be served inside the
- * window? All but IPIs to more than 16. lapic_fast_msr(): the same by MSR number; not
- * APIC_BASE. Owner.
+ * May a write of @value to LAPIC register @offset, to @msr, be served inside the window?
+ * All but IPIs to more than 16, and APIC_BASE.
  */
 bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value);
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
@@ -58,9 +55,8 @@ u64 lapic_get_cr8(const struct vcpu *vcpu);
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8);
 
 /*
- * irq_deliver() - send @m from @source (NULL: a device) to whom it addresses. Gives how
- * many took it; -1 when there is no vCPU, or no APIC that is on for a broadcast. Any
- * context, interrupts on or off, inside a window; never waits.
+ * Send @m from @source (NULL: a device) to whom it addresses. Gives how many took it; -1
+ * when there is no vCPU, or no APIC that is on for a broadcast. Any context, any thread.
  */
 int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m);
 /* KVM_NMI: an NMI for @vcpu, LAPIC or not. Any context. */
@@ -68,9 +64,8 @@ void irq_post_nmi(struct vcpu *vcpu);
 
 /*
  * lapic_drain() - take in what was posted, and a timer that is due; before each entry
- * with REQUEST_EVENT, before HLT blocks, and before state is read. Works without a
- * LAPIC too (NMIs). Owner. INIT and SIPI stay: lapic_has_signals(), then
- * lapic_apply_signals() outside of a window: INIT resets, SIPI starts. Owner.
+ * with REQUEST_EVENT, before HLT blocks, and before state is read. Works without a LAPIC
+ * too (NMIs). INIT and SIPI stay until lapic_apply_signals(), outside of a window.
  */
 void lapic_drain(struct vcpu *vcpu);
 void lapic_apply_signals(struct vcpu *vcpu);
@@ -79,27 +74,26 @@ static inline bool lapic_has_signals(const struct vcpu *vcpu)
 	return READ_ONCE(vcpu->post.signals) != 0;
 }
 
-/* The vector to inject next, 0: none. Hot: asked before each entry. Owner. */
+/* The vector to inject next, 0: none. Hot: asked before each entry. */
 static inline unsigned int lapic_pending(const struct vcpu *vcpu)
 {
 	return vcpu->lapic ? chip_lapic_pending(vcpu->lapic) : 0;
 }
 
-/* The vector that lapic_pending() gave goes in. Owner. */
+/* The vector that lapic_pending() gave goes in. */
 static inline void lapic_acknowledge(struct vcpu *vcpu, unsigned int vector)
 {
 	chip_lapic_acknowledge(vcpu->lapic, vector);
 }
 
-/* The 8259's line, or KVM_INTERRUPT under a split irqchip, may reach this CPU. Owner. */
+/* The 8259's line, or KVM_INTERRUPT under a split irqchip, may reach this CPU. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 
 /*
- * The timer. vcpu->deadline is always the host TSC at which it is due.
- * lapic_timer_due() is the test before each entry; then lapic_drain(). lapic_timer_arm():
- * start the hrtimer for it (before blocking, and before entering where the back end
- * has no deadline): cheap when nothing changed. lapic_timer_disarm(): after blocking.
- * lapic_timer_update(): tsc_offset or the guest's TSC rate changed. Owner.
+ * The timer, due at vcpu->deadline: lapic_timer_due() is the test before each entry, then
+ * lapic_drain(). lapic_timer_arm(): start the hrtimer (before blocking, and before entering
+ * where the back end has no deadline): cheap when nothing changed. lapic_timer_disarm():
+ * after blocking. lapic_timer_update(): tsc_offset or the guest's TSC rate changed.
  */
 bool lapic_timer_due(const struct vcpu *vcpu);
 void lapic_timer_arm(struct vcpu *vcpu);

@@ -2,13 +2,12 @@
 /*
  * GSI routes: a table by GSI, replaced as a whole and freed after an SRCU grace period
  * that nobody waits for, since VMMs replace it hundreds of times as they start. Called
- * by api/; eoi.c reads the table too.
+ * by api/, and by run/ for the EOIs that leave.
  */
 #include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/srcu.h>
-#include "../vm/vcpu.h"
 #include "lapic.h"
 #include "route.h"
 
@@ -17,13 +16,25 @@
 #define MSI_LOGICAL	BIT(2)
 #define MSI_LEVEL	BIT(15)
 
+struct route {
+	u64 address;
+	u32 data;
+	bool valid;
+};
+
+struct routes {
+	struct rcu_head rcu;
+	u32 nr_gsis;
+	struct route gsi[];
+};
+
 /* With 32-bit ids the high word has the id's upper 24 bits, and nothing below. */
 static bool msi_valid(const struct vm *vm, u64 address)
 {
 	return !READ_ONCE(vm->x2apic_32bit) || !(address >> 32 & 0xff);
 }
 
-void msi_decode(const struct vm *vm, u64 address, u32 data, struct irq_message *m)
+static void msi_decode(const struct vm *vm, u64 address, u32 data, struct irq_message *m)
 {
 	*m = (struct irq_message){
 		.dest = address >> 12 & 0xff,
@@ -132,4 +143,38 @@ int irq_line(struct vm *vm, u32 gsi, u32 level, s32 *status)
 	/* A message has no end: lowering the line of one reaches nobody. */
 	*status = route.valid && level ? msi_deliver(vm, route.address, route.data) : -1;
 	return 0;
+}
+
+/*
+ * As under KVM 6.1 the exit comes although SVR bit 12 asks the LAPIC to keep the EOI
+ * to itself: IOAPICs without an EOI register of their own count on it.
+ */
+void eoi_scan(struct vcpu *vcpu)
+{
+	unsigned long found[4] = { 0 };
+	const struct chip_lapic *l = vcpu->lapic;
+	struct vm *vm = vcpu->vm;
+	struct irq_message m;
+	struct routes *routes;
+	u32 gsi, pins = 0;
+	int index, i;
+
+	if (!l)
+		return;
+	index = srcu_read_lock(&vm->srcu);
+	routes = srcu_dereference(vm->routes, &vm->srcu);
+	if (routes)
+		pins = min(routes->nr_gsis, READ_ONCE(vm->reserved_pins));
+	for (gsi = 0; gsi < pins; gsi++) {
+		if (!routes->gsi[gsi].valid)
+			continue;
+		msi_decode(vm, routes->gsi[gsi].address, routes->gsi[gsi].data, &m);
+		if (m.level && chip_lapic_match(vcpu->irq_address, &m))
+			__set_bit(m.vector, found);
+	}
+	srcu_read_unlock(&vm->srcu, index);
+	/* One that moved away while it is being served still has to end. */
+	for (i = 0; i < 4; i++)
+		vcpu->eoi_exits[i] = found[i] |
+			(vcpu->eoi_exits[i] & l->tmr[i] & (l->isr[i] | l->irr[i]));
 }

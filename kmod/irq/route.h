@@ -7,22 +7,10 @@
 #define KVIRT_IRQ_ROUTE_H
 
 #include <uapi/linux/kvirt.h>
-#include "../chip/lapic.h"
+#include "../vm/vcpu.h"
 #include "../vm/vm.h"
 
 #define ROUTES_MAX	4096	/* KVM_CAP_IRQ_ROUTING; GSIs are below it too */
-
-struct route {
-	u64 address;
-	u32 data;
-	bool valid;
-};
-
-struct routes {
-	struct rcu_head rcu;
-	u32 nr_gsis;
-	struct route gsi[];
-};
 
 /*
  * routes_set() - replace all routes by @entries (a kernel copy). 0; -EINVAL without
@@ -32,9 +20,6 @@ struct routes {
 int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32 nr, u32 flags);
 void routes_free(struct vm *vm);
 
-/* The message that a write of @data to @address means in this VM. */
-void msi_decode(const struct vm *vm, u64 address, u32 data, struct irq_message *m);
-
 /*
  * msi_signal() - KVM_SIGNAL_MSI: irq_deliver()'s answer, or -EINVAL.
  * irq_line() - KVM_IRQ_LINE: 0 and @status as irq_deliver() gives it; -ENXIO without
@@ -42,5 +27,11 @@ void msi_decode(const struct vm *vm, u64 address, u32 data, struct irq_message *
  */
 int msi_signal(struct vm *vm, const struct kvirt_msi *msi);
 int irq_line(struct vm *vm, u32 gsi, u32 level, s32 *status);
+
+/*
+ * On REQUEST_ROUTES: which vectors' EOIs leave to the IOAPIC in user space, for
+ * vcpu->eoi_exits: the level-triggered routes of its pins. Owner, process context.
+ */
+void eoi_scan(struct vcpu *vcpu);
 
 #endif

@@ -72,8 +72,7 @@ static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool writ
 		if (vcpu->in_window && write && !lapic_fast(vcpu, gpa & ~PAGE_MASK, value))
 			return -EAGAIN;
 	}
-	if (vcpu->lapic && (write ? lapic_mmio_write(vcpu, gpa, len, data) :
-				    lapic_mmio_read(vcpu, gpa, len, data)))
+	if (lapic_mmio(vcpu, gpa, len, data, write))
 		return 0;
 	/* In a window the faulting access is known to be no memory: see mmio_in_window(). */
 	if (vcpu->in_window)

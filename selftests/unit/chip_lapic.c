@@ -16,7 +16,7 @@
 #define X1		(LAPIC_BASE_DEFAULT | LAPIC_BASE_EN)
 
 static struct chip_lapic l;
-static struct chip_lapic_effects fx;
+static struct lapic_fx fx;
 
 static void begin(u32 features)
 {
@@ -122,13 +122,11 @@ static void trigger_modes(void)
 	EXPECT_EQ(rd(LAPIC_TMR + 0x70, 0), 0x80);
 	chip_lapic_acknowledge(&l, chip_lapic_pending(&l));
 	wr(LAPIC_EOI, 0, 0);
-	EXPECT(fx.eoi_level);
 	EXPECT_EQ(fx.eoi_vector, 0xe7);
 	raise_vector(0xe7, false);
 	EXPECT_EQ(rd(LAPIC_TMR + 0x70, 0), 0);
 	chip_lapic_acknowledge(&l, chip_lapic_pending(&l));
 	wr(LAPIC_EOI, 0, 0);
-	EXPECT(!fx.eoi_level);
 }
 
 static void ipi(void)
@@ -211,44 +209,16 @@ static void software_disable(void)
 	EXPECT_EQ(rd(LAPIC_LVT, 0), 0x10040);
 }
 
-static void lvt_sources(void)
+static void lint0(void)
 {
 	enabled(0);
-	wr(LAPIC_LVT + 0x20, 0x400, 0);
-	memset(&fx, 0, sizeof(fx));
-	chip_lapic_local(&l, LVT_PERF, &fx);
-	EXPECT_EQ(fx.what, LAPIC_FX_NMI);
-	EXPECT_EQ(rd(LAPIC_LVT + 0x20, 0), 0x10400);	/* masked by its own delivery */
-	fx.what = 0;
-	chip_lapic_local(&l, LVT_PERF, &fx);
-	EXPECT_EQ(fx.what, 0);
-	wr(LAPIC_LVT + 0x10, 0x2ff, 0);
-	chip_lapic_local(&l, LVT_THERMAL, &fx);
-	EXPECT(fx.what & LAPIC_FX_SMI);
 	wr(LAPIC_LVT + 0x30, 0x700, 0);
 	EXPECT(chip_lapic_accepts_extint(&l));
-	chip_lapic_local(&l, LVT_LINT0, &fx);
-	EXPECT(fx.what & LAPIC_FX_EXTINT);
-	wr(LAPIC_LVT + 0x40, 0x500, 0);
-	chip_lapic_local(&l, LVT_LINT1, &fx);
-	EXPECT(fx.what & LAPIC_FX_INIT);
 	wr(LAPIC_LVT + 0x30, 0x8066, 0);
 	EXPECT(!chip_lapic_accepts_extint(&l));
-	chip_lapic_local(&l, LVT_LINT0, &fx);
-	EXPECT_EQ(chip_lapic_pending(&l), 0x66);
-	EXPECT_EQ(rd(LAPIC_TMR + 0x30, 0), 1 << 6);
-	/* Turned off, the pins are INTR and NMI. */
+	/* Turned off, the pin is INTR. */
 	base(LAPIC_BASE_DEFAULT);
 	EXPECT(chip_lapic_accepts_extint(&l));
-	fx.what = 0;
-	chip_lapic_local(&l, LVT_LINT0, &fx);
-	EXPECT_EQ(fx.what, LAPIC_FX_EXTINT);
-	fx.what = 0;
-	chip_lapic_local(&l, LVT_LINT1, &fx);
-	EXPECT_EQ(fx.what, LAPIC_FX_NMI);
-	fx.what = 0;
-	chip_lapic_local(&l, LVT_THERMAL, &fx);
-	EXPECT_EQ(fx.what, 0);
 }
 
 static void one_shot(void)
@@ -701,14 +671,8 @@ static void agree(const char *what)
 		EXPECT_EQ(fx.message.dest8, r.message.dest8);
 	}
 	EXPECT_EQ(!!(fx.what & LAPIC_FX_EOI), !!r.eois);
-	if (r.eois) {
+	if (r.eois)
 		EXPECT_EQ(fx.eoi_vector, r.eoi_vector);
-		EXPECT_EQ(fx.eoi_level, r.eoi_level);
-	}
-	EXPECT_EQ(!!(fx.what & LAPIC_FX_NMI), !!r.nmi);
-	EXPECT_EQ(!!(fx.what & LAPIC_FX_SMI), !!r.smi);
-	EXPECT_EQ(!!(fx.what & LAPIC_FX_INIT), !!r.init);
-	EXPECT_EQ(!!(fx.what & LAPIC_FX_EXTINT), !!r.extint);
 	EXPECT_EQ(chip_lapic_match(address, &m), ref_match(&r, &m));
 	EXPECT_EQ(l.tsc_deadline, r.deadline);
 	EXPECT_EQ(l.counting && !(chip_lapic_reg(&l, LAPIC_LVT) & LVT_MASKED), r.running && !(r.reg[0x32] & 0x10000));
@@ -724,12 +688,12 @@ static void agree(const char *what)
 	/* The invariants of the model. */
 	EXPECT_EQ((l.irr[0] | l.isr[0] | l.tmr[0]) & 0xffff, 0);
 	EXPECT_EQ(l.isr_top, chip_lapic_top(l.isr));
-	events += sent + r.eois + r.nmi + (pending != last_pending);
+	events += sent + r.eois + (pending != last_pending);
 	last_pending = pending;
 	last_address = address;
 	last_timer = timer;
 	last_when = when;
-	r.sent = r.eois = r.nmi = r.smi = r.init = r.extint = 0;
+	r.sent = r.eois = 0;
 	memset(&fx, 0, sizeof(fx));
 	(void)what;
 }
@@ -848,40 +812,31 @@ static void step_mode(void)
 static void step_rare(void)
 {
 	u64 deadline = below(4) ? rnd() : 0;
-	unsigned int v;
 
-	switch (below(6)) {
+	switch (below(5)) {
 	case 0:
-		v = below(LVT_COUNT);
-		chip_lapic_local(&l, v, &fx);
-		if (ref_on(&r))
-			ref_fire(&r, v);
-		else
-			*(v == LVT_LINT0 ? &r.extint : v == LVT_LINT1 ? &r.nmi : &(unsigned int){ 0 }) = 1;
-		break;
-	case 1:
 		chip_lapic_set_tsc_deadline(&l, deadline, &fx);
 		if (ref_on(&r) && ref_mode(&r) == 2)
 			r.deadline = deadline;
 		break;
-	case 2:
+	case 1:
 		chip_lapic_timer_expire_tsc(&l, &fx);
 		if (r.deadline) {
 			r.deadline = 0;
 			ref_fire(&r, LVT_TIMER);
 		}
 		break;
-	case 3:
+	case 2:
 		chip_lapic_set_tpr(&l, below(16) << 4, &fx);
 		r.reg[8] = chip_lapic_reg(&l, LAPIC_TPR);
 		break;
-	case 4:
+	case 3:
 		if (below(16))
 			break;
 		chip_lapic_reset(&l, &fx);
 		ref_reset(&r);
 		break;
-	case 5:
+	case 4:
 		EXPECT_EQ(chip_lapic_accepts_extint(&l), !ref_on(&r) || (r.reg[0x35] & 0x10700) == 0x700);
 		break;
 	}
@@ -901,8 +856,7 @@ static void random_run(void)
 			chip_lapic_create(&l, id, features, 36 + below(17));
 			ref_create(&r, id, features, l.phys_bits);
 			r.now = now;
-			fx.what = ~0U & ~(LAPIC_FX_SEND | LAPIC_FX_EOI | LAPIC_FX_NMI | LAPIC_FX_SMI | LAPIC_FX_INIT |
-					  LAPIC_FX_EXTINT);
+			fx.what = ~0U & ~(LAPIC_FX_SEND | LAPIC_FX_EOI);
 			agree("create");
 		}
 		now += below(3) ? below(300) : below(400000);
@@ -935,7 +889,7 @@ static void random_run(void)
 
 static const struct test tests[] = {
 	TEST(power_up), TEST(priorities), TEST(trigger_modes), TEST(ipi), TEST(errors), TEST(software_disable),
-	TEST(lvt_sources), TEST(one_shot), TEST(periodic), TEST(tsc_deadline), TEST(access_sizes),
+	TEST(lint0), TEST(one_shot), TEST(periodic), TEST(tsc_deadline), TEST(access_sizes),
 	TEST(x2apic_registers), TEST(base_transitions), TEST(init_signal), TEST(addressing), TEST(saved_state),
 	TEST(saved_ids), TEST(hostile_page), TEST(random_run),
 };

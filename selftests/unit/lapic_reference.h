@@ -18,10 +18,9 @@ struct reference {
 	s64 left;		/* nanoseconds until the count is 0 */
 	u64 now;
 	/* What it wants done. */
-	unsigned int sent, eois, nmi, smi, init, extint;
+	unsigned int sent, eois;
 	struct irq_message message;
 	u8 eoi_vector;
-	bool eoi_level;
 };
 
 #define AT(r) ((r) / 16)
@@ -83,30 +82,10 @@ static void ref_accept(struct reference *r, u8 vector, bool level)
 
 static void ref_fire(struct reference *r, int lvt)
 {
-	u32 *entry = &r->reg[AT(LAPIC_LVT) + lvt];
-	u32 value = *entry;
+	u32 value = r->reg[AT(LAPIC_LVT) + lvt];
 
-	if (value & 0x10000)
-		return;
-	switch (value >> 8 & 7) {
-	case 0:
-		ref_accept(r, value & 0xff, value & 0x8000);
-		break;
-	case 2:
-		r->smi++;
-		break;
-	case 4:
-		r->nmi++;
-		break;
-	case 5:
-		r->init++;
-		break;
-	case 7:
-		r->extint++;
-		break;
-	}
-	if (lvt == LVT_PERF)
-		*entry |= 0x10000;
+	if (!(value & 0x10000))
+		ref_accept(r, value & 0xff, false);
 }
 
 /* --- the timer */
@@ -234,7 +213,6 @@ static void ref_eoi(struct reference *r)
 	r->isr[v] = false;
 	r->eois++;
 	r->eoi_vector = v;
-	r->eoi_level = r->tmr[v];
 }
 
 static void ref_send(struct reference *r)
