@@ -139,7 +139,6 @@ static void decode_cr(struct kvirt_exit *exit)
 {
 	u64 q = vmcs_read(EXIT_QUALIFICATION);
 
-	exit->kind = EXIT_CR_WRITE;
 	exit->cr.nr = q & 0xf;
 	exit->cr.gpr = (q >> 8) & 0xf;
 	switch ((q >> 4) & 3) {
@@ -164,7 +163,6 @@ static void decode_dr(struct kvirt_exit *exit)
 {
 	u64 q = vmcs_read(EXIT_QUALIFICATION);
 
-	exit->kind = EXIT_DR;
 	exit->dr.nr = q & 7;
 	exit->dr.read = q & BIT(4);
 	exit->dr.gpr = (q >> 8) & 0xf;
@@ -174,7 +172,6 @@ static void decode_io(struct kvirt_exit *exit)
 {
 	u64 q = vmcs_read(EXIT_QUALIFICATION);
 
-	exit->kind = EXIT_IO;
 	exit->io.size = (q & 7) + 1;
 	exit->io.in = q & BIT(3);
 	exit->io.string = q & BIT(4);
@@ -200,63 +197,35 @@ static void decode_failed_entry(struct vcpu *vcpu, u32 reason, struct kvirt_exit
 	decode_internal(reason, EXIT_INVALID_STATE, exit);
 }
 
-/* Exits that an instruction caused on purpose: nothing to know but which. */
-static bool decode_instruction(u16 reason, struct kvirt_exit *exit)
-{
-	switch (reason) {
-	case REASON_CPUID:
-		exit->kind = EXIT_CPUID;
-		break;
-	case REASON_HLT:
-		exit->kind = EXIT_HLT;
-		break;
-	case REASON_PAUSE:
-		exit->kind = EXIT_PAUSE;
-		break;
-	case REASON_RDMSR:
-		exit->kind = EXIT_RDMSR;
-		break;
-	case REASON_WRMSR:
-		exit->kind = EXIT_WRMSR;
-		break;
-	case REASON_RDPMC:
-		exit->kind = EXIT_RDPMC;
-		break;
-	case REASON_XSETBV:
-		exit->kind = EXIT_XSETBV;
-		break;
-	case REASON_VMCALL:
-		exit->kind = EXIT_HYPERCALL;
-		break;
+/* Exits that an instruction caused on purpose: most have nothing to tell but which. */
+static const u8 instruction_kinds[] = {
+	[REASON_CPUID] = EXIT_CPUID, [REASON_HLT] = EXIT_HLT, [REASON_PAUSE] = EXIT_PAUSE,
+	[REASON_RDMSR] = EXIT_RDMSR, [REASON_WRMSR] = EXIT_WRMSR, [REASON_RDPMC] = EXIT_RDPMC,
+	[REASON_XSETBV] = EXIT_XSETBV, [REASON_VMCALL] = EXIT_HYPERCALL,
+	[REASON_CR] = EXIT_CR_WRITE, [REASON_DR] = EXIT_DR, [REASON_IO] = EXIT_IO,
 	/* KVM lets MONITOR and MWAIT do nothing, as it does INVD and WBINVD. */
-	case REASON_MONITOR:
-	case REASON_MWAIT:
-	case REASON_INVD:
-	case REASON_WBINVD:
-		exit->kind = EXIT_INVD;
-		break;
+	[REASON_MONITOR] = EXIT_INVD, [REASON_MWAIT] = EXIT_INVD,
+	[REASON_INVD] = EXIT_INVD, [REASON_WBINVD] = EXIT_INVD,
 	/* What no guest is told to have. */
-	case REASON_GETSEC:
-	case REASON_VMCLEAR ... REASON_VMXON:
-	case REASON_INVEPT:
-	case REASON_INVVPID:
-	case REASON_VMFUNC:
-	case REASON_ENCLS:
-	case REASON_ENCLV:
-		exit->kind = EXIT_UNDEFINED;
-		break;
-	case REASON_CR:
-		decode_cr(exit);
-		break;
-	case REASON_DR:
-		decode_dr(exit);
-		break;
-	case REASON_IO:
-		decode_io(exit);
-		break;
-	default:
+	[REASON_GETSEC] = EXIT_UNDEFINED, [REASON_VMCLEAR ... REASON_VMXON] = EXIT_UNDEFINED,
+	[REASON_INVEPT] = EXIT_UNDEFINED, [REASON_INVVPID] = EXIT_UNDEFINED,
+	[REASON_VMFUNC] = EXIT_UNDEFINED, [REASON_ENCLS] = EXIT_UNDEFINED,
+	[REASON_ENCLV] = EXIT_UNDEFINED,
+};
+
+static bool decode_instruction(u32 reason, struct kvirt_exit *exit)
+{
+	static_assert(EXIT_HOST == 0);
+
+	if (reason >= ARRAY_SIZE(instruction_kinds) || !instruction_kinds[reason])
 		return false;
-	}
+	exit->kind = instruction_kinds[reason];
+	if (exit->kind == EXIT_CR_WRITE)
+		decode_cr(exit);
+	else if (exit->kind == EXIT_DR)
+		decode_dr(exit);
+	else if (exit->kind == EXIT_IO)
+		decode_io(exit);
 	exit->insn_len = vmcs_read(EXIT_INSTRUCTION_LENGTH);
 	return true;
 }

@@ -190,59 +190,50 @@ static void push_interruptibility(struct vcpu *vcpu, u32 groups)
 		vmcs_write(GUEST_PENDING_DEBUG, flags);
 }
 
-static void push_tables(const struct x86_state *s)
-{
-	vmcs_write(GUEST_GDTR_BASE, s->gdtr.base);
-	vmcs_write(GUEST_GDTR_LIMIT, s->gdtr.limit);
-	vmcs_write(GUEST_IDTR_BASE, s->idtr.base);
-	vmcs_write(GUEST_IDTR_LIMIT, s->idtr.limit);
-}
+/* Registers that a field holds as they are. */
+static const struct {
+	u32 group;
+	u16 field, offset;
+} plain[] = {
+#define PLAIN(group, field, name) { X86_GROUP_##group, field, offsetof(struct x86_state, name) }
+	PLAIN(RSP, GUEST_RSP, gpr[X86_RSP]),
+	PLAIN(TABLES, GUEST_GDTR_BASE, gdtr.base),
+	PLAIN(TABLES, GUEST_IDTR_BASE, idtr.base),
+	PLAIN(SYSENTER, GUEST_SYSENTER_CS, sysenter_cs),
+	PLAIN(SYSENTER, GUEST_SYSENTER_ESP, sysenter_esp),
+	PLAIN(SYSENTER, GUEST_SYSENTER_EIP, sysenter_eip),
+	PLAIN(PAT, GUEST_PAT, pat),
+	PLAIN(DEBUG, GUEST_DR7, dr7),
+	PLAIN(TSC, TSC_OFFSET, tsc_offset),
+};
 
-static void push_msrs(struct vcpu *vcpu, u32 groups)
-{
-	const struct x86_state *s = &vcpu->state;
-	struct vmx_vcpu *hw = to_vmx(vcpu);
-
-	if (groups & X86_GROUP_SYSENTER) {
-		vmcs_write(GUEST_SYSENTER_CS, s->sysenter_cs);
-		vmcs_write(GUEST_SYSENTER_ESP, s->sysenter_esp);
-		vmcs_write(GUEST_SYSENTER_EIP, s->sysenter_eip);
-	}
-	if (groups & X86_GROUP_SYSCALL) {
-		vmx_set_guest_kernel_gs_base(hw, s->kernel_gs_base);
-		hw->msrs_loaded = false;
-	}
-	if (groups & X86_GROUP_PAT)
-		vmcs_write(GUEST_PAT, s->pat);
-	if (groups & X86_GROUP_DEBUG)
-		vmcs_write(GUEST_DR7, s->dr7);
-	if (groups & X86_GROUP_TSC)
-		vmcs_write(TSC_OFFSET, s->tsc_offset);
-	/* Branch recording would show the host's branches, so no more than BTF. */
-	if (groups & X86_GROUP_DEBUGCTL)
-		vmcs_write(GUEST_DEBUGCTL, s->debugctl & DEBUGCTL_BTF);
-}
+/* What most steps write; everything else is not worth looking through for it. */
+#define GROUPS_OF_A_STEP (X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_SHADOW | \
+			  X86_GROUP_NMI_MASK | X86_GROUP_CR2)
 
 void vmx_push(struct vcpu *vcpu, u32 groups)
 {
 	const struct x86_state *s = &vcpu->state;
 	struct vmx_vcpu *hw = to_vmx(vcpu);
+	int i;
 
 	if (groups & X86_GROUP_RIP)
 		vmcs_write(GUEST_RIP, s->rip);
 	if (groups & X86_GROUP_RFLAGS)
 		vmcs_write(GUEST_RFLAGS, s->rflags);
-	if (groups & X86_GROUP_RSP)
-		vmcs_write(GUEST_RSP, s->gpr[X86_RSP]);
 	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK))
 		push_interruptibility(vcpu, groups);
-	if (likely(!(groups & ~(X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_RSP |
-				X86_GROUP_SHADOW | X86_GROUP_NMI_MASK | X86_GROUP_CR2))))
+	if (likely(!(groups & ~GROUPS_OF_A_STEP)))
 		return;
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		if (groups & plain[i].group)
+			vmcs_write(plain[i].field, *(u64 *)((void *)s + plain[i].offset));
+	if (groups & X86_GROUP_TABLES) {
+		vmcs_write(GUEST_GDTR_LIMIT, s->gdtr.limit);
+		vmcs_write(GUEST_IDTR_LIMIT, s->idtr.limit);
+	}
 	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
 		push_segments(s, groups);
-	if (groups & X86_GROUP_TABLES)
-		push_tables(s);
 	if (groups & X86_GROUP_CR0)
 		push_cr0(hw, s->cr0);
 	if (groups & X86_GROUP_CR3)
@@ -251,7 +242,13 @@ void vmx_push(struct vcpu *vcpu, u32 groups)
 		push_cr4(vcpu, s->cr4);
 	if (groups & X86_GROUP_EFER)
 		push_efer(hw, s->efer);
-	push_msrs(vcpu, groups);
+	if (groups & X86_GROUP_SYSCALL) {
+		vmx_set_guest_kernel_gs_base(hw, s->kernel_gs_base);
+		hw->msrs_loaded = false;
+	}
+	/* Branch recording would show the host's branches, so no more than BTF. */
+	if (groups & X86_GROUP_DEBUGCTL)
+		vmcs_write(GUEST_DEBUGCTL, s->debugctl & DEBUGCTL_BTF);
 }
 
 static void pull_interruptibility(struct x86_state *s, u32 groups)
@@ -265,42 +262,35 @@ static void pull_interruptibility(struct x86_state *s, u32 groups)
 		s->nmi_masked = value & BLOCKED_BY_NMI;
 }
 
-static void pull_tables(struct x86_state *s)
-{
-	s->gdtr.base = vmcs_read(GUEST_GDTR_BASE);
-	s->gdtr.limit = vmcs_read(GUEST_GDTR_LIMIT);
-	s->idtr.base = vmcs_read(GUEST_IDTR_BASE);
-	s->idtr.limit = vmcs_read(GUEST_IDTR_LIMIT);
-}
-
 void vmx_pull(struct vcpu *vcpu, u32 groups)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	struct x86_state *s = &vcpu->state;
+	int i;
 
 	if (groups & X86_GROUP_RIP)
 		s->rip = vmcs_read(GUEST_RIP);
 	if (groups & X86_GROUP_RFLAGS)
 		s->rflags = vmcs_read(GUEST_RFLAGS);
-	if (groups & X86_GROUP_RSP)
-		s->gpr[X86_RSP] = vmcs_read(GUEST_RSP);
 	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK))
 		pull_interruptibility(s, groups);
+	if (likely(!(groups & ~GROUPS_OF_A_STEP)))
+		return;
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		if (groups & plain[i].group)
+			*(u64 *)((void *)s + plain[i].offset) = vmcs_read(plain[i].field);
+	if (groups & X86_GROUP_TABLES) {
+		s->gdtr.limit = vmcs_read(GUEST_GDTR_LIMIT);
+		s->idtr.limit = vmcs_read(GUEST_IDTR_LIMIT);
+	}
 	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
 		pull_segments(s, groups);
-	if (groups & X86_GROUP_TABLES)
-		pull_tables(s);
 	if (groups & X86_GROUP_CR0)
 		s->cr0 = pull_cr0(hw);
 	if (groups & X86_GROUP_CR3)
 		pull_cr3(vcpu);
 	if (groups & X86_GROUP_CR4)
 		s->cr4 = pull_cr4(hw);
-	if (groups & X86_GROUP_SYSENTER) {
-		s->sysenter_cs = vmcs_read(GUEST_SYSENTER_CS);
-		s->sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP);
-		s->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
-	}
 	/* The guest writes only this one of its group without an exit. */
 	if (groups & X86_GROUP_SYSCALL)
 		s->kernel_gs_base = vmx_guest_kernel_gs_base(hw);

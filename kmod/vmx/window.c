@@ -309,7 +309,7 @@ static void flush_l1d(void)
 			     "movzbl line(%0), %%eax\n\t"
 			     ".set line, line + %c1\n\t"
 			     ".endr" : : "r" (l1d_fill + i), "i" (L1D_LINE) : "eax");
-	rmb();
+	rmb();	/* all read before the guest is entered */
 }
 
 void vmx_arm(struct vcpu *vcpu)
