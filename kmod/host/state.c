@@ -23,16 +23,21 @@ static void write_addresses(const u64 dr[4])
 	host_write_db3(dr[3]);
 }
 
+void host_debug_take(u64 *guest_dr)
+{
+	guest_dr[0] = host_read_db0();
+	guest_dr[1] = host_read_db1();
+	guest_dr[2] = host_read_db2();
+	guest_dr[3] = host_read_db3();
+}
+
 void host_debug_save(struct host_debug *debug, const u64 *guest_dr)
 {
 	debug->armed = hw_breakpoint_active();
 	debug->saved = debug->armed || guest_dr;
 	if (likely(!debug->saved))
 		return;
-	debug->dr[0] = host_read_db0();
-	debug->dr[1] = host_read_db1();
-	debug->dr[2] = host_read_db2();
-	debug->dr[3] = host_read_db3();
+	host_debug_take(debug->dr);
 	debug->dr6 = host_read_db6();
 	if (debug->armed) {
 		debug->dr7 = host_read_db7();
@@ -44,21 +49,10 @@ void host_debug_save(struct host_debug *debug, const u64 *guest_dr)
 
 void host_debug_lend(struct host_debug *debug, const u64 *guest_dr)
 {
-	int i;
-
 	if (!debug->saved)
 		host_debug_save(debug, guest_dr);
 	else
-		for (i = 0; i < 4; i++)
-			write_dr(i, guest_dr[i]);
-}
-
-void host_debug_take(u64 *guest_dr)
-{
-	int i;
-
-	for (i = 0; i < 4; i++)
-		guest_dr[i] = read_dr(i);
+		write_addresses(guest_dr);
 }
 
 void host_debug_restore(const struct host_debug *debug)
