@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints, defined by host/trace.c alone: a patched jump when off; they may be hit
- * inside a strict window.
+ * Tracepoints: what one wants to see when a guest does something odd. host/trace.c alone
+ * defines them. They cost a patched jump when off, and may be hit inside a strict window.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM kvirt
@@ -12,25 +12,22 @@
 #include <linux/tracepoint.h>
 #include <uapi/linux/kvirt.h>
 
+#undef KEEP
+#define KEEP(field)	(__entry->field = (field))
+
 /* A nested fault: what was asked for, what was found, what came of it. */
 TRACE_EVENT(kvirt_populate,
 	TP_PROTO(u32 vcpu_id, u64 gpa, u8 access, unsigned long hva, u8 level, bool writable,
 		 bool in_window, int result),
 	TP_ARGS(vcpu_id, gpa, access, hva, level, writable, in_window, result),
 	TP_STRUCT__entry(
-		__field(u64, gpa) __field(unsigned long, hva) __field(u32, vcpu_id)
-		__field(int, result) __field(u8, access) __field(u8, level) __field(bool, writable)
-		__field(bool, in_window)
+		__field(u64, gpa) __field(unsigned long, hva)
+		__field(u32, vcpu_id) __field(int, result) __field(u8, access) __field(u8, level)
+		__field(bool, writable) __field(bool, in_window)
 	),
 	TP_fast_assign(
-		__entry->gpa = gpa;
-		__entry->hva = hva;
-		__entry->vcpu_id = vcpu_id;
-		__entry->result = result;
-		__entry->access = access;
-		__entry->level = level;
-		__entry->writable = writable;
-		__entry->in_window = in_window;
+		KEEP(gpa); KEEP(hva); KEEP(vcpu_id); KEEP(result); KEEP(access); KEEP(level);
+		KEEP(writable); KEEP(in_window);
 	),
 	TP_printk("vcpu %u gpa 0x%llx access %x hva 0x%lx level %u%s%s result %d",
 		  __entry->vcpu_id, __entry->gpa, __entry->access, __entry->hva,
@@ -46,13 +43,7 @@ TRACE_EVENT(kvirt_invalidate,
 		__field(u64, vm_id) __field(unsigned long, start) __field(unsigned long, end)
 		__field(u64, zapped) __field(u64, flushed)
 	),
-	TP_fast_assign(
-		__entry->vm_id = vm_id;
-		__entry->start = start;
-		__entry->end = end;
-		__entry->zapped = zapped;
-		__entry->flushed = flushed;
-	),
+	TP_fast_assign(KEEP(vm_id); KEEP(start); KEEP(end); KEEP(zapped); KEEP(flushed);),
 	TP_printk("vm %llu hva 0x%lx-0x%lx zapped %llu flushed %llu", __entry->vm_id,
 		  __entry->start, __entry->end, __entry->zapped, __entry->flushed)
 );
@@ -62,16 +53,10 @@ TRACE_EVENT(kvirt_exit,
 	TP_PROTO(u32 vcpu_id, u8 kind, u64 rip, u8 insn_len, u64 detail),
 	TP_ARGS(vcpu_id, kind, rip, insn_len, detail),
 	TP_STRUCT__entry(
-		__field(u64, rip) __field(u64, detail) __field(u32, vcpu_id) __field(u8, kind)
-		__field(u8, insn_len)
+		__field(u64, rip) __field(u64, detail) __field(u32, vcpu_id)
+		__field(u8, kind) __field(u8, insn_len)
 	),
-	TP_fast_assign(
-		__entry->rip = rip;
-		__entry->detail = detail;
-		__entry->vcpu_id = vcpu_id;
-		__entry->kind = kind;
-		__entry->insn_len = insn_len;
-	),
+	TP_fast_assign(KEEP(rip); KEEP(detail); KEEP(vcpu_id); KEEP(kind); KEEP(insn_len);),
 	TP_printk("vcpu %u kind %u rip 0x%llx len %u detail 0x%llx", __entry->vcpu_id,
 		  __entry->kind, __entry->rip, __entry->insn_len, __entry->detail)
 );
@@ -83,12 +68,7 @@ TRACE_EVENT(kvirt_inject,
 	TP_STRUCT__entry(
 		__field(u32, vcpu_id) __field(u32, error) __field(u8, type) __field(u8, vector)
 	),
-	TP_fast_assign(
-		__entry->vcpu_id = vcpu_id;
-		__entry->error = error;
-		__entry->type = type;
-		__entry->vector = vector;
-	),
+	TP_fast_assign(KEEP(vcpu_id); KEEP(error); KEEP(type); KEEP(vector);),
 	TP_printk("vcpu %u type %u vector %u error 0x%x", __entry->vcpu_id, __entry->type,
 		  __entry->vector, __entry->error)
 );
@@ -102,10 +82,7 @@ TRACE_EVENT(kvirt_decode,
 		__array(u8, bytes, 15)
 	),
 	TP_fast_assign(
-		__entry->linear = linear;
-		__entry->vcpu_id = vcpu_id;
-		__entry->mode = mode;
-		__entry->result = result;
+		KEEP(linear); KEEP(vcpu_id); KEEP(mode); KEEP(result);
 		memcpy(__entry->bytes, bytes, 15);
 	),
 	TP_printk("vcpu %u linear 0x%llx mode %d result %d bytes %s", __entry->vcpu_id,
@@ -117,15 +94,19 @@ TRACE_EVENT(kvirt_slot,
 	TP_PROTO(const struct kvirt_userspace_memory_region *region, int result),
 	TP_ARGS(region, result),
 	TP_STRUCT__entry(
-		__field_struct(struct kvirt_userspace_memory_region, r) __field(int, result)
+		__field(u64, gpa) __field(u64, size) __field(u64, hva) __field(u32, slot)
+		__field(u32, flags) __field(int, result)
 	),
 	TP_fast_assign(
-		__entry->r = *region;
-		__entry->result = result;
+		__entry->gpa = region->guest_phys_addr;
+		__entry->size = region->memory_size;
+		__entry->hva = region->userspace_addr;
+		__entry->slot = region->slot;
+		__entry->flags = region->flags;
+		KEEP(result);
 	),
-	TP_printk("slot %u gpa 0x%llx size 0x%llx hva 0x%llx flags %x result %d", __entry->r.slot,
-		  __entry->r.guest_phys_addr, __entry->r.memory_size, __entry->r.userspace_addr,
-		  __entry->r.flags, __entry->result)
+	TP_printk("slot %u gpa 0x%llx size 0x%llx hva 0x%llx flags %x result %d", __entry->slot,
+		  __entry->gpa, __entry->size, __entry->hva, __entry->flags, __entry->result)
 );
 
 #endif

@@ -3,28 +3,29 @@
  * Nested faults, exceptions that the back end intercepts, and instructions that must
  * raise #UD. Called by dispatch.c.
  */
-#include "../vm/populate.h"
+#include "../vm/npt.h"
 #include "run.h"
 
 enum verdict exit_nested_fault(struct vcpu *vcpu)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
-	int err;
+	int err = populate(vcpu, exit->fault.gpa, exit->fault.access);
 
-	err = vcpu->in_window ? populate_in_window(vcpu, exit->fault.gpa, exit->fault.access) :
-				populate(vcpu, exit->fault.gpa, exit->fault.access);
 	switch (err) {
 	case 0:
 	case -EHWPOISON:
 		return RETRY;
 	case -EAGAIN:
-		return vcpu->in_window ? SLOW : RETRY;
+		return SLOW;
 	case -ENOENT:
 	case -EROFS:
 		/* An event cut short on its way through MMIO has no instruction to emulate. */
 		if (exit->vectoring.valid || exit->fault.access & ACCESS_EXEC)
 			return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
 		return mmio_start(vcpu);
+	case -EINTR:
+		vcpu->run->exit_reason = KVIRT_EXIT_INTR;
+		return err;
 	default:
 		return err;
 	}

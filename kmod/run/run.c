@@ -196,7 +196,6 @@ static int serve_requests(struct vcpu *vcpu)
 		clock_update_guest(vcpu);
 	if (vcpu_take_request(vcpu, REQUEST_ROUTES) && vcpu->lapic)
 		eoi_scan(vcpu);
-	vcpu_take_request(vcpu, REQUEST_SLOTS);
 	if (lapic_has_signals(vcpu))
 		lapic_apply_signals(vcpu);
 	return 0;

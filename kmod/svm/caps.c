@@ -41,7 +41,6 @@ DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 #define NPT_PRESENT		BIT_ULL(0)
 #define NPT_WRITE		BIT_ULL(1)
 #define NPT_USER		BIT_ULL(2)	/* every access of a guest is a user's */
-#define NPT_PWT_PCD		(BIT_ULL(3) | BIT_ULL(4))	/* the host PAT's UC */
 #define NPT_ACCESSED		BIT_ULL(5)
 #define NPT_DIRTY		BIT_ULL(6)
 #define NPT_LARGE		BIT_ULL(7)
@@ -205,7 +204,6 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 	f->npt.large = NPT_LARGE;
 	f->npt.accessed = NPT_ACCESSED;
 	f->npt.dirty = NPT_DIRTY;
-	f->npt.uncached = NPT_PWT_PCD;
 	/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
 	f->npt.levels = host_la57() ? 5 : 4;
 	f->npt.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading and writing guest memory by guest-physical address and length, through the
- * user addresses of the slots. Called by run/, irq/ and vm/clock.c. Page-table bits are
- * never changed here: hardware has set them when the guest's own access faulted.
+ * Reading and writing guest memory. Called by run/, api/ and vm/clock.c. Page-table bits
+ * are never changed here: hardware has set them when the guest's own access faulted.
  *
  * The slots stay as they are, by vm->srcu, until the copy is done: deleting a slot waits
  * for that, so no write of ours reaches memory that user space has taken back.
@@ -11,22 +10,17 @@
 #include "gmem.h"
 #include "slots.h"
 
-/*
- * The user address of @gpa, and in *@len how much of it lies in that slot; NULL: no
- * slot. vm->srcu held.
- */
-static void __user *gmem_find(const struct vm *vm, u64 gpa, size_t *len, bool *writable)
+/* vm->srcu held: the slot of @gpa or NULL, its user address, how much of *@len lies in it. */
+static const struct slot *gmem_find(const struct vm *vm, u64 gpa, size_t *len, void __user **user)
 {
 	u64 gfn = gpa >> PAGE_SHIFT;
 	const struct slot *slot = slots_find(vm_slots(vm), gfn);
-	u64 left;
 
-	if (!slot)
-		return NULL;
-	left = ((slot->gfn + slot->npages) << PAGE_SHIFT) - gpa;
-	*len = min_t(u64, *len, left);
-	*writable = slot_writable(slot);
-	return (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
+	if (slot) {
+		*len = min_t(u64, *len, ((slot->gfn + slot->npages) << PAGE_SHIFT) - gpa);
+		*user = (void __user *)(slot_hva(slot, gfn) + offset_in_page(gpa));
+	}
+	return slot;
 }
 
 enum gmem_op { GMEM_READ, GMEM_WRITE, GMEM_READ_ATOMIC, GMEM_WRITE_ATOMIC };
@@ -43,10 +37,8 @@ static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, 
 		return copy_to_user(user, kernel, len);
 	/* The slot's whole range passed access_ok() when it was set. */
 	pagefault_disable();
-	if (op == GMEM_READ_ATOMIC)
-		left = __copy_from_user_inatomic(kernel, user, len);
-	else
-		left = __copy_to_user_inatomic(user, kernel, len);
+	left = op == GMEM_READ_ATOMIC ? __copy_from_user_inatomic(kernel, user, len) :
+					__copy_to_user_inatomic(user, kernel, len);
 	pagefault_enable();
 	return left;
 }
@@ -62,12 +54,12 @@ static __always_inline int gmem_access(struct vm *vm, u64 gpa, void *kernel, siz
 
 	while (len && !err) {
 		size_t part = len;
-		bool writable;
-		void __user *user = gmem_find(vm, gpa, &part, &writable);
+		void __user *user;
+		const struct slot *slot = gmem_find(vm, gpa, &part, &user);
 
-		if (!user)
+		if (!slot)
 			err = -ENOENT;
-		else if (write && !writable)
+		else if (write && !slot_writable(slot))
 			err = -EROFS;
 		else if (gmem_copy(user, kernel, part, op))
 			err = atomic ? -EAGAIN : -EFAULT;
@@ -102,16 +94,16 @@ int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len)
 bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n)
 {
 	int idx = srcu_read_lock(&vm->srcu);
-	bool writable, same = true;
-	u64 __user *user;
+	void __user *user;
+	bool same = true;
 	size_t len;
 	u64 now;
 
 	pagefault_disable();
 	for (; n && same; n--, gpa++, value++) {
 		len = sizeof(now);
-		user = gmem_find(vm, *gpa, &len, &writable);
-		same = user && len == sizeof(now) && !__get_user(now, user) && now == *value;
+		same = gmem_find(vm, *gpa, &len, &user) && len == sizeof(now) &&
+		       !__get_user(now, (u64 __user *)user) && now == *value;
 	}
 	pagefault_enable();
 	srcu_read_unlock(&vm->srcu, idx);

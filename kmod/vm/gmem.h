@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The only way to guest memory: a guest-physical address and a length, never a pointer.
- * Each byte is read once into the caller's memory (R1). All through the user address of
- * the slot, so the host's page protection holds for us as for the process.
+ * Each byte is read once into the caller's memory (R1), through the user address of the
+ * slot, so the host's page protection holds for us as for the process.
  *
  * All give 0, -ENOENT (no slot at some byte: MMIO), -EROFS (write into a read-only
  * slot: MMIO), -EFAULT (the process has nothing there). A write that fails may have
@@ -25,10 +25,9 @@ int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len);
  */
 int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len);
 int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len);
-
 /*
- * gmem_match_atomic() - do the 8 bytes at each of @gpa[0] to [@n - 1] still have @value[]?
- * False too where that cannot be told without a fault. Any context, as above.
+ * Do the 8 bytes at each of @gpa[0] to [@n - 1] still have @value[]? False too where that
+ * cannot be told without a fault.
  */
 bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n);
 

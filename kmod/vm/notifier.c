@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Host memory changes, carried into the nested tables of all VMs of that memory: zap
- * when a page goes, is write-protected or changes, and accessed bits for the host's
- * choice of what to swap. Called by the host's memory management only.
+ * Host memory changes, carried into the nested tables of all VMs of that memory, which
+ * share one mmu_notifier: zap when a page goes, is write-protected or changes, and
+ * accessed bits for the host's choice of what to swap. vm/vm.c attaches and detaches.
  *
  * The protocol with vm/populate.c. A fault notes vm->invalidation.sequence, looks the
  * host page up without any lock of ours, and installs it under npt.lock if meanwhile no
@@ -22,7 +22,6 @@
 #include <linux/slab.h>
 #include "../host/compat.h"
 #include "../host/trace.h"
-#include "notifier.h"
 #include "slots.h"
 
 /* Slots zapped in one go with interrupts off. */
@@ -56,22 +55,20 @@ static void vm_invalidate(struct vm *vm, const struct mm_notifier *notifier,
 			  unsigned long start, unsigned long end, struct npt_garbage *garbage)
 {
 	struct npt *npt = &vm->npt;
+	int idx = srcu_read_lock(&vm->srcu);
 	const struct slots *slots;
 	struct slot_range range;
 	unsigned long flags;
 	u64 zapped, flushed;
 	unsigned int n = 0;
-	int idx;
 	u32 i;
 
-	idx = srcu_read_lock(&vm->srcu);
 	raw_spin_lock_irqsave(&npt->lock, flags);
 	vm_take_state(vm, notifier);
 	/* Not before the lock: see the protocol above. */
 	slots = vm_slots(vm);
-	for (i = slots_hva_first(slots, start); slots_hva_more(slots, i, end); i++) {
-		if (!slots_hva_range(slots, i, start, end, &range))
-			continue;
+	i = slots_hva_first(slots, start);
+	while (slots_hva_next(slots, &i, start, end, &range)) {
 		if (++n % SLOTS_AT_ONCE == 0) {
 			/* Faults in the range already see us; windows may go on. */
 			raw_spin_unlock_irqrestore(&npt->lock, flags);
@@ -126,15 +123,13 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 	spin_unlock(&notifier->lock);
 }
 
-typedef bool (*age_function)(struct npt *npt, u64 gfn, u64 end);
-
 /*
  * Aging comes with a page-table lock held. It flushes nothing, as the host does not for
  * its own tables on x86: a cached translation at worst makes a page look older.
  */
-static bool mm_age(struct mm_notifier *notifier, unsigned long start, unsigned long end,
-		   age_function age)
+static bool mm_age(struct mmu_notifier *mn, unsigned long start, unsigned long end, bool forget)
 {
+	struct mm_notifier *notifier = to_mm_notifier(mn);
 	const struct slots *slots;
 	struct slot_range range;
 	bool young = false;
@@ -147,11 +142,10 @@ static bool mm_age(struct mm_notifier *notifier, unsigned long start, unsigned l
 	list_for_each_entry(vm, &notifier->vms, notifier_link) {
 		idx = srcu_read_lock(&vm->srcu);
 		slots = vm_slots(vm);
-		for (i = slots_hva_first(slots, start); slots_hva_more(slots, i, end); i++) {
-			if (!slots_hva_range(slots, i, start, end, &range))
-				continue;
+		i = slots_hva_first(slots, start);
+		while (slots_hva_next(slots, &i, start, end, &range)) {
 			raw_spin_lock_irqsave(&vm->npt.lock, flags);
-			young |= age(&vm->npt, range.gfn, range.end);
+			young |= npt_age(&vm->npt, range.gfn, range.end, forget);
 			raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 		}
 		srcu_read_unlock(&vm->srcu, idx);
@@ -160,22 +154,16 @@ static bool mm_age(struct mm_notifier *notifier, unsigned long start, unsigned l
 	return young;
 }
 
-static notifier_young_t clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-					  unsigned long start, unsigned long end)
-{
-	return mm_age(to_mm_notifier(mn), start, end, npt_clear_young);
-}
-
 static notifier_young_t clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 				    unsigned long start, unsigned long end)
 {
-	return mm_age(to_mm_notifier(mn), start, end, npt_clear_young);
+	return mm_age(mn, start, end, true);
 }
 
 static notifier_young_t test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 				   unsigned long address)
 {
-	return mm_age(to_mm_notifier(mn), address, address + PAGE_SIZE, npt_test_young);
+	return mm_age(mn, address, address + PAGE_SIZE, false);
 }
 
 /* The process is gone, its memory goes; a VM whose fd lives elsewhere can not run. */
@@ -211,7 +199,7 @@ static void free_notifier(struct mmu_notifier *mn)
 static const struct mmu_notifier_ops notifier_ops = {
 	.invalidate_range_start	= invalidate_range_start,
 	.invalidate_range_end	= invalidate_range_end,
-	.clear_flush_young	= clear_flush_young,
+	.clear_flush_young	= clear_young,
 	.clear_young		= clear_young,
 	.test_young		= test_young,
 	.release		= release,
@@ -240,12 +228,10 @@ int notifier_attach(struct vm *vm)
 
 void notifier_detach(struct vm *vm)
 {
-	struct mm_notifier *notifier = vm->notifier;
-
-	spin_lock(&notifier->lock);
+	spin_lock(&vm->notifier->lock);
 	list_del(&vm->notifier_link);
-	spin_unlock(&notifier->lock);
-	mmu_notifier_put(&notifier->mn);
+	spin_unlock(&vm->notifier->lock);
+	mmu_notifier_put(&vm->notifier->mn);
 }
 
 void notifier_module_exit(void)

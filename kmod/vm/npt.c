@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The nested page tables of a VM: how a leaf gets in, how ranges get out, and when the
- * memory of tables may be used again. What is mapped where, and why, is decided in
- * vm/populate.c, vm/notifier.c and vm/slots.c. The hardware reads these tables, and sets
- * accessed and dirty bits in them, at any time: each entry is written in one store.
+ * memory of tables may be used again. The hardware reads these tables, and sets accessed
+ * and dirty bits in them, at any time: each entry is written in one store.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -31,15 +30,13 @@ static u64 *entry_table(u64 entry)
 	return __va(entry & NPT_ADDRESS & ~features.npt.table);
 }
 
-static u64 table_entry(const u64 *table)
+/* First page after the entry of @level that @gfn lies in. */
+static u64 next_entry(u64 gfn, u8 level)
 {
-	return __pa(table) | features.npt.table | features.npt.accessed;
+	return (gfn | (NPT_PAGES(level) - 1)) + 1;
 }
 
-/*
- * The walker: down towards @gfn until an entry of *@level, a leaf, or an entry that is
- * not present; gives it and its level.
- */
+/* Down towards @gfn to an entry of *@level, a leaf or what is not present: it and its level. */
 static u64 *npt_walk(const struct npt *npt, u64 gfn, u8 *level)
 {
 	const u64 present = features.npt.present, large = features.npt.large;
@@ -81,17 +78,6 @@ static void free_tables(u64 *table, u8 level)
 void npt_fini(struct npt *npt)
 {
 	free_tables(npt->root, features.npt.levels);
-	npt->root = NULL;
-}
-
-u64 npt_root_pa(const struct npt *npt)
-{
-	return __pa(npt->root);
-}
-
-u64 npt_gfn_limit(void)
-{
-	return 1ULL << (NPT_LEVEL_BITS * features.npt.levels);
 }
 
 int npt_cache_fill(struct npt_cache *cache)
@@ -136,20 +122,16 @@ static int npt_upgrade(u64 *slot, u8 level, const struct npt_leaf *leaf)
 int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *leaf)
 {
 	const struct npt_format *format = &features.npt;
-	u8 target = leaf->level;
-	u64 value;
-	u64 *slot;
-	u8 level;
+	u8 level, target = leaf->level;
+	u64 value, *slot;
 
 	lockdep_assert_held(&npt->lock);
 	for (;;) {
-		u64 entry;
-
 		level = target;
 		slot = npt_walk(npt, leaf->gfn, &level);
-		entry = READ_ONCE(*slot);
-		if (entry_present(entry)) {
-			if (entry_leaf(entry, level))
+		value = READ_ONCE(*slot);
+		if (entry_present(value)) {
+			if (entry_leaf(value, level))
 				return npt_upgrade(slot, level, leaf);
 			/* A table stands where a large leaf would do: one level down. */
 			target--;
@@ -160,7 +142,8 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
 		if (!cache->nr)
 			return -ENOMEM;
 		/* Zeroed before it is linked: stores are seen in order on x86. */
-		WRITE_ONCE(*slot, table_entry(cache->pages[--cache->nr]));
+		value = format->table | format->accessed;
+		WRITE_ONCE(*slot, value | __pa(cache->pages[--cache->nr]));
 	}
 	/*
 	 * Marked accessed and dirty at once: the guest is about to do it anyway, and a
@@ -186,16 +169,7 @@ static u8 whole_level(u64 gfn, u64 end)
 	return level;
 }
 
-/* First page after the entry of @level that @gfn lies in. */
-static u64 next_entry(u64 gfn, u8 level)
-{
-	return (gfn | (NPT_PAGES(level) - 1)) + 1;
-}
-
-/*
- * Put @table, whose entries are of @level, on the list. The link is in the page's struct
- * page: the table itself may still be read by a CPU's page walker.
- */
+/* @table's entries are of @level. It may still be read by a page walker: linked outside it. */
 static void garbage_add(struct npt_garbage *garbage, u64 *table, u8 level)
 {
 	set_page_private(virt_to_page(table), garbage->first);
@@ -265,48 +239,27 @@ void npt_zap_range(struct vm *vm, u64 gfn, u64 end)
 	npt_free_garbage(&garbage);
 }
 
-/* The next leaf that begins or lies in [*@gfn, @end), and *@gfn behind it; or NULL. */
-static u64 *next_leaf(const struct npt *npt, u64 *gfn, u64 end)
+bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget)
 {
-	while (*gfn < end) {
-		u8 level = NPT_LEVEL_4K;
-		u64 *slot = npt_walk(npt, *gfn, &level);
-
-		*gfn = next_entry(*gfn, level);
-		if (entry_present(READ_ONCE(*slot)))
-			return slot;
-	}
-	return NULL;
-}
-
-bool npt_test_young(struct npt *npt, u64 gfn, u64 end)
-{
-	u64 accessed = features.npt.accessed;
-	u64 *slot;
-
-	lockdep_assert_held(&npt->lock);
-	while ((slot = next_leaf(npt, &gfn, end)))
-		if (!accessed || READ_ONCE(*slot) & accessed)
-			return true;
-	return false;
-}
-
-bool npt_clear_young(struct npt *npt, u64 gfn, u64 end)
-{
-	u64 accessed = features.npt.accessed;
+	const u64 accessed = features.npt.accessed;
 	bool young = false;
-	u64 *slot;
 
 	lockdep_assert_held(&npt->lock);
-	while ((slot = next_leaf(npt, &gfn, end))) {
-		if (!accessed) {
+	while (gfn < end && (forget || !young)) {
+		u8 level = NPT_LEVEL_4K;
+		u64 *slot = npt_walk(npt, gfn, &level);
+		u64 entry = READ_ONCE(*slot);
+
+		gfn = next_entry(gfn, level);
+		if (!entry_present(entry) || (accessed && !(entry & accessed)))
+			continue;
+		young = true;
+		if (forget && accessed) {
+			/* Hardware may set a dirty bit at this moment: atomic. */
+			clear_bit(__ffs64(accessed), (unsigned long *)slot);
+		} else if (forget) {
 			WRITE_ONCE(*slot, 0);
 			npt->zapped++;
-			young = true;
-		} else if (READ_ONCE(*slot) & accessed) {
-			/* Hardware may set a dirty bit at this moment: atomic. */
-			young = true;
-			clear_bit(__ffs64(accessed), (unsigned long *)slot);
 		}
 	}
 	return young;

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Nested page tables: guest-physical to host-physical, one walker for both vendors'
- * formats, which differ only in the bits of struct npt_format. vm/npt.c holds the
- * tables, vm/populate.c fills them, vm/notifier.c and vm/slots.c empty them.
+ * formats. npt.c holds the tables, populate.c fills them, notifier.c and slots.c empty
+ * them.
  */
 #ifndef KVIRT_VM_NPT_H
 #define KVIRT_VM_NPT_H
 
-#include <linux/mm_types.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <asm/page.h>
 
 struct vm;
 struct vcpu;
 
-/* Levels: 1 maps 4 KiB, 2 maps 2 MiB, 3 maps 1 GiB. */
 #define NPT_LEVEL_4K	1
 #define NPT_LEVEL_2M	2
 #define NPT_LEVEL_1G	3
@@ -32,7 +31,6 @@ struct npt_format {
 	u64 large;		/* added to a leaf above level 1 */
 	u64 accessed;		/* 0: the hardware does not record it */
 	u64 dirty;
-	u64 uncached;		/* leaf bits to be changed (xor) for uncached memory */
 	u8 levels;		/* depth of the tree, 4 or 5 */
 	u8 max_level;		/* largest leaf, NPT_LEVEL_* */
 };
@@ -40,10 +38,10 @@ struct npt_format {
 /*
  * The tree of one VM, shared by its vCPUs.
  *
- * Flushing: whoever clears a present entry adds one to "zapped" under the lock; hardware
- * may use the entry until a flush of all vCPUs that began later has finished, which
- * "flushed" then records. So an invalidation that finds nothing left to clear still
- * knows whether it has to wait for what somebody else has cleared just before.
+ * Flushing: whoever clears a present entry adds one to "zapped"; hardware may use the
+ * entry until a flush of all vCPUs that began later has ended, which "flushed" then
+ * records. So an invalidation that finds nothing left to clear still knows whether it has
+ * to wait for what somebody else has cleared just before.
  *
  * The lock is taken irqsave, inside a strict window by trylock only, and no holder waits
  * for another CPU: a window spins on nothing that could be waiting for it.
@@ -56,9 +54,8 @@ struct npt {
 };
 
 /*
- * Zeroed pages that become tables, so that a fault needs no allocation under the lock.
- * Of one vCPU, used by its thread only. Twice what one fault can need: a fault inside a
- * window takes from it without filling it.
+ * Zeroed pages that become tables, so that a fault allocates nothing under the lock. Of
+ * one vCPU's thread. Twice what one fault can need: one inside a window does not refill it.
  */
 #define NPT_CACHE_PAGES	8
 
@@ -72,23 +69,16 @@ struct npt_garbage {
 	unsigned long first;	/* a table's address, its level in the low bits */
 };
 
-/*
- * npt_init() - at the VM's creation: an empty tree. -ENOMEM. npt_fini() - nobody runs
- * on the tree or can reach it any more: free it, without waiting.
- */
+/* An empty tree, or -ENOMEM. npt_fini(): nobody can reach the tree any more. */
 int npt_init(struct npt *npt);
 void npt_fini(struct npt *npt);
 
-/* Physical address of the root table, for the control block. */
-u64 npt_root_pa(const struct npt *npt);
+static inline u64 npt_root_pa(const struct npt *npt)
+{
+	return __pa(npt->root);
+}
 
-/* Guest-physical pages that the tables can name; a gfn at or above has no entry. */
-u64 npt_gfn_limit(void);
-
-/*
- * npt_cache_fill() - process context, may sleep: what one fault can need at the least,
- * all of the cache if it takes from it at all. -ENOMEM.
- */
+/* May sleep: what one fault can need at the least, all if anything. -ENOMEM. */
 int npt_cache_fill(struct npt_cache *cache);
 void npt_cache_free(struct npt_cache *cache);
 
@@ -114,25 +104,45 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
  * npt_free_garbage() must follow.
  */
 void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage);
-
 /*
  * npt_flush() - no lock that a window takes is held, interrupts on, spinlocks allowed:
  * when it returns no CPU uses what npt->zapped counted up to @zapped. Does not sleep.
  */
 void npt_flush(struct vm *vm, u64 zapped);
-
 /* After the flush. Takes long where much was mapped, so better without any lock. */
 void npt_free_garbage(struct npt_garbage *garbage);
-
-/* Zap [@gfn, @end), flush, free. No lock held that npt_flush() would not allow. */
+/* All three. No lock held that npt_flush() would not allow. */
 void npt_zap_range(struct vm *vm, u64 gfn, u64 end);
 
 /*
- * Aging, lock held: was any page of [@gfn, @end) accessed? npt_clear_young() forgets it
- * too; without accessed bits in the format it clears the entry, which needs no flush
- * until the page really goes (see "zapped").
+ * npt_age() - lock held: was any page of [@gfn, @end) accessed? @forget it, too: without
+ * accessed bits in the format by clearing the entry, which needs no flush until the page
+ * really goes (see "zapped").
  */
-bool npt_test_young(struct npt *npt, u64 gfn, u64 end);
-bool npt_clear_young(struct npt *npt, u64 gfn, u64 end);
+bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget);
+
+/*
+ * populate() - a nested fault, @access: ACCESS_* of exit.h. The owner's thread, vm->srcu
+ * not held. Outside a window it may sleep; inside it never waits.
+ *   0           mapped, or memory is just changing: enter again, it may fault again
+ *   -EAGAIN     inside a window only, instead of all that follow -EROFS: close it, call again
+ *   -ENOENT     no slot there: MMIO
+ *   -EROFS      a write into a read-only slot: MMIO
+ *   -EFAULT     the process has no such memory there: KVM_RUN gives -EFAULT
+ *   -EHWPOISON  the page is broken; SIGBUS is already sent: as 0, the signal ends KVM_RUN
+ *   -EINTR      a signal came while waiting for the page
+ *   -ENOMEM     no memory for tables
+ */
+int populate(struct vcpu *vcpu, u64 gpa, u8 access);
+
+/*
+ * notifier_attach() - vm->mm is set, npt and slots are initialised: from here on host
+ * memory changes reach @vm. -ENOMEM, -EINTR (killed meanwhile). notifier_detach() - when
+ * it returns no callback touches @vm; waits for no grace period.
+ */
+int notifier_attach(struct vm *vm);
+void notifier_detach(struct vm *vm);
+/* Module unload, all VMs gone: wait until no callback can run any more. */
+void notifier_module_exit(void);
 
 #endif

@@ -16,22 +16,18 @@
 #include <linux/sched/signal.h>
 #include "../host/compat.h"
 #include "../host/trace.h"
-#include "populate.h"
 #include "slots.h"
 #include "vcpu.h"
 
 #define POPULATE_TRIES	3
 
 struct fault {
-	u64 gfn;
+	struct npt_leaf leaf;	/* gfn; the others once found, level 0 until then */
 	unsigned long hva;
 	unsigned long sequence;	/* of invalidations, before anything was looked up */
 	struct slot slot;	/* a copy: vm->srcu is not held while we sleep */
 	struct page *page;	/* referenced, or NULL: see above */
-	u64 pfn;		/* once found */
-	u8 level;		/* how large the process has it mapped */
 	bool write;		/* the guest wants to */
-	bool writable;		/* the page may be written */
 };
 
 /* 0, -ENOENT or -EROFS: what the slots say. */
@@ -43,21 +39,18 @@ static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
 	fault->sequence = READ_ONCE(vm->invalidation.sequence);
 	/* Before slots and host page tables are looked at; pairs with npt.lock. */
 	smp_rmb();
-	fault->gfn = gpa >> PAGE_SHIFT;
+	fault->leaf = (struct npt_leaf){ .gfn = gpa >> PAGE_SHIFT };
+	fault->hva = 0;
 	fault->page = NULL;
-	fault->level = 0;
 	fault->write = access & ACCESS_WRITE;
-	fault->writable = false;
 	idx = srcu_read_lock(&vm->srcu);
-	slot = slots_find(vm_slots(vm), fault->gfn);
+	slot = slots_find(vm_slots(vm), fault->leaf.gfn);
 	if (slot)
 		fault->slot = *slot;
 	srcu_read_unlock(&vm->srcu, idx);
-	if (!slot) {
-		fault->hva = 0;
+	if (!slot)
 		return -ENOENT;
-	}
-	fault->hva = slot_hva(&fault->slot, fault->gfn);
+	fault->hva = slot_hva(&fault->slot, fault->leaf.gfn);
 	return fault->write && !slot_writable(&fault->slot) ? -EROFS : 0;
 }
 
@@ -91,18 +84,19 @@ static u64 host_entry(const struct mm_struct *mm, unsigned long hva, u8 *level)
  */
 static bool page_fast(struct fault *fault, const struct mm_struct *mm)
 {
+	struct npt_leaf *leaf = &fault->leaf;
 	unsigned long flags;
 	u64 entry;
 
 	local_irq_save(flags);
-	entry = host_entry(mm, fault->hva, &fault->level);
+	entry = host_entry(mm, fault->hva, &leaf->level);
 	local_irq_restore(flags);
 	if (!slot_writable(&fault->slot) || !pte_access_permitted(__pte(entry), true) ||
 	    entry & (_PAGE_SPECIAL | HOST_PAGE_DEVMAP))
 		return false;
-	fault->pfn = (entry & PTE_PFN_MASK) >> PAGE_SHIFT;
-	fault->pfn |= fault->hva >> PAGE_SHIFT & (NPT_PAGES(fault->level) - 1);
-	fault->writable = true;
+	leaf->pfn = (entry & PTE_PFN_MASK) >> PAGE_SHIFT;
+	leaf->pfn |= fault->hva >> PAGE_SHIFT & (NPT_PAGES(leaf->level) - 1);
+	leaf->writable = true;
 	return true;
 }
 
@@ -114,22 +108,19 @@ static int page_slow(struct fault *fault, const struct mm_struct *mm)
 	long got;
 
 	got = get_user_pages_unlocked(fault->hva, 1, &page, flags);
-	if (got == 1) {
-		/* As it is mapped now: larger than a page, writable after all. */
-		if (page_fast(fault, mm)) {
-			put_page(page);
-			return 0;
-		}
-		fault->page = page;
-		fault->pfn = page_to_pfn(page);
-		fault->writable = fault->write;
-		return 0;
-	}
 	if (got == -EHWPOISON)
 		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)fault->hva, PAGE_SHIFT, current);
-	if (got == -EHWPOISON || got == -EINTR)
-		return got;
-	return -EFAULT;
+	if (got != 1)
+		return got == -EHWPOISON || got == -EINTR ? got : -EFAULT;
+	/* As it is mapped now: larger than a page, writable after all. */
+	if (page_fast(fault, mm)) {
+		put_page(page);
+		return 0;
+	}
+	fault->page = page;
+	fault->leaf.pfn = page_to_pfn(page);
+	fault->leaf.writable = fault->write;
+	return 0;
 }
 
 /* Does the leaf of @level around @gfn lie in @slot whole, and its user memory alike? */
@@ -142,21 +133,21 @@ static bool level_fits(const struct slot *slot, u64 gfn, u8 level)
 	       first + mask < slot->gfn + slot->npages;
 }
 
-/* The largest leaf that @fault's page may have. */
-static u8 leaf_level(const struct fault *fault)
+/* From how the process has the page mapped to the largest leaf that it may have. */
+static void limit_level(struct fault *fault)
 {
-	u8 level = min(fault->level, features.npt.max_level);
+	u8 level = min(fault->leaf.level, features.npt.max_level);
 
-	while (level > NPT_LEVEL_4K && !level_fits(&fault->slot, fault->gfn, level))
+	while (level > NPT_LEVEL_4K && !level_fits(&fault->slot, fault->leaf.gfn, level))
 		level--;
-	return max_t(u8, level, NPT_LEVEL_4K);
+	fault->leaf.level = max_t(u8, level, NPT_LEVEL_4K);
 }
 
 /* npt.lock held: may what was found have changed since, anywhere under the leaf? */
-static bool fault_outdated(const struct fault *fault, const struct vm *vm, u8 level)
+static bool fault_outdated(const struct fault *fault, const struct vm *vm)
 {
 	const struct vm_invalidation *invalidation = &vm->invalidation;
-	unsigned long size = NPT_PAGES(level) << PAGE_SHIFT;
+	unsigned long size = NPT_PAGES(fault->leaf.level) << PAGE_SHIFT;
 	unsigned long start = fault->hva & ~(size - 1);
 
 	if (invalidation->sequence != fault->sequence)
@@ -165,105 +156,57 @@ static bool fault_outdated(const struct fault *fault, const struct vm *vm, u8 le
 	       start + size > invalidation->start;
 }
 
-/* The process's own entry does not tell the host what the guest writes. */
-static void mark_dirty(struct page *page)
+/* npt.lock held. 0, -EAGAIN (outdated), -EEXIST or -ENOMEM. */
+static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 {
+	struct page *page;
+	int err;
+
+	if (fault_outdated(fault, vcpu->vm))
+		return -EAGAIN;
+	err = npt_map(&vcpu->vm->npt, &vcpu->tables, &fault->leaf);
+	if (err || !fault->leaf.writable)
+		return err;
+	/* The process's own entry does not tell the host what the guest writes. */
+	page = pfn_to_page(fault->leaf.pfn);
 	if (!PageDirty(page) && !PageReserved(page))
 		SetPageDirty(page);
-}
-
-/* npt.lock held. 0, -EAGAIN (outdated), -EEXIST or -ENOMEM. */
-static int fault_install(struct vcpu *vcpu, const struct fault *fault, u8 level)
-{
-	struct vm *vm = vcpu->vm;
-	const struct npt_leaf leaf = {
-		.gfn = fault->gfn,
-		.pfn = fault->pfn,
-		.level = level,
-		.writable = fault->writable,
-	};
-	int err;
-
-	if (fault_outdated(fault, vm, level))
-		return -EAGAIN;
-	err = npt_map(&vm->npt, &vcpu->tables, &leaf);
-	if (!err && fault->writable)
-		mark_dirty(pfn_to_page(fault->pfn));
-	return err;
-}
-
-/* For a window: as fault_install(), or -EAGAIN when somebody holds npt.lock. */
-static int fault_try_install(struct vcpu *vcpu, const struct fault *fault, u8 level)
-{
-	raw_spinlock_t *lock = &vcpu->vm->npt.lock;
-	int err;
-
-	if (!raw_spin_trylock(lock))
-		return -EAGAIN;
-	err = fault_install(vcpu, fault, level);
-	raw_spin_unlock(lock);
-	return err;
+	return 0;
 }
 
 /*
- * Inside a window: what takes a sleep, a wait or an allocation is not done. Only the
- * writable page is tried, and of a read-only slot nothing.
+ * One try, with the tables' cache filled. 0, -EAGAIN: outdated, -EEXIST, or populate()'s
+ * errors. Inside a window what takes a sleep, a wait or an allocation is not done: only
+ * the writable page is tried, and of a read-only slot nothing.
  */
-int populate_in_window(struct vcpu *vcpu, u64 gpa, u8 access)
-{
-	struct vm *vm = vcpu->vm;
-	struct fault fault;
-	u8 level = 0;
-	int err;
-
-	lockdep_assert_irqs_disabled();
-	err = fault_begin(&fault, vm, gpa, access);
-	if (err)
-		goto out;
-	err = -EAGAIN;
-	if (!page_fast(&fault, vm->mm))
-		goto out;
-	level = leaf_level(&fault);
-	if (!fault_try_install(vcpu, &fault, level))
-		err = 0;
-out:
-	trace_kvirt_populate(vcpu->id, gpa, access, fault.hva, level, fault.writable, true, err);
-	return err;
-}
-
-/*
- * Something else is mapped where @fault's page belongs. The protocol does not let that
- * happen; should a host ever change a mapping without telling, the guest still gets on.
- */
-static void fault_replace(struct vm *vm, const struct fault *fault)
-{
-	npt_zap_range(vm, fault->gfn, fault->gfn + 1);
-}
-
-/* One try, with the tables' cache filled. 0, -EAGAIN: outdated, or populate()'s errors. */
 static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 access)
 {
+	const bool in_window = vcpu->in_window;
 	struct vm *vm = vcpu->vm;
 	unsigned long flags;
-	u8 level = 0;
 	int err;
 
 	err = fault_begin(fault, vm, gpa, access);
+	if (!err && !page_fast(fault, vm->mm))
+		err = in_window ? -EAGAIN : page_slow(fault, vm->mm);
 	if (err)
 		goto out;
-	if (!page_fast(fault, vm->mm)) {
-		err = page_slow(fault, vm->mm);
-		if (err)
-			goto out;
+	limit_level(fault);
+	if (!in_window) {
+		raw_spin_lock_irqsave(&vm->npt.lock, flags);
+	} else if (!raw_spin_trylock_irqsave(&vm->npt.lock, flags)) {
+		err = -EAGAIN;
+		goto out;
 	}
-	level = leaf_level(fault);
-	raw_spin_lock_irqsave(&vm->npt.lock, flags);
-	err = fault_install(vcpu, fault, level);
+	err = fault_install(vcpu, fault);
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
+	if (err && in_window)
+		err = -EAGAIN;
 	if (fault->page)
 		put_page(fault->page);
 out:
-	trace_kvirt_populate(vcpu->id, gpa, access, fault->hva, level, fault->writable, false, err);
+	trace_kvirt_populate(vcpu->id, gpa, access, fault->hva, fault->leaf.level,
+			     fault->leaf.writable, in_window, err);
 	return err;
 }
 
@@ -273,7 +216,8 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 	unsigned int try;
 	int err;
 
-	lockdep_assert_irqs_enabled();
+	if (vcpu->in_window)
+		return populate_once(vcpu, &fault, gpa, access);
 	err = npt_cache_fill(&vcpu->tables);
 	if (err)
 		return err;
@@ -283,8 +227,12 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 	 */
 	for (try = 0; try < POPULATE_TRIES; try++) {
 		err = populate_once(vcpu, &fault, gpa, access);
+		/*
+		 * Something else is mapped there. The protocol does not let that happen; should
+		 * a host ever change a mapping without telling, the guest still gets on.
+		 */
 		if (err == -EEXIST)
-			fault_replace(vcpu->vm, &fault);
+			npt_zap_range(vcpu->vm, fault.leaf.gfn, fault.leaf.gfn + 1);
 		else if (err != -EAGAIN)
 			return err;
 	}

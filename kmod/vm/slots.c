@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory slots: checks what user space asks for and publishes a new snapshot. Looking
- * a slot up is inline in slots.h. Called by api/vm_fd.c and vm/vm.c.
+ * Memory slots: checks what user space asks for and publishes a new snapshot. Called by
+ * api/vm_fd.c and vm/vm.c.
  *
  * A slot that goes or moves is taken out of the snapshot and out of the nested tables in
  * one critical section of npt.lock, in which the notifier looks for slots too: so each
@@ -51,24 +51,12 @@ static unsigned long slot_hva_end(const struct slot *slot)
 	return slot->hva + ((unsigned long)slot->npages << PAGE_SHIFT);
 }
 
-/* Add slot[@index] of @slots to the order by user address, at its end. */
-static void order_add(struct slots *slots, struct slot_hva **to, u32 index)
-{
-	const struct slot *slot = &slots->slot[index];
-	unsigned long before = *to > slots->by_hva ? (*to)[-1].max_end : 0;
-
-	(*to)->slot = index;
-	(*to)->max_end = max(before, slot_hva_end(slot));
-	(*to)++;
-	slots->total_pages += slot->npages;
-}
-
 /* Orders @new, which is @old without slot[@gone] and with slot[@here]; ~0: none. */
 static void slots_order(struct slots *new, const struct slots *old, u32 gone, u32 here)
 {
-	bool wait = here != ~0U;	/* the new one is still to come */
-	struct slot_hva *to = new->by_hva;
-	u32 i;
+	struct slot_hva *order = new->by_hva;
+	unsigned long max_end = 0;
+	u32 i, n = 0;
 
 	for (i = 0; i < old->nr; i++) {
 		u32 index = old->by_hva[i].slot;
@@ -76,43 +64,40 @@ static void slots_order(struct slots *new, const struct slots *old, u32 gone, u3
 		if (index == gone)
 			continue;
 		index -= index > gone;
-		index += index >= here;
-		if (wait && new->slot[here].hva < new->slot[index].hva) {
-			order_add(new, &to, here);
-			wait = false;
-		}
-		order_add(new, &to, index);
+		order[n++].slot = index + (index >= here);
 	}
-	if (wait)
-		order_add(new, &to, here);
+	if (n < new->nr) {
+		while (n && new->slot[here].hva < new->slot[order[n - 1].slot].hva) {
+			order[n] = order[n - 1];
+			n--;
+		}
+		order[n].slot = here;
+	}
+	for (i = 0; i < new->nr; i++) {
+		max_end = max(max_end, slot_hva_end(&new->slot[order[i].slot]));
+		order[i].max_end = max_end;
+	}
 }
 
-/*
- * A copy of @old without @without (an element of it, or NULL) and with @with (or NULL),
- * in order. NULL: no memory.
- */
+/* @old without @without (an element of it, or NULL), with @with (or NULL). NULL: no memory. */
 static struct slots *slots_copy(const struct slots *old, const struct slot *without,
 				const struct slot *with)
 {
 	struct slots *new = slots_alloc(old->nr - !!without + !!with);
-	u32 here = ~0U, to = 0;
+	u32 here = ~0U;
 	u32 i;
 
 	if (!new)
 		return NULL;
-	for (i = 0; i < old->nr; i++) {
-		if (with && here == ~0U && with->gfn < old->slot[i].gfn) {
-			here = to;
-			new->slot[to++] = *with;
+	for (i = 0; i <= old->nr; i++) {
+		if (with && (i == old->nr || with->gfn < old->slot[i].gfn)) {
+			here = new->nr;
+			new->slot[new->nr++] = *with;
+			with = NULL;
 		}
-		if (&old->slot[i] != without)
-			new->slot[to++] = old->slot[i];
+		if (i < old->nr && &old->slot[i] != without)
+			new->slot[new->nr++] = old->slot[i];
 	}
-	if (with && here == ~0U) {
-		here = to;
-		new->slot[to++] = *with;
-	}
-	new->nr = to;
 	slots_order(new, old, without ? without - old->slot : ~0U, here);
 	return new;
 }
@@ -132,19 +117,23 @@ u32 slots_hva_first(const struct slots *slots, unsigned long start)
 	return low;
 }
 
-bool slots_hva_range(const struct slots *slots, u32 i, unsigned long start, unsigned long end,
-		     struct slot_range *range)
+bool slots_hva_next(const struct slots *slots, u32 *i, unsigned long start, unsigned long end,
+		    struct slot_range *range)
 {
-	const struct slot *slot = &slots->slot[slots->by_hva[i].slot];
+	while (*i < slots->nr) {
+		const struct slot *slot = &slots->slot[slots->by_hva[(*i)++].slot];
+		unsigned long from = max(start, slot->hva), to = min(end, slot_hva_end(slot));
 
-	start = max(start, slot->hva);
-	end = min(end, slot_hva_end(slot));
-	if (start >= end)
-		return false;
-	range->gfn = slot->gfn + ((start - slot->hva) >> PAGE_SHIFT);
-	/* The end of a byte range inside a page covers that page. */
-	range->end = slot->gfn + ((end - slot->hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
-	return true;
+		if (slot->hva >= end)
+			return false;
+		if (from >= to)
+			continue;
+		range->gfn = slot->gfn + ((from - slot->hva) >> PAGE_SHIFT);
+		/* The end of a byte range inside a page covers that page. */
+		range->end = slot->gfn + ((to - slot->hva + PAGE_SIZE - 1) >> PAGE_SHIFT);
+		return true;
+	}
+	return false;
 }
 
 int slots_init(struct vm *vm)
@@ -160,7 +149,6 @@ int slots_init(struct vm *vm)
 void slots_fini(struct vm *vm)
 {
 	slots_free(rcu_dereference_protected(vm->slots, 1));
-	RCU_INIT_POINTER(vm->slots, NULL);
 }
 
 /* Nobody can have used the new slot yet, so there is nothing to take away. */
@@ -199,33 +187,22 @@ static void slots_publish_without(struct vm *vm, struct slots *old, struct slots
 	slots_free(old);
 }
 
-/* What can be told without looking at the slots. The order of checks is KVM's. */
-static int region_check(const struct kvirt_userspace_memory_region *region)
+/* What can be told without looking at the slots. */
+static bool region_valid(const struct kvirt_userspace_memory_region *region)
 {
-	const u64 in_page = PAGE_SIZE - 1;
+	const u64 pages = region->memory_size | region->guest_phys_addr | region->userspace_addr;
 
-	if ((u16)region->slot >= SLOTS_MAX)
-		return -EINVAL;
 	/*
 	 * Dirty logging is not there yet, so its flag is an unknown one: refused, since a
 	 * VMM that asked for it and got 0 would lose pages when it migrates.
 	 */
-	if (region->flags & ~KVIRT_MEM_READONLY)
-		return -EINVAL;
-	if (region->memory_size & in_page || region->guest_phys_addr & in_page)
-		return -EINVAL;
-	if (region->userspace_addr & in_page ||
-	    region->userspace_addr != untagged_addr(region->userspace_addr) ||
-	    !access_ok((void __user *)(unsigned long)region->userspace_addr,
-		       region->memory_size))
-		return -EINVAL;
-	if (region->slot >> 16)
-		return -EINVAL;
-	if (region->guest_phys_addr + region->memory_size < region->guest_phys_addr)
-		return -EINVAL;
-	if (region->memory_size >> PAGE_SHIFT > SLOT_MAX_PAGES)
-		return -EINVAL;
-	return 0;
+	return region->slot < SLOTS_MAX && !(region->flags & ~KVIRT_MEM_READONLY) &&
+	       !(pages & ~PAGE_MASK) &&
+	       region->userspace_addr == untagged_addr(region->userspace_addr) &&
+	       access_ok((void __user *)(unsigned long)region->userspace_addr,
+			 region->memory_size) &&
+	       region->guest_phys_addr + region->memory_size >= region->guest_phys_addr &&
+	       region->memory_size >> PAGE_SHIFT <= SLOT_MAX_PAGES;
 }
 
 static const struct slot *slot_by_id(const struct slots *slots, u16 id)
@@ -254,24 +231,43 @@ static bool slot_overlaps(const struct slots *slots, const struct slot *slot,
 	return false;
 }
 
-/* Widest guest-physical address: the CPU's, or what the nested tables can name. */
-static bool slot_reachable(const struct slot *slot)
+/* The pages of the widest guest-physical address: the CPU's, or what the tables can name. */
+static u64 gfn_limit(void)
 {
-	u64 limit = min(1ULL << (host_maxphyaddr() - PAGE_SHIFT), npt_gfn_limit());
-
-	return slot->gfn + slot->npages - 1 < limit;
+	return 1ULL << min_t(unsigned int, host_maxphyaddr() - PAGE_SHIFT,
+			     NPT_LEVEL_BITS * features.npt.levels);
 }
 
-static int slots_change(struct vm *vm, struct slots *slots, const struct slot *old,
-			const struct slot *new)
+/* The order of checks is KVM's. */
+static int slots_set_locked(struct vm *vm, const struct kvirt_userspace_memory_region *region)
 {
+	struct slots *slots = rcu_dereference_protected(vm->slots,
+							lockdep_is_held(&vm->slots_lock));
+	const struct slot *old = slot_by_id(slots, region->slot);
+	const struct slot new = {
+		.gfn = region->guest_phys_addr >> PAGE_SHIFT,
+		.hva = region->userspace_addr,
+		.npages = region->memory_size >> PAGE_SHIFT,
+		.id = region->slot,
+		.flags = region->flags,
+	};
 	struct slots *copy;
 
-	if (new && slot_overlaps(slots, new, old))
-		return -EEXIST;
-	if (new && !slot_reachable(new))
-		return -EINVAL;
-	copy = slots_copy(slots, old, new);
+	if (!new.npages) {
+		if (!old)
+			return -EINVAL;
+	} else {
+		if (old && (new.hva != old->hva || new.npages != old->npages ||
+			    new.flags != old->flags))
+			return -EINVAL;
+		if (old && new.gfn == old->gfn)
+			return 0;
+		if (slot_overlaps(slots, &new, old))
+			return -EEXIST;
+		if (new.gfn + new.npages > gfn_limit())
+			return -EINVAL;
+	}
+	copy = slots_copy(slots, old, new.npages ? &new : NULL);
 	if (!copy)
 		return -ENOMEM;
 	if (old)
@@ -281,38 +277,11 @@ static int slots_change(struct vm *vm, struct slots *slots, const struct slot *o
 	return 0;
 }
 
-static int slots_set_locked(struct vm *vm, const struct kvirt_userspace_memory_region *region)
-{
-	struct slots *slots = rcu_dereference_protected(vm->slots,
-							lockdep_is_held(&vm->slots_lock));
-	const struct slot *old = slot_by_id(slots, region->slot);
-	struct slot new = {
-		.gfn = region->guest_phys_addr >> PAGE_SHIFT,
-		.hva = region->userspace_addr,
-		.npages = region->memory_size >> PAGE_SHIFT,
-		.id = region->slot,
-		.flags = region->flags,
-	};
-
-	if (!new.npages)
-		return old ? slots_change(vm, slots, old, NULL) : -EINVAL;
-	if (old) {
-		if (new.hva != old->hva || new.npages != old->npages ||
-		    new.flags != old->flags)
-			return -EINVAL;
-		if (new.gfn == old->gfn)
-			return 0;
-	} else if (slots->total_pages + new.npages < slots->total_pages) {
-		return -EINVAL;
-	}
-	return slots_change(vm, slots, old, &new);
-}
-
 int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region)
 {
-	int err = region_check(region);
+	int err = -EINVAL;
 
-	if (!err) {
+	if (region_valid(region)) {
 		mutex_lock(&vm->slots_lock);
 		err = slots_set_locked(vm, region);
 		mutex_unlock(&vm->slots_lock);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Memory slots: which guest-physical pages are which user addresses. A snapshot that
- * never changes once it is published, so readers need only vm->srcu. vm/slots.c makes
- * them; populate.c, gmem.c and notifier.c read them; api/vm_fd.c is the door.
+ * never changes once it is published, so readers (populate.c, gmem.c, notifier.c) need
+ * only vm->srcu.
  */
 #ifndef KVIRT_VM_SLOTS_H
 #define KVIRT_VM_SLOTS_H
@@ -35,7 +35,6 @@ struct slots {
 	struct slots *older;
 	size_t older_bytes;
 	u32 nr;
-	u64 total_pages;
 	struct slot_hva *by_hva;	/* nr of them, behind slot[] */
 	struct slot slot[];		/* by gfn, without overlap */
 };
@@ -80,17 +79,13 @@ struct slot_range {
 	u64 gfn, end;
 };
 
-/* Index in by_hva[] where slots that overlap user addresses from @start on begin. */
+/*
+ * To go through all pages that user addresses [@start, @end) cover: slots_hva_first() is
+ * where *@i begins, slots_hva_next() moves it on. False: no more.
+ */
 u32 slots_hva_first(const struct slots *slots, unsigned long start);
-/* Does entry @i of by_hva[], if there, still begin before @end? */
-static inline bool slots_hva_more(const struct slots *slots, u32 i, unsigned long end)
-{
-	return i < slots->nr && slots->slot[slots->by_hva[i].slot].hva < end;
-}
-
-/* The pages of entry @i that [@start, @end) covers; false if none. */
-bool slots_hva_range(const struct slots *slots, u32 i, unsigned long start, unsigned long end,
-		     struct slot_range *range);
+bool slots_hva_next(const struct slots *slots, u32 *i, unsigned long start, unsigned long end,
+		    struct slot_range *range);
 
 /* vm->srcu is initialised by the caller before. No slots yet. -ENOMEM. */
 int slots_init(struct vm *vm);

@@ -41,7 +41,6 @@ enum vcpu_request {
 	REQUEST_CLOCK,		/* the pvclock page is out of date */
 	REQUEST_ROUTES,		/* EOI bitmap: scan the routes again */
 	REQUEST_EOI_EXIT,	/* leave with IOAPIC_EOI for eoi_vector */
-	REQUEST_SLOTS,		/* leave the window: memory slots change */
 	REQUEST_DEAD,		/* the VM is dead: leave with an error */
 };
 

@@ -12,7 +12,6 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include "../host/cpu.h"
-#include "notifier.h"
 #include "slots.h"
 #include "vcpu.h"
 #include "vm.h"

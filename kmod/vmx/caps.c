@@ -160,7 +160,6 @@ static int ept_init(struct vmx_caps *caps, struct npt_format *npt)
 	npt->large = EPT_LARGE;
 	npt->accessed = cap & EPT_CAP_AD ? EPT_ACCESSED : 0;
 	npt->dirty = cap & EPT_CAP_AD ? EPT_DIRTY : 0;
-	npt->uncached = EPT_WRITE_BACK;
 	npt->levels = 4;
 	npt->max_level = cap & EPT_CAP_2M ? NPT_LEVEL_2M : NPT_LEVEL_4K;
 	if ((cap & EPT_CAP_2M) && (cap & EPT_CAP_1G))
