@@ -218,6 +218,12 @@ static void vapic_and_tpr(void)
 	struct kvirt_tpr_access_ctl t = { .enabled = 1 };
 
 	EXPECT_ERRNO(ioctl(none->fd, KVIRT_SET_VAPIC_ADDR, &v), EINVAL);
+	if (!dev_cap(KVIRT_CAP_VAPIC)) {
+		/* Not offered, not there. */
+		EXPECT_ERRNO(ioctl(split->fd, KVIRT_SET_VAPIC_ADDR, &v), EINVAL);
+		EXPECT_ERRNO(ioctl(split->fd, KVIRT_TPR_ACCESS_REPORTING, &t), EINVAL);
+		return;
+	}
 	EXPECT_OK(ioctl(split->fd, KVIRT_SET_VAPIC_ADDR, &v));
 	v.vapic_addr = 0x5000;
 	EXPECT_OK(ioctl(split->fd, KVIRT_SET_VAPIC_ADDR, &v));

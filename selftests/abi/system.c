@@ -72,7 +72,7 @@ static void capabilities(void)
 	struct vm *vm = vm_bare();
 	/* What issue after issue builds on, and its value where that is fixed (0: any but none). */
 	static const struct { int cap, value; } must[] = {
-		{ KVIRT_CAP_IRQCHIP, 0 }, { KVIRT_CAP_HLT, 1 }, { KVIRT_CAP_USER_MEMORY, 1 }, { KVIRT_CAP_SET_TSS_ADDR, 1 },
+		{ KVIRT_CAP_HLT, 1 }, { KVIRT_CAP_USER_MEMORY, 1 }, { KVIRT_CAP_SET_TSS_ADDR, 1 },
 		{ KVIRT_CAP_EXT_CPUID, 1 }, { KVIRT_CAP_NR_VCPUS, 0 }, { KVIRT_CAP_NR_MEMSLOTS, 0 }, { KVIRT_CAP_MP_STATE, 1 },
 		{ KVIRT_CAP_SYNC_MMU, 1 }, { KVIRT_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
 		{ KVIRT_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 }, { KVIRT_CAP_USER_NMI, 1 }, { KVIRT_CAP_IRQ_ROUTING, 4096 },
