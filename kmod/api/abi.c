@@ -152,6 +152,8 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	wanted.efer = r->efer;
 	if (r->cr0 >> 32 || x86_check_control(&wanted, &limits))
 		return -EINVAL;
+	if (!(wanted.efer & X86_EFER_LMA_BIT) && r->cs.l)
+		return -EINVAL;
 	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, X86_MSR_BY_USER))
 		return -EINVAL;
 	*s = wanted;
@@ -349,7 +351,7 @@ void abi_get_events(struct vcpu *vcpu, struct kvirt_vcpu_events *r)
 		(vcpu->state.shadow & X86_SHADOW_STI ? KVIRT_X86_SHADOW_INT_STI : 0) |
 		(vcpu->state.shadow & X86_SHADOW_MOV_SS ? KVIRT_X86_SHADOW_INT_MOV_SS : 0);
 	r->nmi.injected = ev->nmi.injected;
-	r->nmi.pending = ev->nmi.pending;
+	r->nmi.pending = ev->nmi.pending != 0;
 	r->nmi.masked = vcpu->state.nmi_masked;
 	if (vcpu->vm->triple_fault_event) {
 		r->triple_fault.pending = ev->triple_fault;
@@ -367,8 +369,7 @@ static int check_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *r)
 
 	if (r->flags & ~EVENT_FLAGS)
 		return -EINVAL;
-	if (payload && (!vcpu->vm->exception_payload ||
-			(r->exception.pending && r->exception.injected)))
+	if (payload && !vcpu->vm->exception_payload)
 		return -EINVAL;
 	if ((r->exception.injected || (payload && r->exception.pending)) &&
 	    (r->exception.nr > 31 || r->exception.nr == X86_NMI))
@@ -391,8 +392,9 @@ int abi_set_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *r)
 	if (err)
 		return err;
 	memset(&ev->exception, 0, sizeof(ev->exception));
-	ev->exception.injected = r->exception.injected;
+	/* Of both, pending wins. */
 	ev->exception.pending = payload && r->exception.pending;
+	ev->exception.injected = r->exception.injected && !ev->exception.pending;
 	ev->exception.vector = r->exception.nr;
 	ev->exception.has_error = r->exception.has_error_code;
 	ev->exception.error = r->exception.error_code;

@@ -19,6 +19,7 @@
 			 KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static const struct { u16 number; long value; } capabilities[] = {
+	{ KVIRT_CAP_HLT, 1 },
 	{ KVIRT_CAP_USER_MEMORY, 1 },
 	{ KVIRT_CAP_SET_TSS_ADDR, 1 },
 	{ KVIRT_CAP_EXT_CPUID, 1 },
@@ -58,6 +59,7 @@ static const struct { u16 number; long value; } capabilities[] = {
 	{ KVIRT_CAP_SREGS2, 1 },
 	{ KVIRT_CAP_XSAVE2, sizeof(struct kvirt_xsave) },
 	{ KVIRT_CAP_DISABLE_QUIRKS2, QUIRKS },
+	{ KVIRT_CAP_VM_TSC_CONTROL, 1 },
 	{ KVIRT_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 };
 

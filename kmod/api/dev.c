@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include "api.h"
 
-#define VCPU_MAPPING_SIZE (3 * PAGE_SIZE)
+#define VCPU_MAPPING_SIZE (VCPU_RUN_PAGES * PAGE_SIZE)
 
 /* KVM_GET_SUPPORTED_CPUID: -E2BIG when the caller's room is too small. */
 static long get_supported_cpuid(struct kvirt_cpuid2 __user *argp)

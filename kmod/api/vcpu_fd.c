@@ -16,8 +16,6 @@
 #include "../run/run.h"
 #include "api.h"
 
-#define RUN_PAGES 3
-
 /* What the run page tells on every return, errors included (ABI.md, row 4). */
 static void report(struct vcpu *vcpu)
 {
@@ -36,7 +34,9 @@ static long ioctl_run(struct vcpu *vcpu, unsigned long arg)
 	sigset_t saved;
 	long err;
 
-	if (arg)
+	/* KVM_CAP_SYNC_REGS is 0: no register class is there to be synchronised. */
+	if (arg || READ_ONCE(vcpu->run->kvirt_valid_regs) ||
+	    READ_ONCE(vcpu->run->kvirt_dirty_regs))
 		return -EINVAL;
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
@@ -143,8 +143,15 @@ static int queue_interrupt(struct vcpu *vcpu, u32 irq)
 {
 	if (irq >= KVIRT_NR_INTERRUPTS)
 		return -EINVAL;
+	/* Without an irqchip it goes in next, whatever RFLAGS.IF says: user space has looked. */
+	if (!vcpu->lapic) {
+		vcpu->events.interrupt.injected = true;
+		vcpu->events.interrupt.soft = false;
+		vcpu->events.interrupt.vector = irq;
+		return 0;
+	}
 	/* Under the split irqchip there is one slot, for the 8259 in user space. */
-	if (vcpu->lapic && vcpu->events.external >= 0)
+	if (vcpu->events.external >= 0)
 		return -EEXIST;
 	vcpu->events.external = irq;
 	return 0;
@@ -152,13 +159,19 @@ static int queue_interrupt(struct vcpu *vcpu, u32 irq)
 
 static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {
-	unsigned long wanted = khz ?: tsc_khz, slack = tsc_khz / 4000;
-
-	/* Without scaling in hardware only a rate that the guest could take for ours. */
-	if (wanted > INT_MAX || wanted + slack < tsc_khz || wanted > tsc_khz + slack)
+	khz = khz ?: tsc_khz;
+	if (!clock_khz_valid(khz))
 		return -EINVAL;
-	vcpu->tsc_khz = wanted;
+	vcpu->tsc_khz = khz;
 	return 0;
+}
+
+/* No capability is enabled on a vCPU. */
+static long enable_cap(void __user *argp)
+{
+	struct kvirt_enable_cap cap;
+
+	return copy_from_user(&cap, argp, sizeof(cap)) ? -EFAULT : -EINVAL;
 }
 
 static long clock_stopped(struct vcpu *vcpu)
@@ -317,6 +330,8 @@ static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 		return set_tsc_khz(vcpu, arg);
 	case KVIRT_GET_TSC_KHZ:
 		return vcpu->tsc_khz;
+	case KVIRT_ENABLE_CAP:
+		return enable_cap(argp);
 	case KVIRT_KVMCLOCK_CTRL:
 		return clock_stopped(vcpu);
 	}
@@ -351,7 +366,7 @@ static vm_fault_t vcpu_mapping_fault(struct vm_fault *vmf)
 {
 	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
 
-	if (vmf->pgoff >= RUN_PAGES)
+	if (vmf->pgoff >= VCPU_RUN_PAGES)
 		return VM_FAULT_SIGBUS;
 	vmf->page = virt_to_page((void *)vcpu->run + (vmf->pgoff << PAGE_SHIFT));
 	get_page(vmf->page);

@@ -156,6 +156,15 @@ static long enable_cap(struct vm *vm, void __user *argp)
 	return capability_enable(vm, &cap);
 }
 
+static long set_tsc_khz(struct vm *vm, unsigned long khz)
+{
+	khz = khz ?: tsc_khz;
+	if (!clock_khz_valid(khz))
+		return -EINVAL;
+	WRITE_ONCE(vm->default_tsc_khz, khz);
+	return 0;
+}
+
 static long get_clock(struct vm *vm, void __user *argp)
 {
 	struct kvirt_clock_data data = {};
@@ -216,6 +225,10 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return set_identity_map(vm, argp);
 	case KVIRT_SET_BOOT_CPU_ID:
 		return set_boot_cpu(vm, arg);
+	case KVIRT_SET_TSC_KHZ:
+		return set_tsc_khz(vm, arg);
+	case KVIRT_GET_TSC_KHZ:
+		return READ_ONCE(vm->default_tsc_khz);
 	case KVIRT_GET_CLOCK:
 		return get_clock(vm, argp);
 	case KVIRT_SET_CLOCK:

@@ -157,7 +157,7 @@ void eoi_scan(struct vcpu *vcpu)
 	struct irq_message m;
 	struct routes *routes;
 	u32 gsi, pins = 0;
-	int index, i;
+	int index;
 
 	if (!l)
 		return;
@@ -169,12 +169,12 @@ void eoi_scan(struct vcpu *vcpu)
 		if (!routes->gsi[gsi].valid)
 			continue;
 		msi_decode(vm, routes->gsi[gsi].address, routes->gsi[gsi].data, &m);
-		if (m.level && chip_lapic_match(vcpu->irq_address, &m))
+		/* One that goes elsewhere by now, but is being served here, still has to end here. */
+		if (m.level && (chip_lapic_match(vcpu->irq_address, &m) ||
+				((l->isr[m.vector / 64] | l->irr[m.vector / 64]) &
+				 BIT_ULL(m.vector % 64))))
 			__set_bit(m.vector, found);
 	}
 	srcu_read_unlock(&vm->srcu, index);
-	/* One that moved away while it is being served still has to end. */
-	for (i = 0; i < 4; i++)
-		vcpu->eoi_exits[i] = found[i] |
-			(vcpu->eoi_exits[i] & l->tmr[i] & (l->isr[i] | l->irr[i]));
+	memcpy(vcpu->eoi_exits, found, sizeof(found));
 }

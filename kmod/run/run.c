@@ -207,6 +207,22 @@ static int interrupted(struct vcpu *vcpu)
 	return -EINTR;
 }
 
+/* A vCPU that was never started: user space asks again once INIT has come. */
+static int wait_for_init(struct vcpu *vcpu)
+{
+	int err;
+
+	while (!signal_pending(current)) {
+		err = serve_requests(vcpu);
+		if (err)
+			return err;
+		if (vcpu->mp_state != KVIRT_MP_STATE_UNINITIALIZED)
+			return -EAGAIN;
+		vcpu_block(vcpu);
+	}
+	return interrupted(vcpu);
+}
+
 /* What user space must hear before the guest goes on. */
 static bool wants_user(struct vcpu *vcpu)
 {
@@ -233,12 +249,8 @@ int vcpu_run(struct vcpu *vcpu)
 {
 	int verdict, err;
 
-	if (vcpu->mp_state == KVIRT_MP_STATE_UNINITIALIZED) {
-		vcpu_block(vcpu);
-		lapic_drain(vcpu);
-		lapic_apply_signals(vcpu);
-		return signal_pending(current) ? interrupted(vcpu) : -EAGAIN;
-	}
+	if (vcpu->mp_state == KVIRT_MP_STATE_UNINITIALIZED)
+		return wait_for_init(vcpu);
 	if (!vcpu->lapic)
 		vcpu->state.cr8 = READ_ONCE(vcpu->run->cr8) & 0xf;
 	/* Snapshots rely on it: an exit is finished even if the guest is not to run. */

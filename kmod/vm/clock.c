@@ -103,6 +103,13 @@ void clock_set(struct vm *vm, u64 ns)
 		vcpu_request(vcpu, REQUEST_CLOCK);
 }
 
+bool clock_khz_valid(unsigned long khz)
+{
+	unsigned long slack = tsc_khz / 4000;
+
+	return khz <= tsc_khz + slack && khz + slack >= tsc_khz;
+}
+
 static void set_offset(struct vcpu *vcpu, u64 offset)
 {
 	vcpu->state.tsc_offset = offset;

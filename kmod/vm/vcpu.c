@@ -13,8 +13,6 @@
 #include "../host/state.h"
 #include "backend.h"
 
-#define RUN_PAGES	3	/* the run page, PIO data, coalesced ring (unused): KVM's size */
-
 static void vcpu_sched_in(struct preempt_notifier *notifier, int cpu)
 {
 }
@@ -64,7 +62,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	vcpu->cpu = -1;
 	vcpu->deadline = ~0ULL;
 	vcpu->tsc_khz = vm->default_tsc_khz;
-	vcpu->run = alloc_pages_exact(RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->run = alloc_pages_exact(VCPU_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run) {
 		err = -ENOMEM;
 		goto free;
@@ -87,7 +85,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 free_fpu:
 	guest_fpu_free(&vcpu->fpu);
 free_run:
-	free_pages_exact(vcpu->run, RUN_PAGES * PAGE_SIZE);
+	free_pages_exact(vcpu->run, VCPU_RUN_PAGES * PAGE_SIZE);
 free:
 	kvfree(vcpu);
 	return ERR_PTR(err);
@@ -109,7 +107,7 @@ void vcpu_free(struct vcpu *vcpu)
 	static_call(backend_vcpu_fini)(vcpu);
 	npt_cache_free(&vcpu->tables);
 	guest_fpu_free(&vcpu->fpu);
-	free_pages_exact(vcpu->run, RUN_PAGES * PAGE_SIZE);
+	free_pages_exact(vcpu->run, VCPU_RUN_PAGES * PAGE_SIZE);
 	kvfree(vcpu);
 }
 

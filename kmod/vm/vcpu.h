@@ -44,6 +44,9 @@ enum vcpu_request {
 	REQUEST_DEAD,		/* the VM is dead: leave with an error */
 };
 
+/* Pages of a vCPU that user space maps: the run page, and port data. */
+#define VCPU_RUN_PAGES 2
+
 /* What a vCPU drops before its next entry. */
 enum flush_scope {
 	FLUSH_GUEST	= BIT(0),	/* linear translations of this vCPU */

@@ -141,6 +141,8 @@ u64 clock_read(struct vm *vm, u64 *host_tsc);
 void clock_set(struct vm *vm, u64 ns);
 /* Give @vcpu's TSC the value @value, matched to the other vCPUs' if it is close. */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by);
+/* Without scaling in hardware only a rate that a guest could take for the host's will do. */
+bool clock_khz_valid(unsigned long khz);
 /* Fill and write @vcpu's pvclock page, if the guest gave one. May sleep. */
 void clock_update_guest(struct vcpu *vcpu);
 int clock_write_wall(struct vcpu *vcpu, u64 gpa);
