@@ -152,14 +152,13 @@ int irq_line(struct vm *vm, u32 gsi, u32 level, s32 *status)
 void eoi_scan(struct vcpu *vcpu)
 {
 	unsigned long found[4] = { 0 };
-	const struct chip_lapic *l = vcpu->lapic;
 	struct vm *vm = vcpu->vm;
 	struct irq_message m;
 	struct routes *routes;
 	u32 gsi, pins = 0;
 	int index;
 
-	if (!l)
+	if (!vcpu->lapic)
 		return;
 	index = srcu_read_lock(&vm->srcu);
 	routes = srcu_dereference(vm->routes, &vm->srcu);
@@ -169,10 +168,7 @@ void eoi_scan(struct vcpu *vcpu)
 		if (!routes->gsi[gsi].valid)
 			continue;
 		msi_decode(vm, routes->gsi[gsi].address, routes->gsi[gsi].data, &m);
-		/* One that goes elsewhere by now, but is being served here, still has to end here. */
-		if (m.level && (chip_lapic_match(vcpu->irq_address, &m) ||
-				((l->isr[m.vector / 64] | l->irr[m.vector / 64]) &
-				 BIT_ULL(m.vector % 64))))
+		if (m.level && chip_lapic_match(vcpu->irq_address, &m))
 			__set_bit(m.vector, found);
 	}
 	srcu_read_unlock(&vm->srcu, index);
