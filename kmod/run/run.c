@@ -186,7 +186,7 @@ out:
 /* Requests from others, served with interrupts on. 0, or -errno. */
 static int serve_requests(struct vcpu *vcpu)
 {
-	if (vcpu_take_request(vcpu, REQUEST_DEAD) || READ_ONCE(vcpu->vm->dead))
+	if (READ_ONCE(vcpu->vm->dead))
 		return -EIO;
 	if (vcpu_take_request(vcpu, REQUEST_FLUSH_NESTED))
 		vcpu->flush |= FLUSH_NESTED;

@@ -207,7 +207,6 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 	/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
 	f->npt.levels = host_la57() ? 5 : 4;
 	f->npt.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M;
-	f->insn_len = svm.nrips;
 	f->amd = true;
 	f->rdtscp = svm.tsc_aux;
 	f->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);

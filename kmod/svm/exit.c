@@ -64,9 +64,6 @@ static void decode_nested_fault(const struct vmcb *v, struct kvirt_exit *exit)
 	}
 	exit->kind = EXIT_NESTED_FAULT;
 	exit->fault.gpa = v->exit_info2;
-	exit->fault.gva = 0;
-	exit->fault.gva_valid = false;
-	exit->fault.present = info & NPF_PRESENT;
 	exit->fault.walk = info & NPF_WALK;
 	exit->fault.access = info & NPF_WRITE ? ACCESS_WRITE :
 			     info & NPF_FETCH ? ACCESS_EXEC : ACCESS_READ;
@@ -106,7 +103,6 @@ static void decode_io(const struct vmcb *v, struct kvirt_exit *exit)
 	exit->io.size = IOIO_SIZE(info);	/* one bit of 1, 2, 4: the size itself */
 	exit->io.in = info & IOIO_IN;
 	exit->io.string = info & IOIO_STRING;
-	exit->io.rep = info & IOIO_REP;
 }
 
 /* Codes without information of their own, beside the length. */

@@ -141,12 +141,10 @@ enum vmexit {
 /* EXITINFO1 of IOIO, of MOV CRn with decode assists, of a nested page fault. */
 #define IOIO_IN			BIT(0)
 #define IOIO_STRING		BIT(2)
-#define IOIO_REP		BIT(3)
 #define IOIO_SIZE(info)		(((info) >> 4) & 7)
 #define IOIO_PORT_SHIFT		16
 #define CR_INFO_MOV		BIT_ULL(63)
 #define CR_INFO_GPR		0xf
-#define NPF_PRESENT		BIT_ULL(0)
 #define NPF_WRITE		BIT_ULL(1)
 #define NPF_RESERVED		BIT_ULL(3)
 #define NPF_FETCH		BIT_ULL(4)

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The waist: all that vm/vcpu.c and run/run.c may ask of VT-x or AMD-V. One const
- * table, chosen once at load by main.c, called through static calls. At most 20
- * calls; a new one is argued for in its commit. Nobody else includes this file.
+ * The waist: all that vm/vcpu.c and run/run.c may ask of VT-x or AMD-V. One const table,
+ * chosen at load by main.c, called through static calls. At most 20 calls; a new one is
+ * argued for in its commit.
  *
- * "Window" is the strict window: one section with interrupts off, from open() to
- * close(), that holds every VMX or SVM instruction and leaves no trace: what open()
- * or enter() changed of the host's state, close() puts back as found.
+ * "Window" is the strict window: one section with interrupts off, from open() to close(),
+ * that holds every VMX or SVM instruction; close() puts the host's state back as found.
  */
 #ifndef KVIRT_VM_BACKEND_H
 #define KVIRT_VM_BACKEND_H
@@ -23,62 +22,47 @@ struct kvirt_backend {
 	const char *name;		/* "VT-x", "AMD-V" */
 
 	/*
-	 * probe() - at load, process context: check every CPU feature that is needed,
-	 * fill host_features() bits that depend on the vendor, allocate per-CPU pages.
+	 * At load, process context: check the CPU, fill @features, allocate per-CPU pages.
 	 * 0, -ENODEV (no such hardware, silent), or -EOPNOTSUPP/-ENOMEM after one
 	 * pr_err() line with the reason. remove() undoes it.
 	 */
 	int (*probe)(struct backend_features *features);
 	void (*remove)(void);
 
-	/* Process context, may sleep. 0 or -errno. fini is called after init only. */
-	int (*vcpu_init)(struct vcpu *vcpu);	/* sets vcpu->hw */
+	/* Process context, may sleep. Sets vcpu->hw; 0 or -errno. */
+	int (*vcpu_init)(struct vcpu *vcpu);
 	void (*vcpu_fini)(struct vcpu *vcpu);
 
 	/*
-	 * open() - interrupts off, preemption off: make this CPU able to touch @vcpu's
-	 * control block. 0; -EBUSY where another owner of the hardware leaves no room.
-	 * close() puts the host back as found; an NMI or machine check that ended the
-	 * window is handed to the host here. Interrupts stay off.
+	 * Interrupts off: make this CPU able to touch @vcpu's control block. 0; -EBUSY
+	 * where another owner of the hardware leaves no room. An NMI or machine check
+	 * that ended the window is handed to the host by close().
 	 */
 	int (*open)(struct vcpu *vcpu);
 	void (*close)(struct vcpu *vcpu);
-	/*
-	 * unload() - at sched_out and at the end of an ioctl, interrupts off, no window
-	 * open: forget what this CPU may have cached for @vcpu (AMD-V's flush run).
-	 */
+	/* At sched_out and the end of an ioctl, irqs off: forget what this CPU cached for it. */
 	void (*unload)(struct vcpu *vcpu);
 
-	/* Window open: move register groups (X86_GROUP_*) from, to the control block. */
+	/* All below: window open. Move register groups from, to the control block. */
 	void (*pull)(struct vcpu *vcpu, u32 groups);
 	void (*push)(struct vcpu *vcpu, u32 groups);
-
 	/*
-	 * enter() - window open, dirty groups pushed: run the guest until it exits, fill
-	 * @exit whole. What the host must serve itself comes back as EXIT_HOST. After it
+	 * Dirty groups are pushed: run the guest until it exits, fill @exit whole. After it
 	 * the general registers (but RSP) and CR2 are in vcpu->state, and vcpu->valid names
 	 * all groups that are: at least RIP, CR2 and X86_GROUPS_OWN. The guest's syscall
 	 * MSRs, which a window that only pulls does not need, are loaded by its first enter().
 	 */
 	void (*enter)(struct vcpu *vcpu, struct kvirt_exit *exit);
-
-	/* Window open: this event goes in with the next entry, once. */
+	/* This event goes in with the next entry, once. */
 	void (*inject)(struct vcpu *vcpu, const struct kvirt_event *event);
-	/* Window open: exit as soon as the guest can take an interrupt, an NMI. */
+	/* Exit as soon as the guest can take an interrupt, an NMI. */
 	void (*irq_window)(struct vcpu *vcpu, enum window_request request);
 	void (*nmi_window)(struct vcpu *vcpu, enum window_request request);
-
-	/*
-	 * deadline() - window open: exit with EXIT_DEADLINE when the host's TSC reaches
-	 * @host_tsc (~0: never). A back end without such a timer has features.deadline
-	 * false and is not called.
-	 */
+	/* EXIT_DEADLINE when the host's TSC reaches @host_tsc (~0: never); features.deadline. */
 	void (*deadline)(struct vcpu *vcpu, u64 host_tsc);
-
-	/* Window open: drop cached translations before the next entry; enum flush_scope. */
+	/* Drop cached translations before the next entry; enum flush_scope. */
 	void (*flush)(struct vcpu *vcpu, u32 scope);
-
-	/* Window open: apply vcpu->intercepts (exceptions). */
+	/* Apply vcpu->intercepts (exceptions). */
 	void (*intercept)(struct vcpu *vcpu);
 };
 

@@ -13,9 +13,6 @@
 #include "vcpu.h"
 #include "vm.h"
 
-/* Writes of the TSC within a second of each other's course are meant to be one. */
-#define SAME_TSC_SECONDS 1
-
 /* CLOCK_MONOTONIC_RAW's pace, with the time that the host was suspended. */
 static u64 boot_ns(u64 *host_tsc)
 {
@@ -120,7 +117,7 @@ static void set_offset(struct vcpu *vcpu, u64 offset)
 void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 {
 	struct vm_clock *clock = &vcpu->vm->clock;
-	u64 now, course, tolerance = tsc_khz * 1000ULL * SAME_TSC_SECONDS;
+	u64 now, course, tolerance = tsc_khz * 1000ULL;	/* a second */
 	unsigned long flags;
 
 	if (by == X86_MSR_BY_GUEST) {
@@ -140,6 +137,27 @@ void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 	clock->last_write_host = now;
 	set_offset(vcpu, clock->last_write_offset);
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
+}
+
+/*
+ * Into the guest: @data, which begins with its version. That is odd while the rest changes,
+ * and then the next even one, here too.
+ */
+static int write_versioned(struct vm *vm, u64 gpa, void *data, size_t size)
+{
+	u32 *version = data;
+	int err, last;
+
+	*version |= 1;
+	err = gmem_write(vm, gpa, version, sizeof(*version));
+	if (err)
+		return err;
+	smp_wmb();
+	err = gmem_write(vm, gpa + sizeof(*version), version + 1, size - sizeof(*version));
+	smp_wmb();
+	++*version;
+	last = gmem_write(vm, gpa, version, sizeof(*version));
+	return err ?: last;
 }
 
 void clock_update_guest(struct vcpu *vcpu)
@@ -163,38 +181,23 @@ void clock_update_guest(struct vcpu *vcpu)
 		info.flags |= PVCLOCK_GUEST_STOPPED;
 	vcpu->pv.guest_stopped = false;
 
-	/* Odd while it changes; a guest that gave a bad address gets no time. */
-	info.version = vcpu->pv.version | 1;
-	if (gmem_write(vcpu->vm, gpa, &info.version, sizeof(info.version)))
-		return;
-	smp_wmb();
-	gmem_write(vcpu->vm, gpa + sizeof(info.version), (u8 *)&info + sizeof(info.version),
-		   sizeof(info) - sizeof(info.version));
-	smp_wmb();
-	vcpu->pv.version = info.version + 1;
-	gmem_write(vcpu->vm, gpa, &vcpu->pv.version, sizeof(vcpu->pv.version));
+	/* A guest that gave a bad address gets no time. */
+	info.version = vcpu->pv.version;
+	write_versioned(vcpu->vm, gpa, &info, sizeof(info));
+	vcpu->pv.version = info.version;
 }
 
 int clock_write_wall(struct vcpu *vcpu, u64 gpa)
 {
-	struct pvclock_wall_clock wall = {};
 	u64 ns = ktime_get_real_ns() - clock_read(vcpu->vm, NULL);
+	struct pvclock_wall_clock wall = {};
 	u32 nsec;
-	int err;
+	/* The guest may have left any version there. */
+	int err = gmem_read(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
 
-	/* The guest may have left any version there: end on the next even one. */
-	err = gmem_read(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
-	if (err)
-		return err;
-	wall.version |= 1;
-	err = gmem_write(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
 	if (err)
 		return err;
 	wall.sec = div_u64_rem(ns, NSEC_PER_SEC, &nsec);
 	wall.nsec = nsec;
-	smp_wmb();
-	err = gmem_write(vcpu->vm, gpa, &wall, sizeof(wall));
-	wall.version++;
-	smp_wmb();
-	return err ?: gmem_write(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	return write_versioned(vcpu->vm, gpa, &wall, sizeof(wall));
 }

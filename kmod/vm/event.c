@@ -32,7 +32,7 @@ static enum exception_class exception_class(u8 vector)
 static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		  bool has_payload, u64 payload)
 {
-	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+	struct vcpu_exception *e = &vcpu->events.exception;
 	enum exception_class first, second;
 
 	if (e->pending || e->injected) {
@@ -53,13 +53,10 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 		}
 		/* A benign pair: the first is raised again when its instruction restarts. */
 	}
-	memset(e, 0, sizeof(*e));
-	e->pending = true;
-	e->vector = vector;
-	e->has_error = has_error;
-	e->error = error;
-	e->has_payload = has_payload;
-	e->payload = payload;
+	*e = (struct vcpu_exception){
+		.pending = true, .vector = vector, .has_error = has_error, .error = error,
+		.has_payload = has_payload, .payload = payload,
+	};
 }
 
 void event_queue_exception(struct vcpu *vcpu, u8 vector)
@@ -86,7 +83,7 @@ void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 
 void event_deliver_payload(struct vcpu *vcpu)
 {
-	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+	struct vcpu_exception *e = &vcpu->events.exception;
 	struct x86_state *s = &vcpu->state;
 
 	if (!e->has_payload)
@@ -128,9 +125,9 @@ static bool is_fault(u8 vector)
 	       vector != X86_MC;
 }
 
-static void plan_exception(struct vcpu *vcpu, struct kvirt_event *event)
+static struct kvirt_event plan_exception(struct vcpu *vcpu)
 {
-	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+	struct vcpu_exception *e = &vcpu->events.exception;
 
 	if (e->pending) {
 		event_deliver_payload(vcpu);
@@ -142,89 +139,81 @@ static void plan_exception(struct vcpu *vcpu, struct kvirt_event *event)
 		e->pending = false;
 		e->injected = true;
 	}
-	event->valid = true;
-	event->type = e->soft ? EVENT_SOFT_EXC : EVENT_EXCEPTION;
-	event->vector = e->vector;
-	event->insn_len = e->insn_len;
-	event->has_error = e->has_error;
-	event->error = e->error;
+	return (struct kvirt_event){
+		.valid = true, .type = e->soft ? EVENT_SOFT_EXC : EVENT_EXCEPTION,
+		.vector = e->vector, .insn_len = e->insn_len,
+		.has_error = e->has_error, .error = e->error,
+	};
 }
 
-static void plan_interrupt(struct vcpu *vcpu, struct kvirt_event *event)
+static struct kvirt_event plan_interrupt(const struct vcpu *vcpu)
 {
-	event->valid = true;
-	event->type = vcpu->events.interrupt.soft ? EVENT_SOFT_INT : EVENT_EXTERNAL;
-	event->vector = vcpu->events.interrupt.vector;
-	event->insn_len = vcpu->events.interrupt.insn_len;
+	return (struct kvirt_event){
+		.valid = true, .vector = vcpu->events.interrupt.vector,
+		.type = vcpu->events.interrupt.soft ? EVENT_SOFT_INT : EVENT_EXTERNAL,
+		.insn_len = vcpu->events.interrupt.insn_len,
+	};
 }
 
 /* What was cut short goes in again first; then exceptions, NMI, interrupts. */
 void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 {
+	static const struct kvirt_event nmi = { .valid = true, .type = EVENT_NMI, .vector = X86_NMI };
 	struct vcpu_events *ev = &vcpu->events;
-	struct kvirt_event *event = &plan->event;
 
 	memset(plan, 0, sizeof(*plan));
 	if (ev->exception.injected) {
-		plan_exception(vcpu, event);
+		plan->event = plan_exception(vcpu);
 	} else if (ev->nmi.injected) {
-		event->valid = true;
-		event->type = EVENT_NMI;
-		event->vector = X86_NMI;
+		plan->event = nmi;
 	} else if (ev->interrupt.injected) {
-		plan_interrupt(vcpu, event);
+		plan->event = plan_interrupt(vcpu);
 	} else if (ev->exception.pending) {
-		plan_exception(vcpu, event);
+		plan->event = plan_exception(vcpu);
 	} else if (ev->nmi.pending && event_nmi_allowed(vcpu)) {
 		ev->nmi.pending--;
 		ev->nmi.injected = true;
 		vcpu->state.nmi_masked = true;
 		vcpu_dirty(vcpu, X86_GROUP_NMI_MASK);
-		event->valid = true;
-		event->type = EVENT_NMI;
-		event->vector = X86_NMI;
+		plan->event = nmi;
 	} else if (vector >= 0 && event_interrupt_allowed(vcpu)) {
 		ev->interrupt.injected = true;
 		ev->interrupt.soft = false;
 		ev->interrupt.vector = vector;
 		plan->took_interrupt = true;
-		plan_interrupt(vcpu, event);
+		plan->event = plan_interrupt(vcpu);
 	}
 	plan->nmi_window = ev->nmi.pending;
 	plan->irq_window = vector >= 0 && !plan->took_interrupt;
 }
 
-void event_requeue(struct vcpu *vcpu, const struct kvirt_event *vectoring)
+/* The delivery that an exit cut short goes back into the queue. */
+static void requeue(struct vcpu *vcpu, const struct kvirt_event *vectoring)
 {
-	typeof(vcpu->events.exception) *e = &vcpu->events.exception;
+	bool soft = vectoring->type != EVENT_EXTERNAL && vectoring->type != EVENT_EXCEPTION;
+	struct vcpu_events *ev = &vcpu->events;
 
-	switch (vectoring->type) {
-	case EVENT_NMI:
-		vcpu->events.nmi.injected = true;
+	if (vectoring->type == EVENT_NMI) {
+		ev->nmi.injected = true;
 		/* The delivery set the mask, and the entry that repeats it wants it clear. */
 		vcpu->state.nmi_masked = false;
 		vcpu_dirty(vcpu, X86_GROUP_NMI_MASK);
-		break;
-	case EVENT_EXTERNAL:
-	case EVENT_SOFT_INT:
-		/* A soft event of unknown length is executed again, not injected again. */
-		if (vectoring->type == EVENT_SOFT_INT && !vectoring->insn_len)
-			break;
-		vcpu->events.interrupt.injected = true;
-		vcpu->events.interrupt.soft = vectoring->type == EVENT_SOFT_INT;
-		vcpu->events.interrupt.vector = vectoring->vector;
-		vcpu->events.interrupt.insn_len = vectoring->insn_len;
-		break;
-	default:
-		if (vectoring->type != EVENT_EXCEPTION && !vectoring->insn_len)
-			break;
-		memset(e, 0, sizeof(*e));
-		e->injected = true;
-		e->vector = vectoring->vector;
-		e->soft = vectoring->type != EVENT_EXCEPTION;
-		e->insn_len = vectoring->insn_len;
-		e->has_error = vectoring->has_error;
-		e->error = vectoring->error;
+		return;
+	}
+	/* A soft event of unknown length is executed again, not injected again. */
+	if (soft && !vectoring->insn_len)
+		return;
+	if (vectoring->type == EVENT_EXTERNAL || vectoring->type == EVENT_SOFT_INT) {
+		ev->interrupt.injected = true;
+		ev->interrupt.soft = soft;
+		ev->interrupt.vector = vectoring->vector;
+		ev->interrupt.insn_len = vectoring->insn_len;
+	} else {
+		ev->exception = (struct vcpu_exception){
+			.injected = true, .vector = vectoring->vector,
+			.soft = soft, .insn_len = vectoring->insn_len,
+			.has_error = vectoring->has_error, .error = vectoring->error,
+		};
 	}
 }
 
@@ -239,7 +228,7 @@ void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit)
 	ev->nmi.injected = false;
 	ev->interrupt.injected = false;
 	if (unlikely(exit->vectoring.valid))
-		event_requeue(vcpu, &exit->vectoring);
+		requeue(vcpu, &exit->vectoring);
 }
 
 void event_stepped(struct vcpu *vcpu)

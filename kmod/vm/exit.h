@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guest did, in words that both vendors share: the exit record that a back
- * end fills, the events that go into a guest, and the verdicts of exit handlers.
- * No exit code of any hardware appears above vmx/ and svm/.
+ * What the guest did, in words that both vendors share: the exit record that a back end
+ * fills, the events that go into a guest, and the verdicts of exit handlers.
  */
 #ifndef KVIRT_VM_EXIT_H
 #define KVIRT_VM_EXIT_H
@@ -11,11 +10,7 @@
 #include "../x86/state.h"
 
 enum exit_kind {
-	/*
-	 * The host needs the CPU (interrupt, NMI, vendor housekeeping): nothing to
-	 * serve, look at the pending work and go on. Never reaches dispatch.
-	 */
-	EXIT_HOST,
+	EXIT_HOST,		/* the host needs the CPU: go on after its work; no dispatch */
 	EXIT_DEADLINE,		/* what backend->deadline() asked for has come */
 	EXIT_CPUID,
 	EXIT_HLT,
@@ -69,21 +64,15 @@ struct kvirt_event {
 
 struct kvirt_exit {
 	enum exit_kind kind;
-	/*
-	 * Length of the instruction, 0 where the hardware did not say: dispatch then
-	 * decodes it through guest memory.
-	 */
-	u8 insn_len;
-	/* Instruction bytes that the hardware fetched (AMD-V decode assists), or 0. */
-	u8 fetched;
+	u8 insn_len;		/* 0: the hardware did not say, dispatch decodes */
+	u8 fetched;		/* instruction bytes that the hardware gave, or 0 */
 	u8 bytes[15];
-	/* The event whose delivery this exit cut short, valid only then. */
-	struct kvirt_event vectoring;
+	struct kvirt_event vectoring;	/* .valid: its delivery is what this exit cut short */
 	union {
 		struct {
 			u16 port;
 			u8 size;	/* 1, 2, 4 */
-			bool in, string, rep;
+			bool in, string;
 		} io;
 		struct {
 			u8 nr;		/* 0, 3, 4, 8 */
@@ -98,10 +87,7 @@ struct kvirt_exit {
 		} dr;
 		struct {
 			u64 gpa;
-			u64 gva;	/* linear address, if gva_valid */
 			u8 access;	/* ACCESS_* */
-			bool gva_valid;
-			bool present;	/* the entry was there, its permission was not */
 			bool walk;	/* the fault was on a guest page table */
 		} fault;
 		struct {
@@ -117,22 +103,13 @@ struct kvirt_exit {
 	};
 };
 
-/*
- * A handler's answer says where the guest continues; nothing else does.
- * STEP:    over the instruction, then enter again.
- * RETRY:   at the same instruction, or an event was queued; enter again.
- * TO_USER: the run page is filled (vcpu->run, vcpu->complete); leave KVM_RUN with 0.
- * SLOW:    from inside a strict window only: close it, then serve this very exit by
- *          the table's slow handler.
- * LEAVE:   from inside a window only: close it, nothing is left to serve.
- * A negative errno leaves KVM_RUN with it.
- */
+/* A handler's answer, or -errno to leave KVM_RUN with: where the guest continues. */
 enum verdict {
-	STEP	= 1,
-	RETRY	= 2,
-	TO_USER	= 3,
-	SLOW	= 4,
-	LEAVE	= 5,
+	STEP	= 1,	/* over the instruction, then enter again */
+	RETRY	= 2,	/* at the same instruction, or an event was queued; enter again */
+	TO_USER	= 3,	/* vcpu->run and vcpu->complete are filled: leave KVM_RUN with 0 */
+	SLOW	= 4,	/* from a window: close it, call the table's slow handler for this exit */
+	LEAVE	= 5,	/* from a window: close it, nothing is left to serve */
 };
 
 #endif

@@ -218,11 +218,12 @@ void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode)
 	/* Who sees the window must find the CPU that it is on, or waits for the wrong one. */
 	if (mode == VCPU_IN_WINDOW)
 		WRITE_ONCE(vcpu->cpu, smp_processor_id());
-	/* Pairs with vcpu_kick() and vm_request_all(): mode first, then requests are read. */
+	/* Pairs with kick() and vm_request_all(): mode first, then requests are read. */
 	smp_store_mb(vcpu->mode, mode);
 }
 
-void vcpu_kick(struct vcpu *vcpu)
+/* Make it look at its requests: out of the guest, or awake. */
+static void kick(struct vcpu *vcpu)
 {
 	int mode, cpu;
 
@@ -241,5 +242,5 @@ void vcpu_kick(struct vcpu *vcpu)
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
 {
 	if (!test_and_set_bit(request, &vcpu->requests))
-		vcpu_kick(vcpu);
+		kick(vcpu);
 }

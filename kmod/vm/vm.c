@@ -84,14 +84,6 @@ void vm_destroy(struct vm *vm)
 	queue_work(release_queue, &vm->release);
 }
 
-void vm_kill(struct vm *vm, const char *why)
-{
-	if (xchg(&vm->dead, true))
-		return;
-	pr_err_ratelimited("kvirt: VM of %s[%d] stopped: %s\n", current->comm, current->pid, why);
-	vm_request_all(vm, REQUEST_DEAD);
-}
-
 static void leave_window(void *unused)
 {
 	/* The interrupt itself has ended the window. */
@@ -121,14 +113,11 @@ void vm_request_all(struct vm *vm, enum vcpu_request request)
 int __init vm_module_init(void)
 {
 	kick_masks = alloc_percpu(cpumask_t);
-	if (!kick_masks)
-		return -ENOMEM;
-	release_queue = alloc_workqueue("kvirt-release", WQ_UNBOUND, 0);
-	if (!release_queue) {
-		free_percpu(kick_masks);
-		return -ENOMEM;
-	}
-	return 0;
+	release_queue = kick_masks ? alloc_workqueue("kvirt-release", WQ_UNBOUND, 0) : NULL;
+	if (release_queue)
+		return 0;
+	free_percpu(kick_masks);
+	return -ENOMEM;
 }
 
 void vm_module_exit(void)

@@ -7,7 +7,6 @@
  *   l  vm->lock           s  written under slots_lock, read under vm->srcu
  *   n  npt.lock           a  atomic, or READ_ONCE/WRITE_ONCE
  *   r  written under routes_lock, read under vm->srcu
- *   c  clock_lock
  */
 #ifndef KVIRT_VM_VM_H
 #define KVIRT_VM_VM_H
@@ -34,11 +33,9 @@ struct vcpu;
 struct backend_features {
 	struct npt_format npt;
 	bool deadline;		/* backend->deadline() works */
-	bool insn_len;		/* exits tell the instruction's length (but nested faults) */
 	bool rdtscp, invpcid;	/* these instructions work in a guest */
 	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
 	bool amd;		/* the vendor's CPUID conventions: AMD's, else Intel's */
-	u8 max_asid_bits;
 };
 
 extern struct backend_features features;	/* constant after load */
@@ -51,21 +48,16 @@ enum irqchip_mode {
 
 /* kvm-clock's reference: a pair read together, and the TSC's rate. */
 struct vm_clock {
-	raw_spinlock_t lock;
-	u64 host_tsc;		/* c */
-	u64 boot_ns;		/* c: CLOCK_BOOTTIME-like nanoseconds at host_tsc */
-	s64 offset;		/* c: kvm-clock = boot_ns + offset */
-	/* TSC writes that belong together (ABI.md, row 25) */
-	u64 last_write_value;	/* c: guest value of the last synchronising write */
-	u64 last_write_host;	/* c: host TSC then */
-	u64 last_write_offset;	/* c */
-	bool written;		/* c: there was one */
+	raw_spinlock_t lock;	/* for all below */
+	u64 host_tsc;
+	u64 boot_ns;		/* CLOCK_BOOTTIME-like nanoseconds at host_tsc */
+	s64 offset;		/* kvm-clock = boot_ns + offset */
+	/* TSC writes that belong together: guest value and host TSC of the last, if any */
+	u64 last_write_value, last_write_host, last_write_offset;
+	bool written;
 };
 
-/*
- * What concerns all running vCPUs when nested translations go away: their tables'
- * state as the notifier sees it. See vm/notifier.c for the protocol.
- */
+/* Invalidations of nested translations, as vm/notifier.c's protocol wants them. */
 struct vm_invalidation {
 	unsigned long sequence;	/* n: counts finished invalidations */
 	long active;		/* n: invalidations under way */
@@ -110,18 +102,12 @@ struct vm {
 };
 
 /*
- * vm_create() - a VM of current's memory. Process context, may sleep; waits for no
- * grace period. -ENOMEM, or what mmu_notifier_get() gives (-EINTR when killed).
+ * A VM of current's memory. May sleep, but waits for no grace period; nor does its end,
+ * when nobody can reach it. -ENOMEM, or what mmu_notifier_get() gives (-EINTR when killed).
  */
 struct vm *vm_create(void);
-/*
- * vm_destroy() - nobody can reach @vm any more (the last reference is gone, api/vm_fd.c);
- * frees it and its vCPUs, without waiting for a grace period.
- */
 void vm_destroy(struct vm *vm);
-/* Mark @vm dead after a broken invariant, and bring its vCPUs out of the guest. */
-void vm_kill(struct vm *vm, const char *why);
-/* At load and unload of the module; vm_exit() waits for all deferred releases. */
+/* At load and unload of the module; vm_module_exit() waits for all deferred releases. */
 int vm_module_init(void);
 void vm_module_exit(void);
 

@@ -247,7 +247,6 @@ int vmx_caps_init(struct backend_features *features)
 		return refuse("VT-x differs between CPUs, or is disabled on some");
 
 	features->deadline = caps->timer;
-	features->insn_len = true;
 	features->rdtscp = caps->cpu2 & CPU2_RDTSCP;
 	features->invpcid = caps->cpu2 & CPU2_INVPCID;
 	features->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);

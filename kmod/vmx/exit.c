@@ -26,7 +26,6 @@ enum vmx_reason {
 #define EPTQ_READ		BIT(0)
 #define EPTQ_WRITE		BIT(1)
 #define EPTQ_FETCH		BIT(2)
-#define EPTQ_ENTRY		(7 << 3)	/* the entry's permissions */
 #define EPTQ_LINEAR_VALID	BIT(7)
 #define EPTQ_FINAL		BIT(8)		/* the final address, not a page-table entry */
 #define EPTQ_IRET_UNBLOCKED	BIT(12)
@@ -127,12 +126,7 @@ static void decode_ept_violation(struct kvirt_exit *exit)
 	exit->fault.access = (q & EPTQ_READ ? ACCESS_READ : 0) |
 			     (q & EPTQ_WRITE ? ACCESS_WRITE : 0) |
 			     (q & EPTQ_FETCH ? ACCESS_EXEC : 0);
-	exit->fault.present = q & EPTQ_ENTRY;
-	exit->fault.gva_valid = q & EPTQ_LINEAR_VALID;
-	if (exit->fault.gva_valid) {
-		exit->fault.gva = vmcs_read(GUEST_LINEAR_ADDRESS);
-		exit->fault.walk = !(q & EPTQ_FINAL);
-	}
+	exit->fault.walk = q & EPTQ_LINEAR_VALID && !(q & EPTQ_FINAL);
 }
 
 static void decode_cr(struct kvirt_exit *exit)
@@ -175,7 +169,6 @@ static void decode_io(struct kvirt_exit *exit)
 	exit->io.size = (q & 7) + 1;
 	exit->io.in = q & BIT(3);
 	exit->io.string = q & BIT(4);
-	exit->io.rep = q & BIT(5);
 	exit->io.port = q >> 16;
 }
 

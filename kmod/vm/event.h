@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Events on their way into the guest: the queue in each vCPU, and what vm/event.c does with
+ * it. All of it is for the owner's thread.
+ */
+#ifndef KVIRT_VM_EVENT_H
+#define KVIRT_VM_EVENT_H
+
+#include "exit.h"
+
+struct vcpu;
+
+/* Pending has not begun; injected was cut short by an exit and goes in again as it was. */
+struct vcpu_events {
+	struct vcpu_exception {
+		bool pending, injected, has_error, has_payload;
+		bool soft;		/* INT3, INTO: injected only */
+		u8 vector, insn_len;
+		u32 error;
+		u64 payload;
+	} exception;
+	struct { bool injected, soft; u8 vector, insn_len; } interrupt;
+	struct { bool injected; u8 pending; } nmi;	/* 0 to 2 pending */
+	bool triple_fault;
+	s16 external;			/* the vector that KVM_INTERRUPT left, or -1 */
+};
+
+void event_queue_exception(struct vcpu *vcpu, u8 vector);
+void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
+void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address);
+void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
+
+/* What the next entry carries, and which windows to ask for: run/run.c tells the back end. */
+struct event_plan {
+	struct kvirt_event event;	/* .valid: inject it */
+	bool took_interrupt;		/* the vector offered is in it: acknowledge it */
+	bool irq_window, nmi_window;
+};
+
+/*
+ * event_plan() - window open, before an entry: choose by priority what goes in.
+ * @vector: the interrupt controllers' highest deliverable vector, or -1.
+ * event_delivered() - after an entry: what was injected is in, unless @exit cut it short.
+ */
+void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan);
+void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit);
+/* RFLAGS.IF, no shadow, nothing on its way: the guest can take an interrupt, an NMI, now. */
+bool event_interrupt_allowed(struct vcpu *vcpu);
+bool event_nmi_allowed(struct vcpu *vcpu);
+/* What comes with an exception into CR2, DR6: when it is injected, or when user space asks. */
+void event_deliver_payload(struct vcpu *vcpu);
+/* The step over an instruction is done: trap if the guest single-steps. */
+void event_stepped(struct vcpu *vcpu);
+
+#endif
