@@ -152,9 +152,9 @@ static int write_versioned(struct vm *vm, u64 gpa, void *data, size_t size)
 	err = gmem_write(vm, gpa, version, sizeof(*version));
 	if (err)
 		return err;
-	smp_wmb();
+	smp_wmb();	/* odd, then the rest */
 	err = gmem_write(vm, gpa + sizeof(*version), version + 1, size - sizeof(*version));
-	smp_wmb();
+	smp_wmb();	/* the rest, then even */
 	++*version;
 	last = gmem_write(vm, gpa, version, sizeof(*version));
 	return err ?: last;

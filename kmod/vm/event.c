@@ -158,7 +158,7 @@ static struct kvirt_event plan_interrupt(const struct vcpu *vcpu)
 /* What was cut short goes in again first; then exceptions, NMI, interrupts. */
 void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 {
-	static const struct kvirt_event nmi = { .valid = true, .type = EVENT_NMI, .vector = X86_NMI };
+	const struct kvirt_event nmi = { .valid = true, .type = EVENT_NMI, .vector = X86_NMI };
 	struct vcpu_events *ev = &vcpu->events;
 
 	memset(plan, 0, sizeof(*plan));

@@ -18,7 +18,7 @@ enum exit_kind {
 	EXIT_IO,
 	EXIT_RDMSR,
 	EXIT_WRMSR,
-	EXIT_CR_READ,		/* MOV from CR8; from CR0, CR4 and SMSW where hardware has no shadow */
+	EXIT_CR_READ,		/* MOV from CR8; without a shadow from CR0, CR4, SMSW */
 	EXIT_CR_WRITE,		/* MOV to CR0, CR3, CR4, CR8; CLTS and LMSW come as CR0 */
 	EXIT_DR,		/* MOV to or from a debug register */
 	EXIT_XSETBV,

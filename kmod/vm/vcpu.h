@@ -60,6 +60,7 @@ struct irq_post {
 	unsigned long signals;		/* bits IRQ_POST_* */
 	u8 sipi_vector;
 };
+
 enum { IRQ_POST_INIT, IRQ_POST_SIPI };
 
 /* What KVM_RUN has to finish first, after user space has answered an exit: run/complete.c. */
@@ -101,7 +102,7 @@ struct vcpu_mmio {
 
 struct vcpu {
 	struct x86_state state;		/* first: the world switch indexes it */
-	u32 valid, dirty;		/* X86_GROUP_*: what state has; push before the next entry */
+	u32 valid, dirty;		/* X86_GROUP_*: state has it; push it on entry */
 	struct vm *vm;			/* I: holds a reference */
 	void *hw;			/* I: the back end's control block and more */
 	u32 id, index;			/* I: KVM's vcpu_id, the initial APIC id; in vm->vcpus */
