@@ -17,13 +17,8 @@
 #define BASE_RESERVED	(0xffULL | BIT_ULL(9))
 #define BASE_MODES	(LAPIC_BASE_EN | LAPIC_BASE_EXTD)
 
-#define ICR_STATUS	BIT(12)
-#define ICR_LOGICAL	BIT(11)
-#define ICR_ASSERT	BIT(14)
-#define ICR_LEVEL	BIT(15)
-#define ESR_SEND_VECTOR	BIT(5)
-#define ESR_RECV_VECTOR	BIT(6)
-#define ESR_REGISTER	BIT(7)
+enum { ICR_LOGICAL = BIT(11), ICR_STATUS = BIT(12), ICR_ASSERT = BIT(14), ICR_LEVEL = BIT(15) };
+enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7) };
 
 #define LVT_OFFSET(lvt)	(LAPIC_LVT + (lvt) * 16)
 #define LVT_STATUS	BIT(12)		/* read-only: delivery status */
@@ -51,22 +46,16 @@
 
 /* Bits that a write may set; others are reserved or read-only. EOI, ESR: any value does. */
 static const u32 writable_bits[64] = {
-	[LAPIC_ID >> 4]			= 0xff000000,
-	[LAPIC_TPR >> 4]		= 0xff,
-	[LAPIC_LDR >> 4]		= 0xff000000,
-	[LAPIC_DFR >> 4]		= ~DFR_ONES,
-	[LAPIC_SVR >> 4]		= 0x3ff | SVR_DIRECTED_EOI,
-	[LAPIC_ICR >> 4]		= 0xccfff,
-	[LAPIC_ICR2 >> 4]		= 0xff000000,
-	[LVT_OFFSET(LVT_TIMER) >> 4]	= 0xff | LVT_MASKED | LVT_TIMER_MODE,
-	[LVT_OFFSET(LVT_THERMAL) >> 4]	= 0x7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_PERF) >> 4]	= 0x7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_LINT0) >> 4]	= 0xa7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_LINT1) >> 4]	= 0xa7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_ERROR) >> 4]	= 0xff | LVT_MASKED,
-	[LAPIC_TMICT >> 4]		= ~0U,
-	[LAPIC_TDCR >> 4]		= 0xb,
-	[LAPIC_SELF_IPI >> 4]		= 0xff,
+	[LAPIC_ID >> 4] = 0xff000000, [LAPIC_TPR >> 4] = 0xff, [LAPIC_LDR >> 4] = 0xff000000,
+	[LAPIC_DFR >> 4] = ~DFR_ONES, [LAPIC_SVR >> 4] = 0x3ff | SVR_DIRECTED_EOI,
+	[LAPIC_ICR >> 4] = 0xccfff, [LAPIC_ICR2 >> 4] = 0xff000000,
+	[LVT_OFFSET(LVT_TIMER) >> 4] = 0xff | LVT_MASKED | LVT_TIMER_MODE,
+	[LVT_OFFSET(LVT_THERMAL) >> 4] = 0x7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_PERF) >> 4] = 0x7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_LINT0) >> 4] = 0xa7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_LINT1) >> 4] = 0xa7ff | LVT_MASKED,
+	[LVT_OFFSET(LVT_ERROR) >> 4] = 0xff | LVT_MASKED,
+	[LAPIC_TMICT >> 4] = ~0U, [LAPIC_TDCR >> 4] = 0xb, [LAPIC_SELF_IPI >> 4] = 0xff,
 };
 
 static u32 writable(const struct chip_lapic *l, u32 reg)
@@ -280,41 +269,30 @@ void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_f
 	fx->what |= LAPIC_FX_TIMER;
 }
 
-static void write_lvt_timer(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
+/* A write to the entry, the initial count or the divider. */
+static void write_timer(struct chip_lapic *l, u32 reg, u32 value, u64 now, struct lapic_fx *fx)
 {
-	u32 changed = lvt(l, LVT_TIMER) ^ value;
+	u32 count, mode = lvt(l, LVT_TIMER);
 
-	chip_lapic_timer_run(l, now, fx);
-	/* To and from TSC-deadline mode the timer is disarmed: 10.5.4.1. */
-	if (changed & LVT_TSC)
-		set(l, LAPIC_TMICT, 0);
-	if (changed & LVT_TSC || (value & LVT_TIMER_MODE) == LVT_TIMER_MODE)
-		timer_stop(l, fx);
-	set(l, LAPIC_LVT, value);
-	fx->what |= LAPIC_FX_TIMER;
-}
-
-static void write_tmict(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
-{
-	if (lvt(l, LVT_TIMER) & LVT_TSC)
+	if (reg == LAPIC_TMICT && mode & LVT_TSC)
 		return;
 	chip_lapic_timer_run(l, now, fx);
-	set(l, LAPIC_TMICT, value);
-	l->counting = value;
-	l->expiry = now + timer_period(l);
-	fx->what |= LAPIC_FX_TIMER;
-}
-
-/* The count stays what it is, its ticks change. */
-static void write_tdcr(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
-{
-	u32 count;
-
-	chip_lapic_timer_run(l, now, fx);
 	count = timer_count(l, now);
-	set(l, LAPIC_TDCR, value);
-	l->expiry = now + ((u64)count << timer_shift(l));
+	set(l, reg, value);
 	fx->what |= LAPIC_FX_TIMER;
+	if (reg == LAPIC_TMICT) {
+		l->counting = value;
+		l->expiry = now + timer_period(l);
+	} else if (reg == LAPIC_TDCR) {
+		/* The count stays what it is, its ticks change. */
+		l->expiry = now + ((u64)count << timer_shift(l));
+	} else if ((mode ^ value) & LVT_TSC) {
+		/* To and from TSC-deadline mode the timer is disarmed: 10.5.4.1. */
+		timer_stop(l, fx);
+		set(l, LAPIC_TMICT, 0);
+	} else if ((value & LVT_TIMER_MODE) == LVT_TIMER_MODE) {
+		timer_stop(l, fx);
+	}
 }
 
 /* --- registers --- */
@@ -431,16 +409,14 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 		if (!(get(l, LAPIC_SVR) & SVR_ENABLE))
 			value |= LVT_MASKED;
 		if (reg == LAPIC_LVT)
-			write_lvt_timer(l, value, now, fx);
+			write_timer(l, reg, value, now, fx);
 		set(l, reg, value);
 		/* LINT0 as ExtINT lets a waiting 8259 vector in. */
 		fx->what |= LAPIC_FX_PENDING;
 		break;
 	case LAPIC_TMICT:
-		write_tmict(l, value, now, fx);
-		break;
 	case LAPIC_TDCR:
-		write_tdcr(l, value, now, fx);
+		write_timer(l, reg, value, now, fx);
 		break;
 	case LAPIC_SELF_IPI:
 		send_self(l, (u8)value, fx);

@@ -15,28 +15,18 @@
 
 #include "../x86/msr.h"
 
-/* Register offsets in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. */
-#define LAPIC_ID	0x020
-#define LAPIC_VERSION	0x030
-#define LAPIC_TPR	0x080
-#define LAPIC_APR	0x090
-#define LAPIC_PPR	0x0a0
-#define LAPIC_EOI	0x0b0
-#define LAPIC_LDR	0x0d0
-#define LAPIC_DFR	0x0e0
-#define LAPIC_SVR	0x0f0
-#define LAPIC_ISR	0x100
-#define LAPIC_TMR	0x180
-#define LAPIC_IRR	0x200
-#define LAPIC_ESR	0x280
-#define LAPIC_ICR	0x300
-#define LAPIC_ICR2	0x310
-#define LAPIC_LVT	0x320		/* timer; the others follow, 16 bytes apart */
-#define LAPIC_LVT_END	0x370
-#define LAPIC_TMICT	0x380
-#define LAPIC_TMCCT	0x390
-#define LAPIC_TDCR	0x3e0
-#define LAPIC_SELF_IPI	0x3f0		/* x2APIC only */
+/*
+ * Register offsets in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. LVT is the
+ * timer's, the others follow; SELF_IPI is x2APIC's only.
+ */
+enum {
+	LAPIC_ID = 0x020, LAPIC_VERSION = 0x030, LAPIC_TPR = 0x080, LAPIC_APR = 0x090,
+	LAPIC_PPR = 0x0a0, LAPIC_EOI = 0x0b0, LAPIC_LDR = 0x0d0, LAPIC_DFR = 0x0e0,
+	LAPIC_SVR = 0x0f0, LAPIC_ISR = 0x100, LAPIC_TMR = 0x180, LAPIC_IRR = 0x200,
+	LAPIC_ESR = 0x280, LAPIC_ICR = 0x300, LAPIC_ICR2 = 0x310, LAPIC_LVT = 0x320,
+	LAPIC_LVT_END = 0x370, LAPIC_TMICT = 0x380, LAPIC_TMCCT = 0x390, LAPIC_TDCR = 0x3e0,
+	LAPIC_SELF_IPI = 0x3f0,
+};
 
 #define LAPIC_STATE_SIZE	0x400	/* struct kvm_lapic_state */
 

@@ -44,13 +44,6 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #define HOST_PAGE_DEVMAP 0
 #endif
 
-/* context_tracking_guest_exit() tells whether it tracked, but not on 6.1. */
-#if KERNEL_SINCE(6, 12)
-#define GUEST_EXIT_TRACKED(call) (call)
-#else
-#define GUEST_EXIT_TRACKED(call) ({ call; false; })
-#endif
-
 /* A machine check that ended a guest's run, handed to the host; not every kernel has one. */
 static inline void host_machine_check(void)
 {

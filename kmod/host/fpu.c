@@ -14,14 +14,12 @@
 #include "msr.h"
 
 /* The legacy region (SDM vol. 1, 13.4.1) and the header after it (13.4.2). */
-#define LEGACY_SIZE	512
-#define HEADER_SIZE	64
-#define MXCSR_OFFSET	24
-#define MXCSR_MASK_OFFSET 28
-#define ST0_OFFSET	32
-#define XMM0_OFFSET	160
-#define FCW_INITIAL	0x37f
-#define MXCSR_INITIAL	0x1f80
+enum {
+	LEGACY_SIZE = 512, HEADER_SIZE = 64,
+	MXCSR_OFFSET = 24, MXCSR_MASK_OFFSET = 28, ST0_OFFSET = 32, XMM0_OFFSET = 160,
+	FCW_INITIAL = 0x37f, MXCSR_INITIAL = 0x1f80,
+};
+
 #define COMPONENT_X87	BIT_ULL(0)
 #define COMPONENT_SSE	BIT_ULL(1)
 #define COMPONENT_AVX	BIT_ULL(2)

@@ -43,7 +43,7 @@ static __always_inline void host_guest_enter(void)
 
 static __always_inline void host_guest_exit(void)
 {
-	(void)GUEST_EXIT_TRACKED(context_tracking_guest_exit());
+	(void)context_tracking_guest_exit();
 }
 
 /* IBPB if another vCPU than @owner ran last here and the host uses it. Interrupts off. */

@@ -36,23 +36,16 @@ static bool is_boot_vcpu(const struct vcpu *vcpu)
 static u32 chip_features(const struct vcpu *vcpu)
 {
 	const struct vm *vm = vcpu->vm;
-	u32 features = 0;
+	bool x2apic = vcpu->guest.has & X86_HAS_X2APIC;
+	bool lint0_off = READ_ONCE(vm->disabled_quirks) & KVIRT_X86_QUIRK_LINT0_REENABLED;
 
-	if (vcpu->guest.has & X86_HAS_X2APIC) {
-		features |= CHIP_LAPIC_X2APIC;
-		/* The IOAPIC in user space may have an EOI register. */
-		if (vm->irqchip == IRQCHIP_SPLIT)
-			features |= CHIP_LAPIC_DIRECTED_EOI;
-	}
-	if (vcpu->guest.has & X86_HAS_TSC_DEADLINE)
-		features |= CHIP_LAPIC_TSC_DEADLINE;
-	if (is_boot_vcpu(vcpu))
-		features |= CHIP_LAPIC_BSP;
-	if (!(READ_ONCE(vm->disabled_quirks) & KVIRT_X86_QUIRK_LINT0_REENABLED))
-		features |= CHIP_LAPIC_LINT0_EXTINT;
-	if (READ_ONCE(vm->x2apic_32bit))
-		features |= CHIP_LAPIC_ID32;
-	return features;
+	return (x2apic ? CHIP_LAPIC_X2APIC : 0) |
+	       /* The IOAPIC in user space may have an EOI register. */
+	       (x2apic && vm->irqchip == IRQCHIP_SPLIT ? CHIP_LAPIC_DIRECTED_EOI : 0) |
+	       (vcpu->guest.has & X86_HAS_TSC_DEADLINE ? CHIP_LAPIC_TSC_DEADLINE : 0) |
+	       (is_boot_vcpu(vcpu) ? CHIP_LAPIC_BSP : 0) |
+	       (lint0_off ? 0 : CHIP_LAPIC_LINT0_EXTINT) |
+	       (READ_ONCE(vm->x2apic_32bit) ? CHIP_LAPIC_ID32 : 0);
 }
 
 /* Before user space has set CPUID, addresses are as wide as PAE had them. */
