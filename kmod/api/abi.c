@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Between the ABI's structures and struct x86_state: a copy of fields, and the checks that
- * a state must pass before it is taken. Locking: the vCPU's owner. Called by vcpu_fd.c.
+ * The vCPU's ioctls with a structure of fixed size: between it and struct x86_state, with
+ * the checks that a state must pass before it is taken. Called by vcpu_fd.c, the vCPU's
+ * mutex held. Each function gets a kernel copy of the structure, zeroed where it is to be
+ * filled, and gives 0, or -EINVAL and then nothing has changed.
  */
+#include <linux/slab.h>
 #include "../host/cpu.h"
 #include "../host/fpu.h"
 #include "../irq/lapic.h"
@@ -11,40 +14,35 @@
 #include "../x86/walk.h"
 #include "api.h"
 
-void abi_get_regs(struct vcpu *vcpu, struct kvirt_regs *r)
+/* struct kvirt_regs begins with the general registers, in this order. */
+static const u8 gpr_order[X86_NR_GPR] = {
+	X86_RAX, X86_RBX, X86_RCX, X86_RDX, X86_RSI, X86_RDI, X86_RSP, X86_RBP,
+	X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15,
+};
+static_assert(offsetof(struct kvirt_regs, rip) == X86_NR_GPR * sizeof(u64));
+
+static int get_regs(struct vcpu *vcpu, void *data)
 {
-	const u64 *g = vcpu->state.gpr;
+	struct kvirt_regs *r = data;
+	u64 *gpr = data;
+	int i;
 
 	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_RSP);
-	*r = (struct kvirt_regs) {
-		.rax = g[X86_RAX], .rbx = g[X86_RBX], .rcx = g[X86_RCX], .rdx = g[X86_RDX],
-		.rsi = g[X86_RSI], .rdi = g[X86_RDI], .rsp = g[X86_RSP], .rbp = g[X86_RBP],
-		.r8 = g[X86_R8], .r9 = g[X86_R9], .r10 = g[X86_R10], .r11 = g[X86_R11],
-		.r12 = g[X86_R12], .r13 = g[X86_R13], .r14 = g[X86_R14], .r15 = g[X86_R15],
-		.rip = vcpu->state.rip, .rflags = vcpu->state.rflags,
-	};
+	for (i = 0; i < X86_NR_GPR; i++)
+		gpr[i] = vcpu->state.gpr[gpr_order[i]];
+	r->rip = vcpu->state.rip;
+	r->rflags = vcpu->state.rflags;
+	return 0;
 }
 
-int abi_set_regs(struct vcpu *vcpu, const struct kvirt_regs *r)
+static int set_regs(struct vcpu *vcpu, void *data)
 {
-	u64 *g = vcpu->state.gpr;
+	const struct kvirt_regs *r = data;
+	const u64 *gpr = data;
+	int i;
 
-	g[X86_RAX] = r->rax;
-	g[X86_RBX] = r->rbx;
-	g[X86_RCX] = r->rcx;
-	g[X86_RDX] = r->rdx;
-	g[X86_RSI] = r->rsi;
-	g[X86_RDI] = r->rdi;
-	g[X86_RSP] = r->rsp;
-	g[X86_RBP] = r->rbp;
-	g[X86_R8] = r->r8;
-	g[X86_R9] = r->r9;
-	g[X86_R10] = r->r10;
-	g[X86_R11] = r->r11;
-	g[X86_R12] = r->r12;
-	g[X86_R13] = r->r13;
-	g[X86_R14] = r->r14;
-	g[X86_R15] = r->r15;
+	for (i = 0; i < X86_NR_GPR; i++)
+		vcpu->state.gpr[gpr_order[i]] = gpr[i];
 	vcpu->state.rip = r->rip;
 	vcpu->state.rflags = r->rflags | X86_RFLAGS_FIXED;
 	vcpu->events.exception.pending = false;
@@ -52,20 +50,21 @@ int abi_set_regs(struct vcpu *vcpu, const struct kvirt_regs *r)
 	return 0;
 }
 
+/* SREGS and SREGS2 begin with the segment registers, in this order. */
+static const u8 segment_order[X86_NR_SEG] = {
+	X86_CS, X86_DS, X86_ES, X86_FS, X86_GS, X86_SS, X86_TR, X86_LDTR,
+};
+static_assert(offsetof(struct kvirt_sregs2, gdt) == X86_NR_SEG * sizeof(struct kvirt_segment));
+
 static void get_segment(const struct x86_segment *from, struct kvirt_segment *to)
 {
+	u16 a = from->attributes;
+
 	*to = (struct kvirt_segment) {
-		.base = from->base,
-		.limit = from->limit,
-		.selector = from->selector,
-		.type = from->attributes & X86_SEG_TYPE,
-		.s = !!(from->attributes & X86_SEG_S),
-		.dpl = (from->attributes & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT,
-		.present = !!(from->attributes & X86_SEG_P),
-		.avl = !!(from->attributes & X86_SEG_AVL),
-		.l = !!(from->attributes & X86_SEG_L),
-		.db = !!(from->attributes & X86_SEG_DB),
-		.g = !!(from->attributes & X86_SEG_G),
+		.base = from->base, .limit = from->limit, .selector = from->selector,
+		.type = a & X86_SEG_TYPE, .dpl = (a & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT,
+		.s = !!(a & X86_SEG_S), .present = !!(a & X86_SEG_P), .avl = !!(a & X86_SEG_AVL),
+		.l = !!(a & X86_SEG_L), .db = !!(a & X86_SEG_DB), .g = !!(a & X86_SEG_G),
 		.unusable = from->unusable,
 	};
 }
@@ -73,38 +72,33 @@ static void get_segment(const struct x86_segment *from, struct kvirt_segment *to
 static void set_segment(const struct kvirt_segment *from, struct x86_segment *to)
 {
 	*to = (struct x86_segment) {
-		.base = from->base,
-		.limit = from->limit,
-		.selector = from->selector,
-		.attributes = (from->type & X86_SEG_TYPE) |
-			      (from->s & 1 ? X86_SEG_S : 0) |
-			      ((from->dpl & 3) << X86_SEG_DPL_SHIFT) |
-			      (from->present & 1 ? X86_SEG_P : 0) |
-			      (from->avl & 1 ? X86_SEG_AVL : 0) |
-			      (from->l & 1 ? X86_SEG_L : 0) |
-			      (from->db & 1 ? X86_SEG_DB : 0) |
-			      (from->g & 1 ? X86_SEG_G : 0),
+		.base = from->base, .limit = from->limit, .selector = from->selector,
+		.attributes = (from->type & X86_SEG_TYPE) | (from->dpl & 3) << X86_SEG_DPL_SHIFT |
+			(from->s & 1 ? X86_SEG_S : 0) | (from->present & 1 ? X86_SEG_P : 0) |
+			(from->avl & 1 ? X86_SEG_AVL : 0) | (from->l & 1 ? X86_SEG_L : 0) |
+			(from->db & 1 ? X86_SEG_DB : 0) | (from->g & 1 ? X86_SEG_G : 0),
 		/* A segment that is not present cannot be used, whatever the flag says. */
 		.unusable = from->unusable || !from->present,
 	};
+	/* VT-x insists on the accessed bit that a load from the GDT would have set. */
+	if (to->attributes & X86_SEG_S)
+		to->attributes |= 1;
 }
 
-/* The fields that SREGS and SREGS2 share; the structures begin alike. */
-static void get_common(struct vcpu *vcpu, struct kvirt_sregs2 *r)
+/* The fields that SREGS and SREGS2 share: all before these two. */
+static_assert(offsetof(struct kvirt_sregs, interrupt_bitmap) ==
+	      offsetof(struct kvirt_sregs2, flags));
+
+static void get_common(struct vcpu *vcpu, void *data)
 {
 	const struct x86_state *s = &vcpu->state;
+	struct kvirt_segment *segment = data;
+	struct kvirt_sregs2 *r = data;
+	int i;
 
-	static_assert(offsetof(struct kvirt_sregs, interrupt_bitmap) ==
-		      offsetof(struct kvirt_sregs2, flags));
 	vcpu_pull(vcpu, X86_GROUPS_ALL);
-	get_segment(&s->seg[X86_CS], &r->cs);
-	get_segment(&s->seg[X86_DS], &r->ds);
-	get_segment(&s->seg[X86_ES], &r->es);
-	get_segment(&s->seg[X86_FS], &r->fs);
-	get_segment(&s->seg[X86_GS], &r->gs);
-	get_segment(&s->seg[X86_SS], &r->ss);
-	get_segment(&s->seg[X86_TR], &r->tr);
-	get_segment(&s->seg[X86_LDTR], &r->ldt);
+	for (i = 0; i < X86_NR_SEG; i++)
+		get_segment(&s->seg[segment_order[i]], &segment[i]);
 	r->gdt.base = s->gdtr.base;
 	r->gdt.limit = s->gdtr.limit;
 	r->idt.base = s->idtr.base;
@@ -118,30 +112,20 @@ static void get_common(struct vcpu *vcpu, struct kvirt_sregs2 *r)
 	r->apic_base = vcpu->apic_base;
 }
 
-static bool has_pdptrs(const struct x86_state *s)
-{
-	return (s->cr0 & X86_CR0_PG) && (s->cr4 & X86_CR4_PAE) &&
-	       !(s->efer & X86_EFER_LMA_BIT);
-}
-
-static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
+static int set_common(struct vcpu *vcpu, const void *data)
 {
 	struct x86_guest_features limits = vcpu->guest;
-	struct x86_state *s = &vcpu->state;
+	const struct kvirt_segment *segment = data;
+	const struct kvirt_sregs2 *r = data;
 	struct x86_state wanted;
+	int i;
 
 	/* EFER may come before the CPUID that allows it to the guest; the host's bits count. */
 	limits.efer_allowed = host_guest_efer();
 	vcpu_pull(vcpu, X86_GROUPS_ALL);
-	wanted = *s;
-	set_segment(&r->cs, &wanted.seg[X86_CS]);
-	set_segment(&r->ds, &wanted.seg[X86_DS]);
-	set_segment(&r->es, &wanted.seg[X86_ES]);
-	set_segment(&r->fs, &wanted.seg[X86_FS]);
-	set_segment(&r->gs, &wanted.seg[X86_GS]);
-	set_segment(&r->ss, &wanted.seg[X86_SS]);
-	set_segment(&r->tr, &wanted.seg[X86_TR]);
-	set_segment(&r->ldt, &wanted.seg[X86_LDTR]);
+	wanted = vcpu->state;
+	for (i = 0; i < X86_NR_SEG; i++)
+		set_segment(&segment[i], &wanted.seg[segment_order[i]]);
 	wanted.gdtr = (struct x86_table) { r->gdt.base, r->gdt.limit };
 	wanted.idtr = (struct x86_table) { r->idt.base, r->idt.limit };
 	wanted.cr0 = (r->cr0 & X86_CR0_DEFINED) | X86_CR0_ET;
@@ -150,13 +134,12 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	wanted.cr4 = r->cr4;
 	wanted.cr8 = r->cr8 & 0xf;
 	wanted.efer = r->efer;
-	if (r->cr0 >> 32 || x86_check_control(&wanted, &limits))
-		return -EINVAL;
-	if (!(wanted.efer & X86_EFER_LMA_BIT) && r->cs.l)
+	if (r->cr0 >> 32 || x86_check_control(&wanted, &limits) ||
+	    (r->cs.l && !(wanted.efer & X86_EFER_LMA_BIT)))
 		return -EINVAL;
 	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, X86_MSR_BY_USER))
 		return -EINVAL;
-	*s = wanted;
+	vcpu->state = wanted;
 	if (vcpu->lapic)
 		lapic_set_cr8(vcpu, wanted.cr8);
 	vcpu_set_cr4(vcpu, wanted.cr4);
@@ -164,63 +147,68 @@ static int set_common(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	vcpu_dirty(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_CODE | X86_GROUP_TABLES |
 		   X86_GROUP_CR0 | X86_GROUP_CR2 | X86_GROUP_CR3 | X86_GROUP_EFER);
 	/* A reset by user space that knows no MP states starts a boot processor that halted. */
-	if (vcpu->id == vcpu->vm->boot_vcpu_id && s->rip == 0xfff0 &&
+	if (vcpu->id == vcpu->vm->boot_vcpu_id && wanted.rip == 0xfff0 &&
 	    wanted.seg[X86_CS].selector == 0xf000 && !(wanted.cr0 & X86_CR0_PE))
 		vcpu->mp_state = KVIRT_MP_STATE_RUNNABLE;
 	return 0;
 }
 
-void abi_get_sregs(struct vcpu *vcpu, struct kvirt_sregs *r)
+/* It goes in next, whatever RFLAGS.IF says: user space has looked. */
+static void inject_interrupt(struct vcpu *vcpu, u8 vector)
 {
-	struct kvirt_sregs2 common = {};
-
-	get_common(vcpu, &common);
-	memcpy(r, &common, offsetof(struct kvirt_sregs, interrupt_bitmap));
-	if (vcpu->events.interrupt.injected && !vcpu->events.interrupt.soft)
-		__set_bit(vcpu->events.interrupt.vector, (unsigned long *)r->interrupt_bitmap);
+	vcpu->events.interrupt.injected = true;
+	vcpu->events.interrupt.soft = false;
+	vcpu->events.interrupt.vector = vector;
 }
 
-int abi_set_sregs(struct vcpu *vcpu, const struct kvirt_sregs *r)
+static int get_sregs(struct vcpu *vcpu, void *data)
 {
-	const unsigned long *bitmap = (const unsigned long *)r->interrupt_bitmap;
-	struct x86_state *s = &vcpu->state;
-	struct kvirt_sregs2 common = {};
-	unsigned int vector;
-	int err;
+	struct kvirt_sregs *r = data;
 
-	memcpy(&common, r, offsetof(struct kvirt_sregs, interrupt_bitmap));
-	err = set_common(vcpu, &common);
+	get_common(vcpu, r);
+	if (vcpu->events.interrupt.injected && !vcpu->events.interrupt.soft)
+		__set_bit(vcpu->events.interrupt.vector, (unsigned long *)r->interrupt_bitmap);
+	return 0;
+}
+
+static int set_sregs(struct vcpu *vcpu, void *data)
+{
+	const struct kvirt_sregs *r = data;
+	struct x86_state *s = &vcpu->state;
+	unsigned int vector;
+	int err = set_common(vcpu, r);
+
 	if (err)
 		return err;
 	/* The four entries come from memory here; SREGS2 carries them. */
-	if (has_pdptrs(s))
-		gmem_read(vcpu->vm, s->cr3 & 0xffffffe0ULL, s->pdptr, sizeof(s->pdptr));
-	vector = find_first_bit(bitmap, KVIRT_NR_INTERRUPTS);
-	if (vector < KVIRT_NR_INTERRUPTS) {
-		vcpu->events.interrupt.injected = true;
-		vcpu->events.interrupt.soft = false;
-		vcpu->events.interrupt.vector = vector;
+	if (x86_pae_paging(s->cr0, s->cr4, s->efer))
+		gmem_read(vcpu->vm, s->cr3 & X86_CR3_PDPT, s->pdptr, sizeof(s->pdptr));
+	vector = find_first_bit((unsigned long *)r->interrupt_bitmap, KVIRT_NR_INTERRUPTS);
+	if (vector < KVIRT_NR_INTERRUPTS)
+		inject_interrupt(vcpu, vector);
+	return 0;
+}
+
+static int get_sregs2(struct vcpu *vcpu, void *data)
+{
+	struct kvirt_sregs2 *r = data;
+
+	get_common(vcpu, r);
+	if (x86_pae_paging(r->cr0, r->cr4, r->efer)) {
+		memcpy(r->pdptrs, vcpu->state.pdptr, sizeof(r->pdptrs));
+		r->flags = KVIRT_SREGS2_FLAGS_PDPTRS_VALID;
 	}
 	return 0;
 }
 
-void abi_get_sregs2(struct vcpu *vcpu, struct kvirt_sregs2 *r)
+static int set_sregs2(struct vcpu *vcpu, void *data)
 {
-	get_common(vcpu, r);
-	if (has_pdptrs(&vcpu->state)) {
-		memcpy(r->pdptrs, vcpu->state.pdptr, sizeof(r->pdptrs));
-		r->flags = KVIRT_SREGS2_FLAGS_PDPTRS_VALID;
-	}
-}
-
-int abi_set_sregs2(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
-{
-	bool pae = (r->cr0 & X86_CR0_PG) && (r->cr4 & X86_CR4_PAE) &&
-		   !(r->efer & X86_EFER_LMA_BIT);
+	const struct kvirt_sregs2 *r = data;
 	bool valid = r->flags & KVIRT_SREGS2_FLAGS_PDPTRS_VALID;
 	int i, err;
 
-	if ((r->flags & ~KVIRT_SREGS2_FLAGS_PDPTRS_VALID) || (valid && !pae))
+	if ((r->flags & ~KVIRT_SREGS2_FLAGS_PDPTRS_VALID) ||
+	    (valid && !x86_pae_paging(r->cr0, r->cr4, r->efer)))
 		return -EINVAL;
 	for (i = 0; valid && i < 4; i++)
 		if (!x86_pdpte_valid(r->pdptrs[i], vcpu->guest.maxphyaddr))
@@ -231,58 +219,71 @@ int abi_set_sregs2(struct vcpu *vcpu, const struct kvirt_sregs2 *r)
 	return err;
 }
 
-/* FXSAVE's legacy region (SDM vol. 1, 10.5.1), as XSAVE's image begins. */
-struct legacy_region {
-	u16 fcw, fsw;
-	u8 ftw, reserved1;
-	u16 fop;
-	u64 fip, fdp;
-	u32 mxcsr, mxcsr_mask;
-	u8 st[8][16];
-	u8 xmm[16][16];
+/*
+ * Where FXSAVE's region, with which XSAVE's begins, has the fields (SDM vol. 1, 10.5.1).
+ * MXCSR is none of them: as with KVM, this structure's is not looked at.
+ */
+#define FPU_FIELD(name, offset) \
+	{ offsetof(struct kvirt_fpu, name), offset, sizeof_field(struct kvirt_fpu, name) }
+static const struct { u16 abi, legacy, size; } fpu_fields[] = {
+	FPU_FIELD(fcw, 0), FPU_FIELD(fsw, 2), FPU_FIELD(ftwx, 4), FPU_FIELD(last_opcode, 6),
+	FPU_FIELD(last_ip, 8), FPU_FIELD(last_dp, 16), FPU_FIELD(fpr, 32), FPU_FIELD(xmm, 160),
 };
+#define XSAVE_BV 512	/* offset: which components are there */
 
-void abi_get_fpu(struct vcpu *vcpu, struct kvirt_fpu *r, void *page)
+static int get_fpu(struct vcpu *vcpu, void *data)
 {
-	const struct legacy_region *legacy = page;
+	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	int i;
 
+	if (!page)
+		return -ENOMEM;
 	guest_fpu_export(&vcpu->fpu, page);
-	memcpy(r->fpr, legacy->st, sizeof(r->fpr));
-	r->fcw = legacy->fcw;
-	r->fsw = legacy->fsw;
-	r->ftwx = legacy->ftw;
-	r->last_opcode = legacy->fop;
-	r->last_ip = legacy->fip;
-	r->last_dp = legacy->fdp;
-	memcpy(r->xmm, legacy->xmm, sizeof(r->xmm));
+	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++)
+		memcpy(data + fpu_fields[i].abi, page + fpu_fields[i].legacy, fpu_fields[i].size);
+	free_page((unsigned long)page);
+	return 0;
 }
 
-int abi_set_fpu(struct vcpu *vcpu, const struct kvirt_fpu *r, void *page)
+static int set_fpu(struct vcpu *vcpu, void *data)
 {
-	struct legacy_region *legacy = page;
+	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	int i, err;
 
-	/* MXCSR stays, as with KVM: this structure's is not looked at. */
+	if (!page)
+		return -ENOMEM;
 	guest_fpu_export(&vcpu->fpu, page);
-	memcpy(legacy->st, r->fpr, sizeof(r->fpr));
-	legacy->fcw = r->fcw;
-	legacy->fsw = r->fsw;
-	legacy->ftw = r->ftwx;
-	legacy->fop = r->last_opcode;
-	legacy->fip = r->last_ip;
-	legacy->fdp = r->last_dp;
-	memcpy(legacy->xmm, r->xmm, sizeof(r->xmm));
-	*(u64 *)(page + 512) |= 3;
-	return guest_fpu_import(&vcpu->fpu, page, host_fpu_mask());
+	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++)
+		memcpy(page + fpu_fields[i].legacy, data + fpu_fields[i].abi, fpu_fields[i].size);
+	*(u64 *)(page + XSAVE_BV) |= 3;	/* x87 and SSE */
+	err = guest_fpu_import(&vcpu->fpu, page, host_fpu_mask());
+	free_page((unsigned long)page);
+	return err;
 }
 
-void abi_get_xcrs(struct vcpu *vcpu, struct kvirt_xcrs *r)
+static int get_xsave(struct vcpu *vcpu, void *data)
 {
+	guest_fpu_export(&vcpu->fpu, data);
+	return 0;
+}
+
+static int set_xsave(struct vcpu *vcpu, void *data)
+{
+	return guest_fpu_import(&vcpu->fpu, data, host_fpu_mask());
+}
+
+static int get_xcrs(struct vcpu *vcpu, void *data)
+{
+	struct kvirt_xcrs *r = data;
+
 	r->nr_xcrs = 1;
 	r->xcrs[0].value = vcpu->state.xcr0;
+	return 0;
 }
 
-int abi_set_xcrs(struct vcpu *vcpu, const struct kvirt_xcrs *r)
+static int set_xcrs(struct vcpu *vcpu, void *data)
 {
+	const struct kvirt_xcrs *r = data;
 	u32 i;
 
 	if (!host_fpu_mask() || r->nr_xcrs > KVIRT_MAX_XCRS || r->flags)
@@ -300,15 +301,33 @@ int abi_set_xcrs(struct vcpu *vcpu, const struct kvirt_xcrs *r)
 	return 0;
 }
 
-void abi_get_debugregs(struct vcpu *vcpu, struct kvirt_debugregs *r)
+static int get_lapic(struct vcpu *vcpu, void *data)
 {
+	if (!vcpu->lapic)
+		return -EINVAL;
+	lapic_get_state(vcpu, data);
+	return 0;
+}
+
+static int set_lapic(struct vcpu *vcpu, void *data)
+{
+	return vcpu->lapic ? lapic_set_state(vcpu, data) : -EINVAL;
+}
+
+static int get_debugregs(struct vcpu *vcpu, void *data)
+{
+	struct kvirt_debugregs *r = data;
+
 	memcpy(r->db, vcpu->state.dr, sizeof(r->db));
 	r->dr6 = vcpu->state.dr6;
 	r->dr7 = vcpu->state.dr7;
+	return 0;
 }
 
-int abi_set_debugregs(struct vcpu *vcpu, const struct kvirt_debugregs *r)
+static int set_debugregs(struct vcpu *vcpu, void *data)
 {
+	const struct kvirt_debugregs *r = data;
+
 	if (r->flags || r->dr6 >> 32 || r->dr7 >> 32)
 		return -EINVAL;
 	memcpy(vcpu->state.dr, r->db, sizeof(r->db));
@@ -318,9 +337,10 @@ int abi_set_debugregs(struct vcpu *vcpu, const struct kvirt_debugregs *r)
 	return 0;
 }
 
-void abi_get_events(struct vcpu *vcpu, struct kvirt_vcpu_events *r)
+static int get_events(struct vcpu *vcpu, void *data)
 {
 	struct vcpu_events *ev = &vcpu->events;
+	struct kvirt_vcpu_events *r = data;
 
 	vcpu_pull(vcpu, X86_GROUP_SHADOW | X86_GROUP_NMI_MASK);
 	lapic_drain(vcpu);
@@ -357,40 +377,40 @@ void abi_get_events(struct vcpu *vcpu, struct kvirt_vcpu_events *r)
 		r->triple_fault.pending = ev->triple_fault;
 		r->flags |= KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT;
 	}
+	return 0;
 }
 
 #define EVENT_FLAGS (KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SIPI_VECTOR | \
 		     KVIRT_VCPUEVENT_VALID_SHADOW | KVIRT_VCPUEVENT_VALID_SMM | \
 		     KVIRT_VCPUEVENT_VALID_PAYLOAD | KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT)
 
-static int check_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *r)
+static bool events_valid(const struct vm *vm, const struct kvirt_vcpu_events *r)
 {
 	bool payload = r->flags & KVIRT_VCPUEVENT_VALID_PAYLOAD;
 
 	if (r->flags & ~EVENT_FLAGS)
-		return -EINVAL;
-	if (payload && !vcpu->vm->exception_payload)
-		return -EINVAL;
+		return false;
+	if (payload && !vm->exception_payload)
+		return false;
 	if ((r->exception.injected || (payload && r->exception.pending)) &&
 	    (r->exception.nr > 31 || r->exception.nr == X86_NMI))
-		return -EINVAL;
+		return false;
 	/* System management mode is not there to be in. */
 	if ((r->flags & KVIRT_VCPUEVENT_VALID_SMM) &&
 	    (r->smi.smm || r->smi.pending || r->smi.smm_inside_nmi))
-		return -EINVAL;
-	if ((r->flags & KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT) && !vcpu->vm->triple_fault_event)
-		return -EINVAL;
-	return 0;
+		return false;
+	return vm->triple_fault_event || !(r->flags & KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT);
 }
 
-int abi_set_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *r)
+static int set_events(struct vcpu *vcpu, void *data)
 {
+	const struct kvirt_vcpu_events *r = data;
 	bool payload = r->flags & KVIRT_VCPUEVENT_VALID_PAYLOAD;
 	struct vcpu_events *ev = &vcpu->events;
-	int err = check_events(vcpu, r);
+	u8 shadow = r->interrupt.shadow;
 
-	if (err)
-		return err;
+	if (!events_valid(vcpu->vm, r))
+		return -EINVAL;
 	memset(&ev->exception, 0, sizeof(ev->exception));
 	/* Of both, pending wins. */
 	ev->exception.pending = payload && r->exception.pending;
@@ -398,16 +418,17 @@ int abi_set_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *r)
 	ev->exception.vector = r->exception.nr;
 	ev->exception.has_error = r->exception.has_error_code;
 	ev->exception.error = r->exception.error_code;
-	ev->exception.has_payload = payload && r->exception_has_payload;
-	ev->exception.payload = payload ? r->exception_payload : 0;
+	if (payload) {
+		ev->exception.has_payload = r->exception_has_payload;
+		ev->exception.payload = r->exception_payload;
+	}
 	ev->interrupt.injected = r->interrupt.injected;
 	ev->interrupt.soft = false;
 	ev->interrupt.vector = r->interrupt.nr;
 	if (r->flags & KVIRT_VCPUEVENT_VALID_SHADOW) {
 		vcpu->state.shadow =
-			(r->interrupt.shadow & KVIRT_X86_SHADOW_INT_STI ? X86_SHADOW_STI : 0) |
-			(r->interrupt.shadow & KVIRT_X86_SHADOW_INT_MOV_SS ?
-			 X86_SHADOW_MOV_SS : 0);
+			(shadow & KVIRT_X86_SHADOW_INT_STI ? X86_SHADOW_STI : 0) |
+			(shadow & KVIRT_X86_SHADOW_INT_MOV_SS ? X86_SHADOW_MOV_SS : 0);
 		vcpu_dirty(vcpu, X86_GROUP_SHADOW);
 	}
 	ev->nmi.injected = r->nmi.injected;
@@ -422,34 +443,92 @@ int abi_set_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *r)
 	return 0;
 }
 
-void abi_get_mp_state(struct vcpu *vcpu, struct kvirt_mp_state *r)
+static int get_mp_state(struct vcpu *vcpu, void *data)
 {
 	if (lapic_has_signals(vcpu))
 		lapic_apply_signals(vcpu);
-	r->mp_state = vcpu->mp_state;
+	((struct kvirt_mp_state *)data)->mp_state = vcpu->mp_state;
+	return 0;
 }
 
-int abi_set_mp_state(struct vcpu *vcpu, const struct kvirt_mp_state *r)
+static int set_mp_state(struct vcpu *vcpu, void *data)
 {
-	switch (r->mp_state) {
-	case KVIRT_MP_STATE_RUNNABLE:
-		break;
-	case KVIRT_MP_STATE_UNINITIALIZED:
-	case KVIRT_MP_STATE_INIT_RECEIVED:
-	case KVIRT_MP_STATE_HALTED:
-	case KVIRT_MP_STATE_SIPI_RECEIVED:
-		if (vcpu->lapic)
-			break;
-		fallthrough;
-	default:
+	u32 state = ((struct kvirt_mp_state *)data)->mp_state;
+
+	/* All but RUNNABLE are states of a LAPIC that is here. */
+	if (state > KVIRT_MP_STATE_SIPI_RECEIVED || (state && !vcpu->lapic))
 		return -EINVAL;
-	}
-	if (r->mp_state == KVIRT_MP_STATE_SIPI_RECEIVED) {
-		vcpu->mp_state = KVIRT_MP_STATE_INIT_RECEIVED;
+	if (state == KVIRT_MP_STATE_SIPI_RECEIVED) {
+		state = KVIRT_MP_STATE_INIT_RECEIVED;
 		set_bit(IRQ_POST_SIPI, &vcpu->post.signals);
-	} else {
-		vcpu->mp_state = r->mp_state;
 	}
+	vcpu->mp_state = state;
 	vcpu_request(vcpu, REQUEST_EVENT);
 	return 0;
+}
+
+static int set_interrupt(struct vcpu *vcpu, void *data)
+{
+	u32 irq = ((struct kvirt_interrupt *)data)->irq;
+
+	if (irq >= KVIRT_NR_INTERRUPTS)
+		return -EINVAL;
+	/* Under the split irqchip there is one slot, for the 8259 in user space. */
+	if (vcpu->lapic && vcpu->events.external >= 0)
+		return -EEXIST;
+	if (vcpu->lapic)
+		vcpu->events.external = irq;
+	else
+		inject_interrupt(vcpu, irq);
+	return 0;
+}
+
+static int enable_cap(struct vcpu *vcpu, void *data)
+{
+	return -EINVAL;	/* there is none for a vCPU */
+}
+
+static const struct {
+	unsigned int cmd;
+	int (*serve)(struct vcpu *vcpu, void *data);
+} table[] = {
+	{ KVIRT_GET_REGS, get_regs },
+	{ KVIRT_SET_REGS, set_regs },
+	{ KVIRT_GET_SREGS, get_sregs },
+	{ KVIRT_SET_SREGS, set_sregs },
+	{ KVIRT_GET_SREGS2, get_sregs2 },
+	{ KVIRT_SET_SREGS2, set_sregs2 },
+	{ KVIRT_GET_FPU, get_fpu },
+	{ KVIRT_SET_FPU, set_fpu },
+	{ KVIRT_GET_XSAVE, get_xsave },
+	{ KVIRT_GET_XSAVE2, get_xsave },
+	{ KVIRT_SET_XSAVE, set_xsave },
+	{ KVIRT_GET_XCRS, get_xcrs },
+	{ KVIRT_SET_XCRS, set_xcrs },
+	{ KVIRT_GET_LAPIC, get_lapic },
+	{ KVIRT_SET_LAPIC, set_lapic },
+	{ KVIRT_GET_DEBUGREGS, get_debugregs },
+	{ KVIRT_SET_DEBUGREGS, set_debugregs },
+	{ KVIRT_GET_VCPU_EVENTS, get_events },
+	{ KVIRT_SET_VCPU_EVENTS, set_events },
+	{ KVIRT_GET_MP_STATE, get_mp_state },
+	{ KVIRT_SET_MP_STATE, set_mp_state },
+	{ KVIRT_INTERRUPT, set_interrupt },
+	{ KVIRT_ENABLE_CAP, enable_cap },
+};
+
+long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp)
+{
+	void *data;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		if (table[i].cmd != cmd)
+			continue;
+		data = structure_in(cmd, argp);
+		if (IS_ERR(data))
+			return PTR_ERR(data);
+		return structure_out(cmd, argp, data, table[i].serve(vcpu, data));
+	}
+	return -EINVAL;
 }

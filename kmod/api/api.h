@@ -17,6 +17,13 @@
 int device_init(void);
 void device_exit(void);
 
+/*
+ * A kernel copy of the structure of @cmd, whose number says how large it is and which way it
+ * goes: copied in, or zeroed; then out, where there was no @err, and freed. Gives @err, -EFAULT.
+ */
+void *structure_in(unsigned int cmd, const void __user *argp);
+long structure_out(unsigned int cmd, void __user *argp, void *data, long err);
+
 /* A file for a new VM: its descriptor, or -errno. */
 int vm_fd_create(void);
 /* One more file refers to @vm; the last one to go destroys it. */
@@ -40,26 +47,7 @@ u32 pv_features(void);
 enum msrs_direction { MSRS_GET, MSRS_SET };
 long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direction);
 
-/*
- * abi.c: from and to a kernel copy of the ABI's structure; owner's mutex held. The get
- * functions zero what they do not fill. The set functions give 0 or -EINVAL, and then
- * nothing has changed.
- */
-void abi_get_regs(struct vcpu *vcpu, struct kvirt_regs *regs);
-int abi_set_regs(struct vcpu *vcpu, const struct kvirt_regs *regs);
-void abi_get_sregs(struct vcpu *vcpu, struct kvirt_sregs *sregs);
-int abi_set_sregs(struct vcpu *vcpu, const struct kvirt_sregs *sregs);
-void abi_get_sregs2(struct vcpu *vcpu, struct kvirt_sregs2 *sregs);
-int abi_set_sregs2(struct vcpu *vcpu, const struct kvirt_sregs2 *sregs);
-void abi_get_fpu(struct vcpu *vcpu, struct kvirt_fpu *fpu, void *page);
-int abi_set_fpu(struct vcpu *vcpu, const struct kvirt_fpu *fpu, void *page);
-void abi_get_xcrs(struct vcpu *vcpu, struct kvirt_xcrs *xcrs);
-int abi_set_xcrs(struct vcpu *vcpu, const struct kvirt_xcrs *xcrs);
-void abi_get_debugregs(struct vcpu *vcpu, struct kvirt_debugregs *regs);
-int abi_set_debugregs(struct vcpu *vcpu, const struct kvirt_debugregs *regs);
-void abi_get_events(struct vcpu *vcpu, struct kvirt_vcpu_events *events);
-int abi_set_events(struct vcpu *vcpu, const struct kvirt_vcpu_events *events);
-void abi_get_mp_state(struct vcpu *vcpu, struct kvirt_mp_state *state);
-int abi_set_mp_state(struct vcpu *vcpu, const struct kvirt_mp_state *state);
+/* abi.c: the ioctls of @vcpu with a structure of fixed size; -EINVAL: none of them. */
+long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp);
 
 #endif

@@ -19,48 +19,27 @@
 			 KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static const struct { u16 number; long value; } capabilities[] = {
-	{ KVIRT_CAP_HLT, 1 },
-	{ KVIRT_CAP_USER_MEMORY, 1 },
-	{ KVIRT_CAP_SET_TSS_ADDR, 1 },
-	{ KVIRT_CAP_EXT_CPUID, 1 },
-	{ KVIRT_CAP_CLOCKSOURCE, 1 },
-	{ KVIRT_CAP_NR_MEMSLOTS, NR_SLOTS },
-	{ KVIRT_CAP_NOP_IO_DELAY, 1 },
-	{ KVIRT_CAP_MP_STATE, 1 },
-	{ KVIRT_CAP_SYNC_MMU, 1 },
-	{ KVIRT_CAP_DESTROY_MEMORY_REGION_WORKS, 1 },
-	{ KVIRT_CAP_USER_NMI, 1 },
-	{ KVIRT_CAP_IRQ_ROUTING, ROUTES_MAX },
-	{ KVIRT_CAP_IRQ_INJECT_STATUS, 1 },
-	{ KVIRT_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 },
-	{ KVIRT_CAP_SET_BOOT_CPU_ID, 1 },
-	{ KVIRT_CAP_SET_IDENTITY_MAP_ADDR, 1 },
-	{ KVIRT_CAP_ADJUST_CLOCK, CLOCK_FLAGS },
-	{ KVIRT_CAP_INTERNAL_ERROR_DATA, 1 },
-	{ KVIRT_CAP_VCPU_EVENTS, 1 },
-	{ KVIRT_CAP_INTR_SHADOW, 1 },
-	{ KVIRT_CAP_DEBUGREGS, 1 },
-	{ KVIRT_CAP_ENABLE_CAP_VM, 1 },
-	{ KVIRT_CAP_XSAVE, 1 },
-	{ KVIRT_CAP_GET_TSC_KHZ, 1 },
-	{ KVIRT_CAP_MAX_VCPUS, VM_MAX_VCPUS },
-	{ KVIRT_CAP_MAX_VCPU_ID, VM_MAX_VCPU_ID },
-	{ KVIRT_CAP_TSC_DEADLINE_TIMER, 1 },
-	{ KVIRT_CAP_KVMCLOCK_CTRL, 1 },
-	{ KVIRT_CAP_SIGNAL_MSI, 1 },
-	{ KVIRT_CAP_READONLY_MEM, 1 },
-	{ KVIRT_CAP_CHECK_EXTENSION_VM, 1 },
-	{ KVIRT_CAP_DISABLE_QUIRKS, 1 },
-	{ KVIRT_CAP_SPLIT_IRQCHIP, 1 },
-	{ KVIRT_CAP_X2APIC_API, X2APIC_API },
-	{ KVIRT_CAP_IMMEDIATE_EXIT, 1 },
-	{ KVIRT_CAP_GET_MSR_FEATURES, 1 },
-	{ KVIRT_CAP_EXCEPTION_PAYLOAD, 1 },
-	{ KVIRT_CAP_SREGS2, 1 },
-	{ KVIRT_CAP_XSAVE2, sizeof(struct kvirt_xsave) },
-	{ KVIRT_CAP_DISABLE_QUIRKS2, QUIRKS },
-	{ KVIRT_CAP_VM_TSC_CONTROL, 1 },
-	{ KVIRT_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVIRT_CAP_HLT, 1 }, { KVIRT_CAP_VM_TSC_CONTROL, 1 },
+	{ KVIRT_CAP_USER_MEMORY, 1 }, { KVIRT_CAP_SET_TSS_ADDR, 1 },
+	{ KVIRT_CAP_EXT_CPUID, 1 }, { KVIRT_CAP_CLOCKSOURCE, 1 },
+	{ KVIRT_CAP_NR_MEMSLOTS, NR_SLOTS }, { KVIRT_CAP_NOP_IO_DELAY, 1 },
+	{ KVIRT_CAP_MP_STATE, 1 }, { KVIRT_CAP_SYNC_MMU, 1 },
+	{ KVIRT_CAP_DESTROY_MEMORY_REGION_WORKS, 1 }, { KVIRT_CAP_USER_NMI, 1 },
+	{ KVIRT_CAP_IRQ_ROUTING, ROUTES_MAX }, { KVIRT_CAP_IRQ_INJECT_STATUS, 1 },
+	{ KVIRT_CAP_JOIN_MEMORY_REGIONS_WORKS, 1 }, { KVIRT_CAP_SET_BOOT_CPU_ID, 1 },
+	{ KVIRT_CAP_SET_IDENTITY_MAP_ADDR, 1 }, { KVIRT_CAP_ADJUST_CLOCK, CLOCK_FLAGS },
+	{ KVIRT_CAP_INTERNAL_ERROR_DATA, 1 }, { KVIRT_CAP_VCPU_EVENTS, 1 },
+	{ KVIRT_CAP_INTR_SHADOW, 1 }, { KVIRT_CAP_DEBUGREGS, 1 },
+	{ KVIRT_CAP_ENABLE_CAP_VM, 1 }, { KVIRT_CAP_XSAVE, 1 },
+	{ KVIRT_CAP_GET_TSC_KHZ, 1 }, { KVIRT_CAP_MAX_VCPUS, VM_MAX_VCPUS },
+	{ KVIRT_CAP_MAX_VCPU_ID, VM_MAX_VCPU_ID }, { KVIRT_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ KVIRT_CAP_KVMCLOCK_CTRL, 1 }, { KVIRT_CAP_SIGNAL_MSI, 1 },
+	{ KVIRT_CAP_READONLY_MEM, 1 }, { KVIRT_CAP_CHECK_EXTENSION_VM, 1 },
+	{ KVIRT_CAP_DISABLE_QUIRKS, 1 }, { KVIRT_CAP_SPLIT_IRQCHIP, 1 },
+	{ KVIRT_CAP_X2APIC_API, X2APIC_API }, { KVIRT_CAP_IMMEDIATE_EXIT, 1 },
+	{ KVIRT_CAP_GET_MSR_FEATURES, 1 }, { KVIRT_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ KVIRT_CAP_SREGS2, 1 }, { KVIRT_CAP_XSAVE2, sizeof(struct kvirt_xsave) },
+	{ KVIRT_CAP_DISABLE_QUIRKS2, QUIRKS }, { KVIRT_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 };
 
 long capability(const struct vm *vm, long number)
@@ -79,24 +58,19 @@ long capability(const struct vm *vm, long number)
 	return 0;
 }
 
-static int enable_split_irqchip(struct vm *vm, u64 pins)
-{
-	if (pins > ROUTES_MAX)
-		return -EINVAL;
-	if (vm->irqchip != IRQCHIP_NONE || vm_nr_vcpus(vm))
-		return -EEXIST;
-	vm->reserved_pins = pins;
-	WRITE_ONCE(vm->irqchip, IRQCHIP_SPLIT);
-	return 0;
-}
-
 static int enable_locked(struct vm *vm, const struct kvirt_enable_cap *cap)
 {
 	u64 arg = cap->args[0];
 
 	switch (cap->cap) {
 	case KVIRT_CAP_SPLIT_IRQCHIP:
-		return enable_split_irqchip(vm, arg);
+		if (arg > ROUTES_MAX)
+			return -EINVAL;
+		if (vm->irqchip != IRQCHIP_NONE || vm_nr_vcpus(vm))
+			return -EEXIST;
+		vm->reserved_pins = arg;
+		WRITE_ONCE(vm->irqchip, IRQCHIP_SPLIT);
+		return 0;
 	case KVIRT_CAP_DISABLE_QUIRKS2:
 		if (arg & ~(u64)QUIRKS)
 			return -EINVAL;
@@ -107,10 +81,8 @@ static int enable_locked(struct vm *vm, const struct kvirt_enable_cap *cap)
 	case KVIRT_CAP_X2APIC_API:
 		if (arg & ~X2APIC_API)
 			return -EINVAL;
-		if (arg & KVIRT_X2APIC_API_USE_32BIT_IDS)
-			vm->x2apic_32bit = true;
-		if (arg & KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK)
-			vm->x2apic_no_broadcast_quirk = true;
+		vm->x2apic_32bit |= !!(arg & KVIRT_X2APIC_API_USE_32BIT_IDS);
+		vm->x2apic_no_broadcast_quirk |= !!(arg & KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK);
 		return 0;
 	case KVIRT_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = arg;

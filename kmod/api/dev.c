@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* /dev/kvirt and its ioctls. Everything a VM is comes by vm_fd.c. */
+/* /dev/kvirt and its ioctls, and how all doors copy. Everything a VM is comes by vm_fd.c. */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -7,6 +7,21 @@
 #include "api.h"
 
 #define VCPU_MAPPING_SIZE (VCPU_RUN_PAGES * PAGE_SIZE)
+
+void *structure_in(unsigned int cmd, const void __user *argp)
+{
+	if (_IOC_DIR(cmd) & _IOC_WRITE)
+		return memdup_user(argp, _IOC_SIZE(cmd));
+	return kzalloc(_IOC_SIZE(cmd), GFP_KERNEL_ACCOUNT) ?: ERR_PTR(-ENOMEM);
+}
+
+long structure_out(unsigned int cmd, void __user *argp, void *data, long err)
+{
+	if (!err && (_IOC_DIR(cmd) & _IOC_READ) && copy_to_user(argp, data, _IOC_SIZE(cmd)))
+		err = -EFAULT;
+	kfree(data);
+	return err;
+}
 
 /* KVM_GET_SUPPORTED_CPUID: -E2BIG when the caller's room is too small. */
 static long get_supported_cpuid(struct kvirt_cpuid2 __user *argp)
@@ -23,14 +38,12 @@ static long get_supported_cpuid(struct kvirt_cpuid2 __user *argp)
 	if (!entries)
 		return -ENOMEM;
 	n = cpuid_supported(entries, min_t(u32, head.nent, X86_CPUID_MAX));
-	if (n >= 0) {
-		head.nent = n;
-		if (copy_to_user(argp, &head, sizeof(head)) ||
-		    copy_to_user(argp->entries, entries, n * sizeof(*entries)))
-			n = -EFAULT;
-		else
-			n = 0;
-	}
+	if (n < 0)
+		goto free;
+	head.nent = n;
+	n = copy_to_user(argp, &head, sizeof(head)) ||
+	    copy_to_user(argp->entries, entries, n * sizeof(*entries)) ? -EFAULT : 0;
+free:
 	kvfree(entries);
 	return n;
 }

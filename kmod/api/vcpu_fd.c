@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file of a vCPU: KVM_RUN, the register ioctls as one table, and the run page's
- * mapping. All ioctls of a vCPU hold its mutex.
+ * The file of a vCPU: KVM_RUN, the run page's mapping, ioctls of variable size (abi.c has
+ * the others). All ioctls of a vCPU hold its mutex.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -51,6 +51,7 @@ static long ioctl_run(struct vcpu *vcpu, unsigned long arg)
 
 static long set_signal_mask(struct vcpu *vcpu, struct kvirt_signal_mask __user *argp)
 {
+	sigset_t sigset;
 	u32 len;
 
 	if (!argp) {
@@ -59,41 +60,35 @@ static long set_signal_mask(struct vcpu *vcpu, struct kvirt_signal_mask __user *
 	}
 	if (get_user(len, &argp->len))
 		return -EFAULT;
-	if (len != sizeof(vcpu->sigset))
+	if (len != sizeof(sigset))
 		return -EINVAL;
-	if (copy_from_user(&vcpu->sigset, argp->sigset, sizeof(vcpu->sigset)))
+	if (copy_from_user(&sigset, argp->sigset, sizeof(sigset)))
 		return -EFAULT;
-	sigdelsetmask(&vcpu->sigset, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	sigdelsetmask(&sigset, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = sigset;
 	vcpu->sigset_active = true;
 	return 0;
 }
 
-/* The table may be set again as it is once the guest has run, not changed. */
-static bool same_cpuid(const struct vcpu *vcpu, const struct x86_cpuid *table, u32 n)
-{
-	return vcpu->cpuid.n == n &&
-	       !memcmp(vcpu->cpuid.entry, table->entry, n * sizeof(table->entry[0]));
-}
-
-static int check_cpuid(const struct x86_cpuid *table, u32 n)
+/* Linear addresses are 48 or 57 bits wide, where the table says it at all. */
+static bool cpuid_valid(const struct x86_cpuid *table, u32 n)
 {
 	u32 i, bits;
 
 	for (i = 0; i < n; i++) {
-		if (table->entry[i].leaf != 0x80000008)
-			continue;
 		bits = (table->entry[i].eax >> 8) & 0xff;
-		if (bits != 48 && bits != 57 && bits)
-			return -EINVAL;
+		if (table->entry[i].leaf == 0x80000008 && bits != 48 && bits != 57 && bits)
+			return false;
 	}
-	return 0;
+	return true;
 }
 
 static long set_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 {
 	struct kvirt_cpuid2 head;
 	struct x86_cpuid *table;
-	long err = 0;
+	long err = -EFAULT;
+	size_t size;
 
 	static_assert(sizeof(struct x86_cpuid_entry) == sizeof(struct kvirt_cpuid_entry2));
 	if (copy_from_user(&head, argp, sizeof(head)))
@@ -103,17 +98,19 @@ static long set_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 	table = kvzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return -ENOMEM;
-	if (copy_from_user(table->entry, argp->entries, head.nent * sizeof(table->entry[0]))) {
-		err = -EFAULT;
+	size = head.nent * sizeof(table->entry[0]);
+	if (copy_from_user(table->entry, argp->entries, size))
 		goto free;
-	}
+	/* Once the guest has run, the table may be set again as it is, not changed. */
+	err = -EINVAL;
 	if (vcpu->ran) {
-		err = same_cpuid(vcpu, table, head.nent) ? 0 : -EINVAL;
+		if (vcpu->cpuid.n == head.nent && !memcmp(vcpu->cpuid.entry, table->entry, size))
+			err = 0;
 		goto free;
 	}
-	err = check_cpuid(table, head.nent);
-	if (err)
+	if (!cpuid_valid(table, head.nent))
 		goto free;
+	err = 0;
 	x86_cpuid_set(table, head.nent, &vcpu->guest, host_guest_cr4(), host_guest_efer(),
 		      host_fpu_mask());
 	vcpu->cpuid = *table;
@@ -139,24 +136,6 @@ static long get_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 	return 0;
 }
 
-static int queue_interrupt(struct vcpu *vcpu, u32 irq)
-{
-	if (irq >= KVIRT_NR_INTERRUPTS)
-		return -EINVAL;
-	/* Without an irqchip it goes in next, whatever RFLAGS.IF says: user space has looked. */
-	if (!vcpu->lapic) {
-		vcpu->events.interrupt.injected = true;
-		vcpu->events.interrupt.soft = false;
-		vcpu->events.interrupt.vector = irq;
-		return 0;
-	}
-	/* Under the split irqchip there is one slot, for the 8259 in user space. */
-	if (vcpu->events.external >= 0)
-		return -EEXIST;
-	vcpu->events.external = irq;
-	return 0;
-}
-
 static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {
 	khz = khz ?: tsc_khz;
@@ -164,14 +143,6 @@ static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 		return -EINVAL;
 	vcpu->tsc_khz = khz;
 	return 0;
-}
-
-/* No capability is enabled on a vCPU. */
-static long enable_cap(void __user *argp)
-{
-	struct kvirt_enable_cap cap;
-
-	return copy_from_user(&cap, argp, sizeof(cap)) ? -EFAULT : -EINVAL;
 }
 
 static long clock_stopped(struct vcpu *vcpu)
@@ -183,134 +154,9 @@ static long clock_stopped(struct vcpu *vcpu)
 	return 0;
 }
 
-static long get_xsave(struct vcpu *vcpu, void *data)
-{
-	guest_fpu_export(&vcpu->fpu, data);
-	return 0;
-}
-
-static long set_xsave(struct vcpu *vcpu, void *data)
-{
-	return guest_fpu_import(&vcpu->fpu, data, host_fpu_mask());
-}
-
-static long get_lapic(struct vcpu *vcpu, void *data)
-{
-	if (!vcpu->lapic)
-		return -EINVAL;
-	lapic_get_state(vcpu, data);
-	return 0;
-}
-
-static long set_lapic(struct vcpu *vcpu, void *data)
-{
-	return vcpu->lapic ? lapic_set_state(vcpu, data) : -EINVAL;
-}
-
-static long set_interrupt(struct vcpu *vcpu, void *data)
-{
-	return queue_interrupt(vcpu, ((struct kvirt_interrupt *)data)->irq);
-}
-
-/* The FPU ioctls need a page to turn one layout into the other. */
-static long with_page(struct vcpu *vcpu, void *data, bool set)
-{
-	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	long err = 0;
-
-	if (!page)
-		return -ENOMEM;
-	if (set)
-		err = abi_set_fpu(vcpu, data, page);
-	else
-		abi_get_fpu(vcpu, data, page);
-	free_page((unsigned long)page);
-	return err;
-}
-
-static long get_fpu(struct vcpu *vcpu, void *data)
-{
-	return with_page(vcpu, data, false);
-}
-
-static long set_fpu(struct vcpu *vcpu, void *data)
-{
-	return with_page(vcpu, data, true);
-}
-
-#define GETTER(name)							\
-	static long get_##name(struct vcpu *vcpu, void *data)		\
-	{								\
-		abi_get_##name(vcpu, data);				\
-		return 0;						\
-	}
-#define SETTER(name)							\
-	static long set_##name(struct vcpu *vcpu, void *data)		\
-	{								\
-		return abi_set_##name(vcpu, data);			\
-	}
-GETTER(regs) SETTER(regs)
-GETTER(sregs) SETTER(sregs)
-GETTER(sregs2) SETTER(sregs2)
-GETTER(xcrs) SETTER(xcrs)
-GETTER(debugregs) SETTER(debugregs)
-GETTER(events) SETTER(events)
-GETTER(mp_state) SETTER(mp_state)
-
-/* Ioctls with a structure of fixed size: copied in whole, or out whole, never both. */
-static const struct structure_ioctl {
-	unsigned int cmd;
-	enum { COPY_OUT, COPY_IN } copy;
-	u16 size;
-	long (*serve)(struct vcpu *vcpu, void *data);
-} structure_ioctls[] = {
-	{ KVIRT_GET_REGS, COPY_OUT, sizeof(struct kvirt_regs), get_regs },
-	{ KVIRT_SET_REGS, COPY_IN, sizeof(struct kvirt_regs), set_regs },
-	{ KVIRT_GET_SREGS, COPY_OUT, sizeof(struct kvirt_sregs), get_sregs },
-	{ KVIRT_SET_SREGS, COPY_IN, sizeof(struct kvirt_sregs), set_sregs },
-	{ KVIRT_GET_SREGS2, COPY_OUT, sizeof(struct kvirt_sregs2), get_sregs2 },
-	{ KVIRT_SET_SREGS2, COPY_IN, sizeof(struct kvirt_sregs2), set_sregs2 },
-	{ KVIRT_GET_FPU, COPY_OUT, sizeof(struct kvirt_fpu), get_fpu },
-	{ KVIRT_SET_FPU, COPY_IN, sizeof(struct kvirt_fpu), set_fpu },
-	{ KVIRT_GET_XSAVE, COPY_OUT, sizeof(struct kvirt_xsave), get_xsave },
-	{ KVIRT_GET_XSAVE2, COPY_OUT, sizeof(struct kvirt_xsave), get_xsave },
-	{ KVIRT_SET_XSAVE, COPY_IN, sizeof(struct kvirt_xsave), set_xsave },
-	{ KVIRT_GET_XCRS, COPY_OUT, sizeof(struct kvirt_xcrs), get_xcrs },
-	{ KVIRT_SET_XCRS, COPY_IN, sizeof(struct kvirt_xcrs), set_xcrs },
-	{ KVIRT_GET_LAPIC, COPY_OUT, sizeof(struct kvirt_lapic_state), get_lapic },
-	{ KVIRT_SET_LAPIC, COPY_IN, sizeof(struct kvirt_lapic_state), set_lapic },
-	{ KVIRT_GET_DEBUGREGS, COPY_OUT, sizeof(struct kvirt_debugregs), get_debugregs },
-	{ KVIRT_SET_DEBUGREGS, COPY_IN, sizeof(struct kvirt_debugregs), set_debugregs },
-	{ KVIRT_GET_VCPU_EVENTS, COPY_OUT, sizeof(struct kvirt_vcpu_events), get_events },
-	{ KVIRT_SET_VCPU_EVENTS, COPY_IN, sizeof(struct kvirt_vcpu_events), set_events },
-	{ KVIRT_GET_MP_STATE, COPY_OUT, sizeof(struct kvirt_mp_state), get_mp_state },
-	{ KVIRT_SET_MP_STATE, COPY_IN, sizeof(struct kvirt_mp_state), set_mp_state },
-	{ KVIRT_INTERRUPT, COPY_IN, sizeof(struct kvirt_interrupt), set_interrupt },
-};
-
-static long serve_structure(struct vcpu *vcpu, const struct structure_ioctl *row,
-			    void __user *argp)
-{
-	void *data = kzalloc(row->size, GFP_KERNEL_ACCOUNT);
-	long err;
-
-	if (!data)
-		return -ENOMEM;
-	err = -EFAULT;
-	if (row->copy == COPY_IN && copy_from_user(data, argp, row->size))
-		goto free;
-	err = row->serve(vcpu, data);
-	if (!err && row->copy == COPY_OUT && copy_to_user(argp, data, row->size))
-		err = -EFAULT;
-free:
-	kfree(data);
-	return err;
-}
-
 static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
-	int i;
 
 	switch (cmd) {
 	case KVIRT_GET_MSRS:
@@ -330,15 +176,11 @@ static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 		return set_tsc_khz(vcpu, arg);
 	case KVIRT_GET_TSC_KHZ:
 		return vcpu->tsc_khz;
-	case KVIRT_ENABLE_CAP:
-		return enable_cap(argp);
 	case KVIRT_KVMCLOCK_CTRL:
 		return clock_stopped(vcpu);
+	default:
+		return abi_ioctl(vcpu, cmd, argp);
 	}
-	for (i = 0; i < ARRAY_SIZE(structure_ioctls); i++)
-		if (structure_ioctls[i].cmd == cmd)
-			return serve_structure(vcpu, &structure_ioctls[i], argp);
-	return -EINVAL;
 }
 
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -385,9 +227,7 @@ static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 
 static int vcpu_release(struct inode *inode, struct file *file)
 {
-	struct vcpu *vcpu = file->private_data;
-
-	vm_put(vcpu->vm);
+	vm_put(((struct vcpu *)file->private_data)->vm);
 	return 0;
 }
 

@@ -63,18 +63,9 @@ unlock:
 	return err;
 }
 
-static long set_memory_region(struct vm *vm, void __user *argp)
-{
-	struct kvirt_userspace_memory_region region;
-
-	if (copy_from_user(&region, argp, sizeof(region)))
-		return -EFAULT;
-	return slots_set(vm, &region);
-}
-
 static long set_gsi_routing(struct vm *vm, struct kvirt_irq_routing __user *argp)
 {
-	struct kvirt_irq_routing_entry *entries = NULL;
+	struct kvirt_irq_routing_entry *entries;
 	struct kvirt_irq_routing head;
 	long err;
 
@@ -82,78 +73,25 @@ static long set_gsi_routing(struct vm *vm, struct kvirt_irq_routing __user *argp
 		return -EFAULT;
 	if (vm->irqchip == IRQCHIP_NONE || head.nr > ROUTES_MAX || head.flags)
 		return -EINVAL;
-	if (head.nr) {
-		entries = vmemdup_user(argp->entries, array_size(sizeof(*entries), head.nr));
-		if (IS_ERR(entries))
-			return PTR_ERR(entries);
-	}
+	entries = vmemdup_user(argp->entries, array_size(sizeof(*entries), head.nr));
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
 	err = routes_set(vm, entries, head.nr, head.flags);
 	kvfree(entries);
 	return err;
 }
 
-static long ioctl_irq_line(struct vm *vm, unsigned int cmd, void __user *argp)
+static long set_boot_cpu(struct vm *vm, unsigned long id)
 {
-	struct kvirt_irq_level level;
-	s32 status = 0;
-	int err;
+	long err = -EBUSY;
 
-	if (copy_from_user(&level, argp, sizeof(level)))
-		return -EFAULT;
-	err = irq_line(vm, level.irq, level.level, &status);
-	if (err || cmd == KVIRT_IRQ_LINE)
-		return err;
-	level.status = status;
-	return copy_to_user(argp, &level, sizeof(level)) ? -EFAULT : 0;
-}
-
-static long signal_msi(struct vm *vm, void __user *argp)
-{
-	struct kvirt_msi msi;
-
-	if (copy_from_user(&msi, argp, sizeof(msi)))
-		return -EFAULT;
-	if (vm->irqchip == IRQCHIP_NONE)
-		return -EINVAL;
-	return msi_signal(vm, &msi);
-}
-
-static long set_identity_map(struct vm *vm, void __user *argp)
-{
-	long err = -EINVAL;
-	u64 address;
-
-	if (copy_from_user(&address, argp, sizeof(address)))
-		return -EFAULT;
 	mutex_lock(&vm->lock);
 	if (!vm_nr_vcpus(vm)) {
-		vm->identity_map = address;
+		vm->boot_vcpu_id = id;
 		err = 0;
 	}
 	mutex_unlock(&vm->lock);
 	return err;
-}
-
-static long set_boot_cpu(struct vm *vm, unsigned long id)
-{
-	long err = 0;
-
-	mutex_lock(&vm->lock);
-	if (vm_nr_vcpus(vm))
-		err = -EBUSY;
-	else
-		vm->boot_vcpu_id = id;
-	mutex_unlock(&vm->lock);
-	return err;
-}
-
-static long enable_cap(struct vm *vm, void __user *argp)
-{
-	struct kvirt_enable_cap cap;
-
-	if (copy_from_user(&cap, argp, sizeof(cap)))
-		return -EFAULT;
-	return capability_enable(vm, &cap);
 }
 
 static long set_tsc_khz(struct vm *vm, unsigned long khz)
@@ -165,77 +103,113 @@ static long set_tsc_khz(struct vm *vm, unsigned long khz)
 	return 0;
 }
 
-static long get_clock(struct vm *vm, void __user *argp)
-{
-	struct kvirt_clock_data data = {};
+/* The ioctls with a structure of fixed size: each gets a kernel copy of it. */
 
-	data.clock = clock_read(vm, &data.host_tsc);
-	data.realtime = ktime_get_real_ns();
-	data.flags = KVIRT_CLOCK_REALTIME | KVIRT_CLOCK_HOST_TSC;
-	if (!check_tsc_unstable())
-		data.flags |= KVIRT_CLOCK_TSC_STABLE;
-	return copy_to_user(argp, &data, sizeof(data)) ? -EFAULT : 0;
+static long set_memory_region(struct vm *vm, void *data)
+{
+	return slots_set(vm, data);
 }
 
-static long set_clock(struct vm *vm, void __user *argp)
+static long set_irq_line(struct vm *vm, void *data)
 {
-	struct kvirt_clock_data data;
-	u64 now;
+	struct kvirt_irq_level *level = data;
+	s32 status = 0;
+	int err = irq_line(vm, level->irq, level->level, &status);
 
-	if (copy_from_user(&data, argp, sizeof(data)))
-		return -EFAULT;
-	if (data.flags & ~CLOCK_FLAGS)
-		return -EINVAL;
-	if (data.flags & KVIRT_CLOCK_REALTIME) {
-		now = ktime_get_real_ns();
-		/* Time that went by since the clock was read; a clock set back adds none. */
-		if (now > data.realtime)
-			data.clock += now - data.realtime;
-	}
-	clock_set(vm, data.clock);
+	level->status = status;
+	return err;
+}
+
+static long signal_msi(struct vm *vm, void *data)
+{
+	return msi_signal(vm, data);
+}
+
+/* The page table that real mode once needed lies elsewhere: nothing is kept. */
+static long set_identity_map(struct vm *vm, void *data)
+{
+	return vm_nr_vcpus(vm) ? -EINVAL : 0;
+}
+
+static long enable_cap(struct vm *vm, void *data)
+{
+	return capability_enable(vm, data);
+}
+
+static long get_clock(struct vm *vm, void *data)
+{
+	struct kvirt_clock_data *r = data;
+
+	r->clock = clock_read(vm, &r->host_tsc);
+	r->realtime = ktime_get_real_ns();
+	r->flags = KVIRT_CLOCK_REALTIME | KVIRT_CLOCK_HOST_TSC;
+	if (!check_tsc_unstable())
+		r->flags |= KVIRT_CLOCK_TSC_STABLE;
 	return 0;
 }
+
+static long set_clock(struct vm *vm, void *data)
+{
+	const struct kvirt_clock_data *r = data;
+	u64 now = ktime_get_real_ns(), clock = r->clock;
+
+	if (r->flags & ~CLOCK_FLAGS)
+		return -EINVAL;
+	/* Time that went by since the clock was read; a clock set back adds none. */
+	if ((r->flags & KVIRT_CLOCK_REALTIME) && now > r->realtime)
+		clock += now - r->realtime;
+	clock_set(vm, clock);
+	return 0;
+}
+
+static const struct {
+	unsigned int cmd;
+	long (*serve)(struct vm *vm, void *data);
+} table[] = {
+	{ KVIRT_SET_USER_MEMORY_REGION, set_memory_region },
+	{ KVIRT_SIGNAL_MSI, signal_msi },
+	{ KVIRT_IRQ_LINE, set_irq_line },
+	{ KVIRT_IRQ_LINE_STATUS, set_irq_line },
+	{ KVIRT_ENABLE_CAP, enable_cap },
+	{ KVIRT_SET_IDENTITY_MAP_ADDR, set_identity_map },
+	{ KVIRT_GET_CLOCK, get_clock },
+	{ KVIRT_SET_CLOCK, set_clock },
+};
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 	struct vm *vm = file->private_data;
+	void *data;
+	int i;
 
 	if (vm->mm != current->mm || READ_ONCE(vm->dead))
 		return -EIO;
 	switch (cmd) {
 	case KVIRT_CREATE_VCPU:
 		return create_vcpu(vm, arg);
-	case KVIRT_SET_USER_MEMORY_REGION:
-		return set_memory_region(vm, argp);
 	case KVIRT_SET_GSI_ROUTING:
 		return set_gsi_routing(vm, argp);
-	case KVIRT_SIGNAL_MSI:
-		return signal_msi(vm, argp);
-	case KVIRT_IRQ_LINE:
-	case KVIRT_IRQ_LINE_STATUS:
-		return ioctl_irq_line(vm, cmd, argp);
 	case KVIRT_CHECK_EXTENSION:
 		return capability(vm, arg);
-	case KVIRT_ENABLE_CAP:
-		return enable_cap(vm, argp);
 	case KVIRT_SET_TSS_ADDR:
 		return arg > TSS_LIMIT ? -EINVAL : 0;
-	case KVIRT_SET_IDENTITY_MAP_ADDR:
-		return set_identity_map(vm, argp);
 	case KVIRT_SET_BOOT_CPU_ID:
 		return set_boot_cpu(vm, arg);
 	case KVIRT_SET_TSC_KHZ:
 		return set_tsc_khz(vm, arg);
 	case KVIRT_GET_TSC_KHZ:
 		return READ_ONCE(vm->default_tsc_khz);
-	case KVIRT_GET_CLOCK:
-		return get_clock(vm, argp);
-	case KVIRT_SET_CLOCK:
-		return set_clock(vm, argp);
-	default:
-		return -ENOTTY;
 	}
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		if (table[i].cmd != cmd)
+			continue;
+		data = structure_in(cmd, argp);
+		if (IS_ERR(data))
+			return PTR_ERR(data);
+		return structure_out(cmd, argp, data, table[i].serve(vm, data));
+	}
+	return -ENOTTY;
 }
 
 static int vm_release(struct inode *inode, struct file *file)

@@ -96,7 +96,6 @@ struct vm {
 	u64 wall_clock_msr;		/* a */
 	bool exception_payload;		/* l: KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;	/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT */
-	u64 identity_map;		/* l: stored for user space only, never used */
 
 	struct work_struct release;	/* frees what must not be waited for at close */
 };

@@ -55,6 +55,8 @@ struct x86_table {		/* GDTR, IDTR */
 				 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | \
 				 X86_CR0_CD | X86_CR0_PG)
 
+#define X86_CR3_PDPT		0xffffffe0ULL	/* under PAE paging: where the four entries are */
+
 #define X86_EFER_SCE_BIT	BIT_ULL(0)
 #define X86_EFER_LME_BIT	BIT_ULL(8)
 #define X86_EFER_LMA_BIT	BIT_ULL(10)
@@ -161,6 +163,12 @@ static inline bool x86_canonical(u64 address, unsigned int bits)
 static inline bool x86_long_mode(const struct x86_state *s)
 {
 	return s->efer & X86_EFER_LMA_BIT;
+}
+
+/* PAE paging outside long mode: CR3 loads four entries into the CPU (SDM vol. 3, 4.4.1). */
+static inline bool x86_pae_paging(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & X86_EFER_LME_BIT);
 }
 
 /* 64-bit mode proper: long mode with CS.L. Needs EFER and CODE valid. */
