@@ -48,7 +48,7 @@ int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
  */
 bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value);
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
-/* The page that lapic_mmio_*() serves as registers now, or ~0: for fast decoding. */
+/* The page that lapic_mmio() serves as registers now, or ~0: for fast decoding. */
 u64 lapic_page(const struct vcpu *vcpu);
 
 u64 lapic_get_cr8(const struct vcpu *vcpu);

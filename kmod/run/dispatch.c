@@ -10,16 +10,21 @@
 #define WALK_GROUPS	(MODE_GROUPS | X86_GROUP_RSP | X86_GROUP_CR3 | X86_GROUP_CR4)
 #define STEP_GROUPS	(X86_GROUP_RFLAGS | X86_GROUP_SHADOW)
 
-/* A verdict without a handler: what there was to do happens before every entry. */
-static enum verdict look_again(struct vcpu *vcpu)
-{
-	/* User space asked to hear of this window: leave, and it will. */
-	return READ_ONCE(vcpu->run->request_interrupt_window) ? LEAVE : RETRY;
-}
-
+/* What there was to do happens before every entry. */
 static enum verdict retry(struct vcpu *vcpu)
 {
 	return RETRY;
+}
+
+/* User space asked to hear of this window: leave, and it will. */
+static enum verdict look_again(struct vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->request_interrupt_window) ? LEAVE : RETRY;
+}
+
+static enum verdict step(struct vcpu *vcpu)
+{
+	return STEP;
 }
 
 static const struct {
@@ -28,8 +33,6 @@ static const struct {
 	bool steps;	/* may return STEP: the instruction's length is needed first */
 	u32 groups;	/* what slow will ask for */
 } table[EXIT_NR_KINDS] = {
-	[EXIT_HOST]		= { retry, retry },
-	[EXIT_DEADLINE]		= { retry, retry },
 	[EXIT_CPUID]		= { exit_cpuid, exit_cpuid, true, STEP_GROUPS },
 	[EXIT_HLT]		= { exit_hlt_fast, exit_hlt, true, STEP_GROUPS },
 	[EXIT_PAUSE]		= { NULL, exit_pause, true, STEP_GROUPS },
@@ -41,8 +44,8 @@ static const struct {
 	[EXIT_DR]		= { exit_dr, exit_dr, true, MODE_GROUPS | STEP_GROUPS },
 	[EXIT_XSETBV]		= { exit_xsetbv, exit_xsetbv, true, MODE_GROUPS | STEP_GROUPS },
 	[EXIT_HYPERCALL]	= { exit_hypercall, exit_hypercall, true, MODE_GROUPS },
-	[EXIT_RDPMC]		= { exit_rdpmc, exit_rdpmc, true, STEP_GROUPS },
-	[EXIT_INVD]		= { exit_invd, exit_invd, true, STEP_GROUPS },
+	[EXIT_RDPMC]		= { exit_rdpmc, exit_rdpmc },
+	[EXIT_INVD]		= { step, step, true, STEP_GROUPS },
 	[EXIT_UNDEFINED]	= { exit_undefined, exit_undefined },
 	[EXIT_NESTED_FAULT]	= { exit_nested_fault, exit_nested_fault, false,
 				    WALK_GROUPS | STEP_GROUPS },
@@ -65,28 +68,13 @@ u32 dispatch_groups(const struct vcpu *vcpu)
 static void complete_record(struct kvirt_exit *exit, const struct x86_insn *insn)
 {
 	exit->insn_len = insn->len;
-	if (exit->kind == EXIT_CR_WRITE && exit->cr.undecoded) {
-		exit->cr.how = insn->op == X86_OP_CLTS ? CR_CLTS :
-			       insn->op == X86_OP_LMSW ? CR_LMSW : CR_MOV;
-		exit->cr.gpr = insn->rm & 0xf;
-	} else if (exit->kind == EXIT_CR_READ && exit->cr.undecoded) {
-		exit->cr.how = insn->op == X86_OP_SMSW ? CR_SMSW : CR_MOV;
-		exit->cr.gpr = insn->rm & 0xf;
-	} else if (exit->kind == EXIT_DR && exit->dr.undecoded) {
+	if (exit->kind == EXIT_DR && exit->dr.undecoded)
 		exit->dr.gpr = insn->rm & 0xf;
-	}
-}
-
-static bool undecoded(const struct kvirt_exit *exit)
-{
-	switch (exit->kind) {
-	case EXIT_CR_READ:
-	case EXIT_CR_WRITE:
-		return exit->cr.undecoded;
-	case EXIT_DR:
-		return exit->dr.undecoded;
-	default:
-		return false;
+	if ((exit->kind == EXIT_CR_READ || exit->kind == EXIT_CR_WRITE) && exit->cr.undecoded) {
+		exit->cr.gpr = insn->rm & 0xf;
+		exit->cr.how = insn->op == X86_OP_CLTS ? CR_CLTS :
+			       insn->op == X86_OP_LMSW ? CR_LMSW :
+			       insn->op == X86_OP_SMSW ? CR_SMSW : CR_MOV;
 	}
 }
 
@@ -99,7 +87,7 @@ enum verdict dispatch(struct vcpu *vcpu)
 	handler = vcpu->in_window ? table[exit->kind].fast : table[exit->kind].slow;
 	if (!handler)
 		return SLOW;
-	if (table[exit->kind].steps && (!exit->insn_len || undecoded(exit))) {
+	if (table[exit->kind].steps && !exit->insn_len) {
 		verdict = fetch_insn(vcpu, &vcpu->insn);
 		if (verdict)
 			return verdict;

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Nested faults, exceptions that the back end intercepts, and instructions that must
- * raise #UD. Called by dispatch.c.
+ * Nested faults, exceptions that the back end intercepts, and exits at which the guest
+ * cannot go on, each with its reason in the run page. Called by dispatch.c.
  */
 #include "../vm/npt.h"
 #include "run.h"
+
+enum verdict raise(struct vcpu *vcpu, u8 vector)
+{
+	if (vector == X86_UD)
+		event_queue_exception(vcpu, vector);
+	else
+		event_queue_exception_error(vcpu, vector, 0);
+	return RETRY;
+}
 
 enum verdict exit_nested_fault(struct vcpu *vcpu)
 {
@@ -21,7 +30,7 @@ enum verdict exit_nested_fault(struct vcpu *vcpu)
 	case -EROFS:
 		/* An event cut short on its way through MMIO has no instruction to emulate. */
 		if (exit->vectoring.valid || exit->fault.access & ACCESS_EXEC)
-			return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
+			return stop_emulation(vcpu, NULL, 0);
 		return mmio_start(vcpu);
 	case -EINTR:
 		vcpu->run->exit_reason = KVIRT_EXIT_INTR;
@@ -33,51 +42,94 @@ enum verdict exit_nested_fault(struct vcpu *vcpu)
 
 enum verdict exit_undefined(struct vcpu *vcpu)
 {
-	event_queue_exception(vcpu, X86_UD);
-	return RETRY;
+	return raise(vcpu, X86_UD);
 }
 
 /* The other vendor's hypercall instruction raises #UD here: it is one all the same. */
 static enum verdict undefined_opcode(struct vcpu *vcpu)
 {
 	struct x86_insn insn;
-	int err;
+	int err = fetch_insn(vcpu, &insn);
 
-	err = fetch_insn(vcpu, &insn);
 	if (err == SLOW || err == RETRY)
 		return err;
 	if (err || (insn.op != X86_OP_VMCALL && insn.op != X86_OP_VMMCALL))
-		return exit_undefined(vcpu);
-	err = exit_hypercall(vcpu);
-	if (err == STEP) {
-		dispatch_step(vcpu, insn.len);
-		return RETRY;
-	}
-	return err;
+		return raise(vcpu, X86_UD);
+	vcpu->exit.insn_len = insn.len;
+	return exit_hypercall(vcpu);
 }
 
 enum verdict exit_exception(struct vcpu *vcpu)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
+	u8 vector = exit->exception.vector;
 
-	switch (exit->exception.vector) {
-	case X86_DB:
+	if (vector == X86_UD)
+		return undefined_opcode(vcpu);
+	if (vector == X86_DB) {
 		/* INT1 is a trap, but exits at the instruction: only there a length comes along. */
 		if (exit->insn_len)
 			dispatch_step(vcpu, exit->insn_len);
 		event_queue_debug(vcpu, exit->exception.payload);
-		return RETRY;
-	case X86_UD:
-		return undefined_opcode(vcpu);
-	case X86_PF:
+	} else if (vector == X86_PF) {
 		event_queue_page_fault(vcpu, exit->exception.error, exit->exception.payload);
-		return RETRY;
-	default:
-		if (exit->exception.has_error)
-			event_queue_exception_error(vcpu, exit->exception.vector,
-						    exit->exception.error);
-		else
-			event_queue_exception(vcpu, exit->exception.vector);
-		return RETRY;
+	} else if (exit->exception.has_error) {
+		event_queue_exception_error(vcpu, vector, exit->exception.error);
+	} else {
+		event_queue_exception(vcpu, vector);
 	}
+	return RETRY;
+}
+
+enum verdict exit_triple_fault(struct vcpu *vcpu)
+{
+	vcpu->run->exit_reason = KVIRT_EXIT_SHUTDOWN;
+	return TO_USER;
+}
+
+enum verdict exit_invalid_state(struct vcpu *vcpu)
+{
+	struct kvirt_run *run = vcpu->run;
+
+	run->exit_reason = KVIRT_EXIT_FAIL_ENTRY;
+	run->fail_entry.hardware_entry_failure_reason = vcpu->exit.internal.code;
+	run->fail_entry.cpu = READ_ONCE(vcpu->cpu);
+	return TO_USER;
+}
+
+enum verdict exit_internal(struct vcpu *vcpu)
+{
+	struct kvirt_run *run = vcpu->run;
+
+	run->exit_reason = KVIRT_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVIRT_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON;
+	run->internal.ndata = 2;
+	run->internal.data[0] = vcpu->exit.internal.code;
+	run->internal.data[1] = READ_ONCE(vcpu->cpu);
+	return TO_USER;
+}
+
+enum verdict stop_emulation(struct vcpu *vcpu, const u8 *bytes, u8 nr_bytes)
+{
+	typeof(vcpu->run->emulation_failure) *failure = &vcpu->run->emulation_failure;
+
+	if (vcpu->in_window)
+		return SLOW;
+	vcpu->run->exit_reason = KVIRT_EXIT_INTERNAL_ERROR;
+	failure->suberror = KVIRT_INTERNAL_ERROR_EMULATION;
+	failure->ndata = 0;
+	failure->flags = 0;
+	if (nr_bytes) {
+		failure->ndata = 3;
+		failure->flags = KVIRT_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+		failure->insn_size = nr_bytes;
+		memset(failure->insn_bytes, 0x90, sizeof(failure->insn_bytes));
+		memcpy(failure->insn_bytes, bytes, nr_bytes);
+	}
+	return TO_USER;
+}
+
+enum verdict exit_task_switch(struct vcpu *vcpu)
+{
+	return stop_emulation(vcpu, NULL, 0);
 }

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions that the guest may not execute by itself: CPUID, HLT, PAUSE, XSETBV,
- * RDPMC, INVD and the moves to and from control and debug registers. The CPU has done
- * its own checks before it exits where the manuals say so (SDM vol. 3, 25.1.1; APM vol. 2,
- * 15.9); what comes after the intercept is checked here.
+ * Instructions that the guest may not execute by itself: CPUID, HLT, PAUSE, XSETBV, RDPMC,
+ * hypercalls and the moves to and from control and debug registers. The CPU has done its own
+ * checks before it exits where the manuals say so (SDM vol. 3, 25.1.1; APM vol. 2, 15.9);
+ * what comes after the intercept is checked here. Called by dispatch.c.
  */
 #include <linux/sched.h>
+#include <uapi/linux/kvirt_para.h>
 #include "../irq/lapic.h"
 #include "../vm/gmem.h"
 #include "../vm/vm.h"
 #include "../x86/check.h"
 #include "../x86/walk.h"
 #include "run.h"
-
-static enum verdict raise(struct vcpu *vcpu, u8 vector)
-{
-	if (vector == X86_UD)
-		event_queue_exception(vcpu, vector);
-	else
-		event_queue_exception_error(vcpu, vector, 0);
-	return RETRY;
-}
 
 static unsigned int cpl(struct vcpu *vcpu)
 {
@@ -74,8 +66,7 @@ enum verdict exit_cpuid(struct vcpu *vcpu)
 /* With something to wake for already there, HLT is a step. */
 enum verdict exit_hlt_fast(struct vcpu *vcpu)
 {
-	return vcpu->lapic && next_vector(vcpu) >= 0 && event_interrupt_allowed(vcpu) ?
-	       STEP : SLOW;
+	return vcpu->lapic && next_vector(vcpu) >= 0 && event_interrupt_allowed(vcpu) ? STEP : SLOW;
 }
 
 enum verdict exit_hlt(struct vcpu *vcpu)
@@ -102,54 +93,65 @@ enum verdict exit_rdpmc(struct vcpu *vcpu)
 	return raise(vcpu, X86_GP);
 }
 
-enum verdict exit_invd(struct vcpu *vcpu)
+/* Wake the vCPU with this APIC id out of HLT: a spinlock it waits for is free. */
+static void kick_cpu(struct vm *vm, u32 apic_id)
 {
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	vm_for_each_vcpu(vm, i, vcpu) {
+		if (vcpu->id != apic_id)
+			continue;
+		WRITE_ONCE(vcpu->unhalted, true);
+		vcpu_request(vcpu, REQUEST_EVENT);
+	}
+}
+
+/*
+ * Documentation/virt/kvm/x86/hypercalls.rst: number in RAX, arguments in RBX, RCX, RDX, RSI,
+ * the answer in RAX.
+ */
+enum verdict exit_hypercall(struct vcpu *vcpu)
+{
+	u64 *gpr = vcpu->state.gpr, answer = -KVIRT_HC_ENOSYS;
+	bool wide = long_code(vcpu);
+	u64 nr = wide ? gpr[X86_RAX] : (u32)gpr[X86_RAX];
+
+	if (cpl(vcpu)) {
+		answer = -KVIRT_HC_EPERM;
+	} else if (nr == KVIRT_HC_VAPIC_POLL_IRQ) {
+		answer = 0;
+	} else if (nr == KVIRT_HC_KICK_CPU &&
+		   (vcpu->guest.pv_features & BIT(KVIRT_FEATURE_PV_UNHALT))) {
+		kick_cpu(vcpu->vm, gpr[X86_RCX]);
+		answer = 0;
+	}
+	gpr[X86_RAX] = wide ? answer : (u32)answer;
 	return STEP;
 }
 
-/* The memory operand of SMSW and LMSW: its linear address, or the fault it raises. */
-static int msw_address(struct vcpu *vcpu, u32 access, u64 *linear)
+/* The memory operand of SMSW, LMSW: @value to it (X86_ACCESS_WRITE) or from it. 0, or a verdict. */
+static int msw_memory(struct vcpu *vcpu, u32 access, u16 *value)
 {
 	const struct x86_insn *insn = &vcpu->insn;
+	u64 linear;
 	u8 vector;
 
 	vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RSP | X86_GROUP_CODE | X86_GROUP_CR0);
 	vector = x86_linear(&vcpu->state, insn->seg, x86_effective(insn, &vcpu->state), 2,
-			    access, linear);
-	return vector ? (int)raise(vcpu, vector) : 0;
-}
-
-/* The machine status word in memory: @value to it, or from it. 0, or a verdict. */
-static int msw_memory(struct vcpu *vcpu, u32 access, u16 *value)
-{
-	struct guest_fault fault;
-	u64 linear;
-	int err;
-
-	err = msw_address(vcpu, access, &linear);
-	if (err)
-		return err;
-	err = access ? linear_write(vcpu, linear, value, sizeof(*value), &fault) :
-		       linear_read(vcpu, linear, value, sizeof(*value), &fault);
-	if (err > 0) {
-		queue_guest_fault(vcpu, &fault);
-		return RETRY;
-	}
-	if (err)
-		return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
-	return 0;
+			    access, &linear);
+	if (vector)
+		return raise(vcpu, vector);
+	return linear_access(vcpu, linear, value, sizeof(*value), access);
 }
 
 static enum verdict store_msw(struct vcpu *vcpu)
 {
 	u64 old, cr0 = vcpu->state.cr0;
 	u16 msw = cr0;
-	int verdict;
 
-	if (vcpu->insn.dst == X86_MEM) {
-		verdict = msw_memory(vcpu, X86_ACCESS_WRITE, &msw);
-		return verdict ?: STEP;
-	}
+	if (vcpu->insn.dst == X86_MEM)
+		return msw_memory(vcpu, X86_ACCESS_WRITE, &msw) ?: STEP;
 	old = gpr_read(vcpu, vcpu->exit.cr.gpr);
 	gpr_write(vcpu, vcpu->exit.cr.gpr,
 		  vcpu->insn.op_size == 2 ? (old & ~0xffffULL) | msw : cr0);
@@ -160,7 +162,6 @@ enum verdict exit_cr_read(struct vcpu *vcpu)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
 	struct x86_state *s = &vcpu->state;
-	u64 value;
 
 	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR4);
 	/* SMSW is for every privilege level (CR4.UMIP makes it fault before it exits). */
@@ -168,27 +169,20 @@ enum verdict exit_cr_read(struct vcpu *vcpu)
 		return store_msw(vcpu);
 	if (cpl(vcpu))
 		return raise(vcpu, X86_GP);
-	switch (exit->cr.nr) {
-	case 0:
-		value = s->cr0;
-		break;
-	case 4:
-		value = s->cr4;
-		break;
-	default:
-		value = vcpu->lapic ? lapic_get_cr8(vcpu) : s->cr8;
-	}
-	gpr_write(vcpu, exit->cr.gpr, value);
+	gpr_write(vcpu, exit->cr.gpr, exit->cr.nr == 0 ? s->cr0 : exit->cr.nr == 4 ? s->cr4 :
+		  vcpu->lapic ? lapic_get_cr8(vcpu) : s->cr8);
 	return STEP;
 }
 
-/* PAE paging without long mode loads four entries into the CPU with CR3 (SDM vol. 3, 4.4.1). */
-static int load_pdptrs(struct vcpu *vcpu)
+/* The entries that PAE paging loads with @cr3, if it is that. 0, or a verdict: nothing changed. */
+static int load_pdptrs(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4)
 {
+	u64 pdptr[4], base = cr3 & X86_CR3_PDPT;
 	struct x86_state *s = &vcpu->state;
-	u64 pdptr[4], base = s->cr3 & 0xffffffe0ULL;
 	int i, err;
 
+	if (!x86_pae_paging(cr0, cr4, s->efer))
+		return 0;
 	err = vcpu->in_window ? gmem_read_atomic(vcpu->vm, base, pdptr, sizeof(pdptr)) :
 				gmem_read(vcpu->vm, base, pdptr, sizeof(pdptr));
 	if (err == -EAGAIN)
@@ -199,11 +193,6 @@ static int load_pdptrs(struct vcpu *vcpu)
 	memcpy(s->pdptr, pdptr, sizeof(pdptr));
 	vcpu_dirty(vcpu, X86_GROUP_CR3);
 	return 0;
-}
-
-static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
-{
-	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & X86_EFER_LME_BIT);
 }
 
 /* EFER.LMA follows CR0.PG where LME is set (SDM vol. 3, 9.8.5). */
@@ -230,7 +219,7 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old = s->cr0, cr0 = (value & X86_CR0_DEFINED) | X86_CR0_ET;
-	int verdict;
+	int verdict = 0;
 
 	if (!x86_cr0_valid(value))
 		return raise(vcpu, X86_GP);
@@ -240,11 +229,10 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 	if (!(cr0 & X86_CR0_PG) && (old & X86_CR0_PG) &&
 	    ((s->cr4 & X86_CR4_PCIDE) || long_code(vcpu)))
 		return raise(vcpu, X86_GP);
-	if (pae_paging(cr0, s->cr4, s->efer) && ((cr0 ^ old) & PDPTR_CR0_BITS)) {
-		verdict = load_pdptrs(vcpu);
-		if (verdict)
-			return verdict;
-	}
+	if ((cr0 ^ old) & PDPTR_CR0_BITS)
+		verdict = load_pdptrs(vcpu, cr0, s->cr3, s->cr4);
+	if (verdict)
+		return verdict;
 	s->cr0 = cr0;
 	vcpu_dirty(vcpu, X86_GROUP_CR0);
 	set_long_mode(vcpu, cr0);
@@ -257,24 +245,22 @@ static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old = s->cr4;
-	int verdict;
+	int verdict = 0;
 
 	if (value & ~vcpu->guest.cr4_allowed)
 		return raise(vcpu, X86_GP);
 	if (x86_long_mode(s)) {
 		if (!(value & X86_CR4_PAE) || ((value ^ old) & X86_CR4_LA57))
 			return raise(vcpu, X86_GP);
-		if ((value & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) &&
-		    (s->cr3 & 0xfff))
+		if ((value & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) && (s->cr3 & 0xfff))
 			return raise(vcpu, X86_GP);
 	} else if (value & X86_CR4_PCIDE) {
 		return raise(vcpu, X86_GP);
 	}
-	if (pae_paging(s->cr0, value, s->efer) && ((value ^ old) & PDPTR_CR4_BITS)) {
-		verdict = load_pdptrs(vcpu);
-		if (verdict)
-			return verdict;
-	}
+	if ((value ^ old) & PDPTR_CR4_BITS)
+		verdict = load_pdptrs(vcpu, s->cr0, s->cr3, value);
+	if (verdict)
+		return verdict;
 	vcpu_set_cr4(vcpu, value);
 	if ((value ^ old) & FLUSH_CR4_BITS)
 		vcpu->flush |= FLUSH_GUEST;
@@ -293,12 +279,10 @@ static enum verdict set_cr3(struct vcpu *vcpu, u64 value)
 	}
 	if (x86_long_mode(s) && (value & vcpu->guest.phys_reserved))
 		return raise(vcpu, X86_GP);
+	verdict = load_pdptrs(vcpu, s->cr0, value, s->cr4);
+	if (verdict)
+		return verdict;
 	s->cr3 = value;
-	if (pae_paging(s->cr0, s->cr4, s->efer)) {
-		verdict = load_pdptrs(vcpu);
-		if (verdict)
-			return verdict;
-	}
 	vcpu_dirty(vcpu, X86_GROUP_CR3);
 	if (!keep)
 		vcpu->flush |= FLUSH_GUEST;
@@ -307,7 +291,7 @@ static enum verdict set_cr3(struct vcpu *vcpu, u64 value)
 
 static enum verdict set_cr8(struct vcpu *vcpu, u64 value)
 {
-	u64 old;
+	u64 old = vcpu->state.cr8;
 
 	if (value & ~0xfULL)
 		return raise(vcpu, X86_GP);
@@ -315,7 +299,6 @@ static enum verdict set_cr8(struct vcpu *vcpu, u64 value)
 		lapic_set_cr8(vcpu, value);
 		return STEP;
 	}
-	old = vcpu->state.cr8;
 	vcpu->state.cr8 = value;
 	if (value >= old)
 		return STEP;
@@ -325,18 +308,18 @@ static enum verdict set_cr8(struct vcpu *vcpu, u64 value)
 	return TO_USER;
 }
 
-static int load_msw(struct vcpu *vcpu, u64 *value)
+/* LMSW sets PE but never clears it, and changes MP, EM and TS (SDM vol. 2, LMSW). */
+static enum verdict load_msw(struct vcpu *vcpu)
 {
-	u16 msw;
-	int verdict;
+	const struct kvirt_exit *exit = &vcpu->exit;
+	u16 msw = exit->cr.msw;
+	int verdict = 0;
 
-	if (vcpu->insn.src != X86_MEM && vcpu->insn.dst != X86_MEM) {
-		*value = gpr_read(vcpu, vcpu->exit.cr.gpr);
-		return 0;
-	}
-	verdict = msw_memory(vcpu, 0, &msw);
-	*value = msw;
-	return verdict;
+	if (exit->cr.undecoded && (vcpu->insn.src == X86_MEM || vcpu->insn.dst == X86_MEM))
+		verdict = msw_memory(vcpu, 0, &msw);
+	else if (exit->cr.undecoded)
+		msw = gpr_read(vcpu, exit->cr.gpr);
+	return verdict ?: set_cr0(vcpu, (vcpu->state.cr0 & ~0xeULL) | (msw & 0xf));
 }
 
 enum verdict exit_cr_write(struct vcpu *vcpu)
@@ -344,27 +327,15 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 	const struct kvirt_exit *exit = &vcpu->exit;
 	struct x86_state *s = &vcpu->state;
 	u64 value;
-	int verdict;
 
 	/* All of the combination is checked together. */
 	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_CODE);
 	if (x86_cpl(s))
 		return raise(vcpu, X86_GP);
-	switch (exit->cr.how) {
-	case CR_CLTS:
+	if (exit->cr.how == CR_CLTS)
 		return set_cr0(vcpu, s->cr0 & ~X86_CR0_TS);
-	case CR_LMSW:
-		/* Sets PE but never clears it, and changes MP, EM and TS (SDM vol. 2, LMSW). */
-		value = exit->cr.msw;
-		if (exit->cr.undecoded) {
-			verdict = load_msw(vcpu, &value);
-			if (verdict)
-				return verdict;
-		}
-		return set_cr0(vcpu, (s->cr0 & ~0xeULL) | (value & 0xf));
-	default:
-		break;
-	}
+	if (exit->cr.how == CR_LMSW)
+		return load_msw(vcpu);
 	value = gpr_read(vcpu, exit->cr.gpr);
 	if (!long_code(vcpu))
 		value = (u32)value;

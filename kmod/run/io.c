@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * IN, OUT, INS and OUTS: to user space by the run page, the data in the page after it.
- * What user space answered is finished by complete.c. Called by dispatch.c.
+ * IN, OUT, INS and OUTS: to user space by the run page, the data in the page after it; and
+ * what KVM_RUN does first: finish the exit that user space has answered, of which the kind
+ * says what is left to do. Called by dispatch.c, run.c.
  */
 #include "../vm/vm.h"
 #include "../x86/walk.h"
@@ -10,7 +11,7 @@
 /* A port that old firmware delays on: the step does not wait for the answer (KVM's quirk). */
 #define PORT_STEP_FIRST 0x7e
 
-static enum verdict to_user(struct vcpu *vcpu, u32 count)
+static enum verdict to_user(struct vcpu *vcpu, enum completion_kind kind, u32 count)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
 	struct kvirt_run *run = vcpu->run;
@@ -21,6 +22,7 @@ static enum verdict to_user(struct vcpu *vcpu, u32 count)
 	run->io.port = exit->io.port;
 	run->io.count = count;
 	run->io.data_offset = PAGE_SIZE;
+	vcpu->complete.kind = kind;
 	vcpu->complete.size = exit->io.size;
 	vcpu->complete.count = count;
 	vcpu->complete.insn_len = exit->insn_len;
@@ -33,22 +35,17 @@ enum verdict exit_io(struct vcpu *vcpu)
 
 	if (exit->io.string)
 		return SLOW;
-	/* CS and RIP together tell at completion whether a reset came in between. */
-	vcpu_pull(vcpu, X86_GROUP_RIP);
-	vcpu->complete.rip = vcpu->state.rip;
-	if (exit->io.in) {
-		vcpu->complete.kind = COMPLETE_PIO_IN;
-		return to_user(vcpu, 1);
-	}
+	if (exit->io.in)
+		return to_user(vcpu, COMPLETE_PIO_IN, 1);
 	memcpy(vcpu->pio_data, &vcpu->state.gpr[X86_RAX], exit->io.size);
 	if (exit->io.port == PORT_STEP_FIRST &&
 	    !(READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_OUT_7E_INC_RIP)) {
 		dispatch_step(vcpu, exit->insn_len);
-		vcpu->complete.kind = COMPLETE_NOTHING;
-		return to_user(vcpu, 1);
+		return to_user(vcpu, COMPLETE_NOTHING, 1);
 	}
-	vcpu->complete.kind = COMPLETE_PIO_OUT;
-	return to_user(vcpu, 1);
+	vcpu_pull(vcpu, X86_GROUP_RIP);
+	vcpu->complete.rip = vcpu->state.rip;
+	return to_user(vcpu, COMPLETE_PIO_OUT, 1);
 }
 
 /* INS and OUTS, at most a page of elements at a time. Serves IN and OUT outside windows too. */
@@ -56,8 +53,8 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 {
 	struct kvirt_exit *exit = &vcpu->exit;
 	struct x86_string_io io;
-	struct guest_fault fault;
-	u32 count, bytes;
+	u32 count;
+	u64 gpa;
 	int err;
 
 	if (!exit->io.string)
@@ -68,51 +65,70 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 	exit->insn_len = vcpu->insn.len;
 	vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RFLAGS | X86_GROUP_CODE);
 	x86_string_io(&vcpu->insn, &vcpu->state, &io);
-	if (io.fault) {
-		event_queue_exception_error(vcpu, io.fault, 0);
-		return RETRY;
-	}
+	if (io.fault)
+		return raise(vcpu, io.fault);
 	if (!io.count)
 		return STEP;
 	/* Falling addresses go one by one, rising ones as far as this page reaches. */
-	count = io.down ? 1 : min_t(u64, io.count,
-				    max_t(u64, 1, (PAGE_SIZE - (io.linear & ~PAGE_MASK)) / io.size));
-	bytes = count * io.size;
-	if (!exit->io.in) {
-		err = linear_read(vcpu, io.linear, vcpu->pio_data, bytes, &fault);
-	} else {
-		u64 gpa;
-
-		/* The page fault that INS may raise comes before the device is read. */
-		err = translate(vcpu, io.linear, X86_ACCESS_WRITE, &gpa, &fault);
-	}
-	if (err > 0) {
-		queue_guest_fault(vcpu, &fault);
-		return RETRY;
-	}
+	count = io.down ? 1 : min_t(u64, io.count, max_t(u64, 1, PAGE_LEFT(io.linear) / io.size));
+	/* The page fault that INS may raise comes before the device is read. */
+	err = exit->io.in ? translate(vcpu, io.linear, X86_ACCESS_WRITE, &gpa) :
+			    linear_access(vcpu, io.linear, vcpu->pio_data, count * io.size, 0);
 	if (err)
-		return stop_emulation(vcpu, NULL, 0);
-	vcpu->complete.kind = COMPLETE_PIO_STRING;
+		return err;
 	vcpu->complete.linear = io.linear;
-	return to_user(vcpu, count);
+	return to_user(vcpu, COMPLETE_PIO_STRING, count);
 }
 
-int complete_pio_string(struct vcpu *vcpu)
+static int complete_string(struct vcpu *vcpu)
 {
 	struct vcpu_completion *c = &vcpu->complete;
-	struct guest_fault fault;
 	int err = 0;
 
 	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_CODE);
 	if (vcpu->insn.op == X86_OP_INS)
-		err = linear_write(vcpu, c->linear, vcpu->pio_data, c->count * c->size, &fault);
-	if (err > 0) {
-		queue_guest_fault(vcpu, &fault);
+		err = linear_access(vcpu, c->linear, vcpu->pio_data, c->count * c->size,
+				    X86_ACCESS_WRITE);
+	if (!err && x86_string_step(&vcpu->insn, &vcpu->state, c->count))
+		dispatch_step(vcpu, c->insn_len);
+	return err;
+}
+
+/* IN changes AL or AX alone, but EAX clears the upper half (SDM vol. 1, 3.4.1.1). */
+static void load_rax(struct vcpu *vcpu, u8 size)
+{
+	u64 *rax = &vcpu->state.gpr[X86_RAX];
+	u32 value = 0;
+
+	/* Read once: the page is user space's too. */
+	memcpy(&value, vcpu->pio_data, size);
+	if (size == 4)
+		*rax = value;
+	else
+		memcpy(rax, &value, size);
+}
+
+int complete_last_exit(struct vcpu *vcpu)
+{
+	enum completion_kind kind = vcpu->complete.kind;
+
+	vcpu->complete.kind = COMPLETE_NOTHING;
+	switch (kind) {
+	case COMPLETE_PIO_IN:
+		load_rax(vcpu, vcpu->complete.size);
+		dispatch_step(vcpu, vcpu->complete.insn_len);
+		return 0;
+	case COMPLETE_PIO_OUT:
+		/* A reset or a jump set by user space is not to be stepped over. */
+		vcpu_pull(vcpu, X86_GROUP_RIP);
+		if (vcpu->state.rip == vcpu->complete.rip)
+			dispatch_step(vcpu, vcpu->complete.insn_len);
+		return 0;
+	case COMPLETE_PIO_STRING:
+		return complete_string(vcpu);
+	case COMPLETE_MMIO:
+		return mmio_complete(vcpu);
+	default:
 		return 0;
 	}
-	if (err)
-		return stop_emulation(vcpu, NULL, 0);
-	if (x86_string_step(&vcpu->insn, &vcpu->state, c->count))
-		dispatch_step(vcpu, c->insn_len);
-	return 0;
 }

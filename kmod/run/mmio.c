@@ -3,7 +3,7 @@
  * Instructions that touch what is no memory: decoded (x86/decode.h), executed step by step
  * (x86/execute.h), each access cut into pieces that memory, the local APIC's page or user
  * space answers. Between the pieces vcpu->mmio is all the state there is. Called by fault.c,
- * complete.c.
+ * io.c.
  *
  * Inside a window only what is one piece and cannot fail half-way is served.
  */
@@ -27,18 +27,17 @@ static bool gpa_known(struct vcpu *vcpu, const struct x86_mmio_access *access)
 	for (i = 0; i < m->n; i++)
 		if (m->access[i].linear != access->linear)
 			return false;
-	return (exit->fault.gpa & ~PAGE_MASK) == (access->linear & ~PAGE_MASK) &&
-	       (access->linear & ~PAGE_MASK) + access->size <= PAGE_SIZE;
+	return PAGE_LEFT(exit->fault.gpa) == PAGE_LEFT(access->linear) &&
+	       access->size <= PAGE_LEFT(access->linear);
 }
 
-/* Guest-physical addresses of the access, one for each page. 0, 1: fault queued, -errno. */
+/* Guest-physical addresses of the access, one for each page. 0, or a verdict. */
 static int plan_access(struct vcpu *vcpu)
 {
 	struct vcpu_mmio *mmio = &vcpu->mmio;
 	const struct x86_mmio_access *access = &mmio->access;
 	u32 flags = access->write ? X86_ACCESS_WRITE : 0;
-	u32 first = min_t(u64, access->size, PAGE_SIZE - (access->linear & ~PAGE_MASK));
-	struct guest_fault fault;
+	u32 first = min_t(u64, access->size, PAGE_LEFT(access->linear));
 	int err;
 
 	mmio->done = 0;
@@ -48,30 +47,23 @@ static int plan_access(struct vcpu *vcpu)
 		mmio->gpa[0] = vcpu->exit.fault.gpa;
 		return 0;
 	}
-	err = translate(vcpu, access->linear, flags, &mmio->gpa[0], &fault);
+	err = translate(vcpu, access->linear, flags, &mmio->gpa[0]);
 	if (!err && mmio->part_len[1])
-		err = translate(vcpu, access->linear + first, flags, &mmio->gpa[1], &fault);
-	if (err > 0) {
-		if (fault.vector == X86_GP && access->stack)
-			fault.vector = X86_SSF;
-		queue_guest_fault(vcpu, &fault);
-	}
+		err = translate(vcpu, access->linear + first, flags, &mmio->gpa[1]);
 	return err;
 }
 
-/* One piece by memory or the LAPIC: 0 done, -ENOENT user space's, -EAGAIN not in a window. */
+/* One piece by memory or the LAPIC: 0 done, SLOW, -ENOENT user space's, -EFAULT. */
 static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool write)
 {
 	struct vm *vm = vcpu->vm;
+	u32 value = 0;
 	int err;
 
-	if (vcpu->lapic && (gpa & PAGE_MASK) == lapic_page(vcpu)) {
-		u32 value = 0;
-
-		memcpy(&value, data, min_t(u32, len, sizeof(value)));
-		if (vcpu->in_window && write && !lapic_fast(vcpu, gpa & ~PAGE_MASK, value))
-			return -EAGAIN;
-	}
+	memcpy(&value, data, min_t(u32, len, sizeof(value)));
+	if (vcpu->in_window && write && vcpu->lapic && (gpa & PAGE_MASK) == lapic_page(vcpu) &&
+	    !lapic_fast(vcpu, gpa & ~PAGE_MASK, value))
+		return SLOW;
 	if (lapic_mmio(vcpu, gpa, len, data, write))
 		return 0;
 	/* In a window the faulting access is known to be no memory: see mmio_in_window(). */
@@ -84,13 +76,14 @@ static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool writ
 static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, u32 len)
 {
 	struct kvirt_run *run = vcpu->run;
+	bool write = vcpu->mmio.access.write;
 
 	run->exit_reason = KVIRT_EXIT_MMIO;
 	run->mmio.phys_addr = gpa;
 	run->mmio.len = len;
-	run->mmio.is_write = vcpu->mmio.access.write;
+	run->mmio.is_write = write;
 	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (run->mmio.is_write)
+	if (write)
 		memcpy(run->mmio.data, data, len);
 	vcpu->mmio.pending = len;
 	vcpu->complete.kind = COMPLETE_MMIO;
@@ -103,6 +96,7 @@ static int do_access(struct vcpu *vcpu)
 	struct vcpu_mmio *mmio = &vcpu->mmio;
 	u32 len, in_part;
 	int part, err;
+	void *data;
 	u64 gpa;
 
 	while (mmio->done < mmio->access.size) {
@@ -110,12 +104,10 @@ static int do_access(struct vcpu *vcpu)
 		in_part = part ? mmio->done - mmio->part_len[0] : mmio->done;
 		len = min_t(u32, mmio->part_len[part] - in_part, PIECE_MAX);
 		gpa = mmio->gpa[part] + in_part;
-		err = piece_here(vcpu, gpa, mmio->steps.data + mmio->done, len,
-				 mmio->access.write);
-		if (err == -ENOENT)
-			return piece_to_user(vcpu, gpa, mmio->steps.data + mmio->done, len);
+		data = mmio->steps.data + mmio->done;
+		err = piece_here(vcpu, gpa, data, len, mmio->access.write);
 		if (err)
-			return err == -EAGAIN ? SLOW : err;
+			return err == -ENOENT ? piece_to_user(vcpu, gpa, data, len) : err;
 		mmio->done += len;
 	}
 	return 0;
@@ -123,17 +115,14 @@ static int do_access(struct vcpu *vcpu)
 
 static enum verdict commit(struct vcpu *vcpu)
 {
-	struct x86_mmio *m = &vcpu->mmio.steps;
-	u8 len = m->insn.len;
-	bool complete;
+	const struct x86_mmio *m = &vcpu->mmio.steps;
 
 	if (m->vector == X86_VECTOR_LOAD)
 		guest_fpu_set_xmm(&vcpu->fpu, m->insn.reg, m->data);
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
-	complete = x86_mmio_commit(m, &vcpu->state);
 	vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
-	if (complete)
-		dispatch_step(vcpu, len);
+	if (x86_mmio_commit(m, &vcpu->state))
+		dispatch_step(vcpu, m->insn.len);
 	return RETRY;
 }
 
@@ -143,7 +132,7 @@ static enum verdict go_on(struct vcpu *vcpu)
 	struct vcpu_mmio *mmio = &vcpu->mmio;
 	int err;
 
-	for (;;) {
+	do {
 		err = do_access(vcpu);
 		if (err)
 			return err;
@@ -151,9 +140,8 @@ static enum verdict go_on(struct vcpu *vcpu)
 		if (!x86_mmio_next(&mmio->steps, &mmio->access))
 			return commit(vcpu);
 		err = plan_access(vcpu);
-		if (err)
-			return err > 0 ? RETRY : err;
-	}
+	} while (!err);
+	return err;
 }
 
 enum verdict mmio_start(struct vcpu *vcpu)
@@ -175,10 +163,9 @@ enum verdict mmio_start(struct vcpu *vcpu)
 	case X86_MMIO_OK:
 		break;
 	case X86_MMIO_FAULT:
-		event_queue_exception_error(vcpu, mmio->steps.fault, 0);
-		return RETRY;
+		return raise(vcpu, mmio->steps.fault);
 	default:
-		return vcpu->in_window ? SLOW : stop_emulation(vcpu, NULL, 0);
+		return stop_emulation(vcpu, NULL, 0);
 	}
 	/* More than one access may have done half its work when it finds it cannot stay. */
 	if (vcpu->in_window && mmio->steps.n != 1)
@@ -189,23 +176,17 @@ enum verdict mmio_start(struct vcpu *vcpu)
 		return commit(vcpu);
 	if (vcpu->in_window && !gpa_known(vcpu, &mmio->access))
 		return SLOW;
-	err = plan_access(vcpu);
-	if (err)
-		return err > 0 ? RETRY : err;
-	return go_on(vcpu);
+	return plan_access(vcpu) ?: go_on(vcpu);
 }
 
 int mmio_complete(struct vcpu *vcpu)
 {
 	struct vcpu_mmio *mmio = &vcpu->mmio;
-	u8 len = mmio->pending;
-	enum verdict verdict;
 
 	if (!mmio->access.write)
-		memcpy(mmio->steps.data + mmio->done, vcpu->run->mmio.data, len);
-	mmio->done += len;
+		memcpy(mmio->steps.data + mmio->done, vcpu->run->mmio.data, mmio->pending);
+	mmio->done += mmio->pending;
 	/* The exit record may be another one by now: addresses come from walks alone. */
 	vcpu->exit.kind = EXIT_HOST;
-	verdict = go_on(vcpu);
-	return verdict == TO_USER || (int)verdict < 0 ? verdict : 0;
+	return go_on(vcpu);
 }

@@ -6,20 +6,10 @@
  */
 #include <asm/tsc.h>
 #include "../irq/lapic.h"
-#include "../vm/gmem.h"
 #include "../vm/vm.h"
 #include "run.h"
 
 #define SYSTEM_TIME_ENABLE 1ULL
-
-static struct x86_msr_file msr_file(struct vcpu *vcpu)
-{
-	return (struct x86_msr_file) {
-		.state = &vcpu->state,
-		.store = &vcpu->msrs,
-		.features = &vcpu->guest,
-	};
-}
 
 static bool is_lapic_msr(u32 index)
 {
@@ -72,24 +62,35 @@ static int write_efer(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 	return 0;
 }
 
-/* Outside a window only: they write guest memory, take locks or move the timer. */
-static int write_slow(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
+static int write_emulated(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 {
-	u64 old;
+	u64 now;
 
+	switch (index) {
+	case X86_MSR_EFER:
+		return write_efer(vcpu, value, by);
+	case X86_MSR_PRED_CMD:
+	case X86_MSR_FLUSH_CMD:
+		/* Commands: done for the guest by the back end's own barriers. */
+		vcpu->flush |= FLUSH_PREDICTORS;
+		return 0;
+	}
+	/* The others write guest memory, take locks or move the timer. */
+	if (vcpu->in_window)
+		return SLOW;
+	now = rdtsc() + vcpu->state.tsc_offset;
 	switch (index) {
 	case X86_MSR_TSC:
 		/* A guest's write moves TSC_ADJUST along (SDM vol. 3, 17.17.3). */
 		if (by == X86_MSR_BY_GUEST)
-			vcpu->tsc_adjust += value - (rdtsc() + vcpu->state.tsc_offset);
-		clock_write_tsc(vcpu, value, by);
+			vcpu->tsc_adjust += value - now;
 		break;
 	case X86_MSR_TSC_ADJUST:
-		old = vcpu->tsc_adjust;
+		now += value - vcpu->tsc_adjust;
 		vcpu->tsc_adjust = value;
 		if (by == X86_MSR_BY_USER)
 			return 0;
-		clock_write_tsc(vcpu, rdtsc() + vcpu->state.tsc_offset + value - old, by);
+		value = now;
 		break;
 	case X86_MSR_KVM_WALL_CLOCK:
 	case X86_MSR_KVM_WALL_CLOCK_NEW:
@@ -106,29 +107,15 @@ static int write_slow(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by b
 	default:
 		return 1;
 	}
+	clock_write_tsc(vcpu, value, by);
 	if (vcpu->lapic)
 		lapic_timer_update(vcpu);
 	return 0;
 }
 
-static int write_emulated(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
-{
-	switch (index) {
-	case X86_MSR_EFER:
-		return write_efer(vcpu, value, by);
-	case X86_MSR_PRED_CMD:
-	case X86_MSR_FLUSH_CMD:
-		/* Commands: done for the guest by the back end's own barriers. */
-		vcpu->flush |= FLUSH_PREDICTORS;
-		return 0;
-	default:
-		return vcpu->in_window ? SLOW : write_slow(vcpu, index, value, by);
-	}
-}
-
 int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 {
-	struct x86_msr_file file = msr_file(vcpu);
+	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest };
 	const struct x86_msr *row;
 
 	if (is_lapic_msr(index))
@@ -150,7 +137,7 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 {
-	struct x86_msr_file file = msr_file(vcpu);
+	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest };
 	const struct x86_msr *row;
 
 	if (is_lapic_msr(index)) {
@@ -178,12 +165,9 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 
 static enum verdict answer(struct vcpu *vcpu, int result)
 {
-	if (!result)
-		return STEP;
 	if (result == SLOW)
 		return SLOW;
-	event_queue_exception_error(vcpu, X86_GP, 0);
-	return RETRY;
+	return result ? raise(vcpu, X86_GP) : STEP;
 }
 
 enum verdict exit_rdmsr(struct vcpu *vcpu)

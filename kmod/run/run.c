@@ -23,7 +23,6 @@
 static int open_window(struct vcpu *vcpu)
 {
 	struct x86_state *s = &vcpu->state;
-	u64 limit = ~0ULL;
 	int err = vcpu_open_window(vcpu);
 
 	if (unlikely(err))
@@ -35,23 +34,18 @@ static int open_window(struct vcpu *vcpu)
 	guest_fpu_load(&vcpu->fpu);
 	if (lapic_timer_due(vcpu))
 		lapic_drain(vcpu);
-	if (features.deadline)
-		limit = rdtsc() + (u64)tsc_khz * WINDOW_MS;
-	vcpu->window_limit = limit;
+	vcpu->window_limit = features.deadline ? rdtsc() + (u64)tsc_khz * WINDOW_MS : ~0ULL;
 	vcpu->deadline_asked = 0;
 	return 0;
 }
 
 static void close_window(struct vcpu *vcpu, enum verdict verdict)
 {
-	u32 groups = 0;
-
 	/* What the slow handler or user space looks at comes along; the rest can wait. */
 	if (verdict == SLOW)
-		groups = dispatch_groups(vcpu);
+		vcpu_pull(vcpu, dispatch_groups(vcpu));
 	else if (verdict == TO_USER)
-		groups = X86_GROUP_RFLAGS | X86_GROUP_SHADOW;
-	vcpu_pull(vcpu, groups);
+		vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
 	guest_fpu_save(&vcpu->fpu);
 	vcpu_close_window(vcpu);
 	host_debug_restore(&vcpu->host_debug);
@@ -250,12 +244,13 @@ int vcpu_run(struct vcpu *vcpu)
 	int verdict, err;
 
 	if (vcpu->mp_state == KVIRT_MP_STATE_UNINITIALIZED)
-		return wait_for_init(vcpu);
+		return READ_ONCE(vcpu->run->immediate_exit) ? -EINTR : wait_for_init(vcpu);
 	if (!vcpu->lapic)
 		vcpu->state.cr8 = READ_ONCE(vcpu->run->cr8) & 0xf;
 	/* Snapshots rely on it: an exit is finished even if the guest is not to run. */
-	if (complete_last_exit(vcpu) == TO_USER)
-		return 0;
+	err = complete_last_exit(vcpu);
+	if (err == TO_USER || err < 0)
+		return err < 0 ? err : 0;
 	if (READ_ONCE(vcpu->run->immediate_exit))
 		return -EINTR;
 	vcpu->ran = true;

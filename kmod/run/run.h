@@ -35,65 +35,56 @@ bool vcpu_ready_for_interrupt(struct vcpu *vcpu);
 /* Sleep until runnable, signalled, or INIT/SIPI came. */
 void vcpu_block(struct vcpu *vcpu);
 
-/* complete.c: finish what user space answered. 0: go on; TO_USER: it needs more. */
-int complete_last_exit(struct vcpu *vcpu);
-
 /*
- * translate.c: guest linear memory, through the guest's own page tables. 0; 1: the guest
- * gets a fault, in @fault; -EAGAIN: not inside this window; -EFAULT: no memory there.
+ * translate.c: guest linear memory, through the guest's own page tables. 0, or the verdict:
+ * RETRY: a fault was queued; SLOW: not inside this window; TO_USER: no memory there, the run
+ * page says so. @access: X86_ACCESS_WRITE or 0 (x86/walk.h).
  */
-struct guest_fault {
-	u8 vector;
-	u32 error;
-	u64 address;
-};
-
-int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa, struct guest_fault *fault);
-int linear_read(struct vcpu *vcpu, u64 linear, void *data, u32 len, struct guest_fault *fault);
-int linear_write(struct vcpu *vcpu, u64 linear, const void *data, u32 len,
-		 struct guest_fault *fault);
-void queue_guest_fault(struct vcpu *vcpu, const struct guest_fault *fault);
-/*
- * fetch_insn() - decode the instruction at RIP into @insn. 0; RETRY: a fault was queued;
- * SLOW: not inside this window; TO_USER: it cannot be decoded, the run page says so.
- */
+int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa);
+int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access);
+/* The instruction at RIP, decoded; TO_USER: it cannot be. */
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn);
 
-/* Handlers, by file; each gets vcpu->exit. */
+/* Bytes from @address to the end of its page. */
+#define PAGE_LEFT(address) (PAGE_SIZE - ((address) & ~PAGE_MASK))
+
+/* Queue an exception, with error code 0 where it has one. RETRY. */
+enum verdict raise(struct vcpu *vcpu, u8 vector);
+
+/* Handlers, by file; each gets vcpu->exit. insn.c: */
 enum verdict exit_cpuid(struct vcpu *vcpu);
 enum verdict exit_hlt_fast(struct vcpu *vcpu);
 enum verdict exit_hlt(struct vcpu *vcpu);
 enum verdict exit_pause(struct vcpu *vcpu);
+enum verdict exit_rdpmc(struct vcpu *vcpu);
+enum verdict exit_hypercall(struct vcpu *vcpu);
 enum verdict exit_cr_read(struct vcpu *vcpu);
 enum verdict exit_cr_write(struct vcpu *vcpu);
 enum verdict exit_dr(struct vcpu *vcpu);
 enum verdict exit_xsetbv(struct vcpu *vcpu);
-enum verdict exit_rdpmc(struct vcpu *vcpu);
-enum verdict exit_invd(struct vcpu *vcpu);
 
+/* msr.c; the doors' too: 0, 1 for an MSR that faults, SLOW inside a window. */
 enum verdict exit_rdmsr(struct vcpu *vcpu);
 enum verdict exit_wrmsr(struct vcpu *vcpu);
-/* For the doors too: 0, 1 for an MSR that faults, SLOW inside a window. */
 int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by);
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by);
 
+/* io.c, mmio.c; finish what user space answered: TO_USER: it needs more; else go on. */
 enum verdict exit_io(struct vcpu *vcpu);
 enum verdict exit_io_string(struct vcpu *vcpu);
-int complete_pio_string(struct vcpu *vcpu);
-
 enum verdict mmio_start(struct vcpu *vcpu);
 int mmio_complete(struct vcpu *vcpu);
+int complete_last_exit(struct vcpu *vcpu);
 
+/* fault.c: faults, and exits that end in user space with a reason. */
 enum verdict exit_nested_fault(struct vcpu *vcpu);
 enum verdict exit_exception(struct vcpu *vcpu);
 enum verdict exit_undefined(struct vcpu *vcpu);
-enum verdict exit_hypercall(struct vcpu *vcpu);
-
-/* stop.c: exits that end in user space with a reason. */
 enum verdict exit_triple_fault(struct vcpu *vcpu);
 enum verdict exit_invalid_state(struct vcpu *vcpu);
 enum verdict exit_internal(struct vcpu *vcpu);
 enum verdict exit_task_switch(struct vcpu *vcpu);
+/* No way to emulate: SLOW inside a window, else INTERNAL_ERROR with @bytes of the instruction. */
 enum verdict stop_emulation(struct vcpu *vcpu, const u8 *bytes, u8 nr_bytes);
 
 #endif

@@ -39,14 +39,8 @@ bool vcpu_runnable(struct vcpu *vcpu)
 {
 	const struct vcpu_events *ev = &vcpu->events;
 
-	switch (vcpu->mp_state) {
-	case KVIRT_MP_STATE_RUNNABLE:
-		return true;
-	case KVIRT_MP_STATE_HALTED:
-		break;
-	default:
-		return false;
-	}
+	if (vcpu->mp_state != KVIRT_MP_STATE_HALTED)
+		return vcpu->mp_state == KVIRT_MP_STATE_RUNNABLE;
 	if (!READ_ONCE(vcpu->unhalted) && !ev->exception.pending &&
 	    !(ev->nmi.pending && event_nmi_allowed(vcpu)) &&
 	    !(next_vector(vcpu) >= 0 && event_interrupt_allowed(vcpu)))

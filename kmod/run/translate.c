@@ -9,8 +9,6 @@
 #include "../x86/walk.h"
 #include "run.h"
 
-#define PAGE_LEFT(address) (PAGE_SIZE - ((address) & ~PAGE_MASK))
-
 static int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len)
 {
 	return vcpu->in_window ? gmem_read_atomic(vcpu->vm, gpa, data, len) :
@@ -23,10 +21,7 @@ static void walk_regs(struct vcpu *vcpu, struct x86_walk_regs *regs)
 
 	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_RFLAGS);
 	*regs = (struct x86_walk_regs) {
-		.cr0 = s->cr0,
-		.cr3 = s->cr3,
-		.cr4 = s->cr4,
-		.efer = s->efer,
+		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer,
 		.rflags = s->rflags & X86_RFLAGS_AC,
 		.maxphyaddr = vcpu->guest.maxphyaddr,
 		.gbpages = vcpu->guest.has & X86_HAS_GBPAGES,
@@ -35,8 +30,9 @@ static void walk_regs(struct vcpu *vcpu, struct x86_walk_regs *regs)
 	memcpy(regs->pdptr, s->pdptr, sizeof(regs->pdptr));
 }
 
+/* 0; RETRY: a fault was queued; -EAGAIN: not inside this window; -EFAULT: a table is nowhere. */
 static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
-		u64 linear, u32 access, struct guest_fault *fault)
+		u64 linear, u32 access)
 {
 	unsigned int size;
 	u64 where, entry;
@@ -50,16 +46,12 @@ static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_reg
 			return err == -EAGAIN ? -EAGAIN : -EFAULT;
 		x86_walk_feed(w, entry);
 	}
-	switch (w->state) {
-	case X86_WALK_DONE:
+	if (w->state == X86_WALK_DONE)
 		return 0;
-	case X86_WALK_FAULT:
-		*fault = (struct guest_fault) { X86_PF, w->error_code, linear };
-		return 1;
-	default:
-		*fault = (struct guest_fault) { X86_GP, 0, linear };
-		return 1;
-	}
+	if (w->state != X86_WALK_FAULT)
+		return raise(vcpu, X86_GP);
+	event_queue_page_fault(vcpu, w->error_code, linear);
+	return RETRY;
 }
 
 static u32 privilege(struct vcpu *vcpu)
@@ -68,27 +60,19 @@ static u32 privilege(struct vcpu *vcpu)
 	return x86_cpl(&vcpu->state) == 3 ? X86_ACCESS_USER : 0;
 }
 
-int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa, struct guest_fault *fault)
+int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa)
 {
 	struct x86_walk_regs regs;
 	struct x86_walk w;
 	int err;
 
 	walk_regs(vcpu, &regs);
-	err = walk(vcpu, &w, &regs, linear, access | privilege(vcpu), fault);
+	err = walk(vcpu, &w, &regs, linear, access | privilege(vcpu));
 	*gpa = w.gpa;
-	return err;
+	return err < 0 ? stop_emulation(vcpu, NULL, 0) : err;
 }
 
-void queue_guest_fault(struct vcpu *vcpu, const struct guest_fault *fault)
-{
-	if (fault->vector == X86_PF)
-		event_queue_page_fault(vcpu, fault->error, fault->address);
-	else
-		event_queue_exception_error(vcpu, fault->vector, fault->error);
-}
-
-int linear_read(struct vcpu *vcpu, u64 linear, void *data, u32 len, struct guest_fault *fault)
+int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access)
 {
 	u64 gpa;
 	u32 n;
@@ -96,30 +80,17 @@ int linear_read(struct vcpu *vcpu, u64 linear, void *data, u32 len, struct guest
 
 	for (; len; len -= n, linear += n, data += n) {
 		n = min_t(u64, len, PAGE_LEFT(linear));
-		err = translate(vcpu, linear, 0, &gpa, fault);
-		if (!err)
+		err = translate(vcpu, linear, access, &gpa);
+		if (err)
+			return err;
+		if (!access)
 			err = physical_read(vcpu, gpa, data, n);
+		else if (vcpu->in_window)
+			err = gmem_write_atomic(vcpu->vm, gpa, data, n);
+		else
+			err = gmem_write(vcpu->vm, gpa, data, n);
 		if (err)
-			return err;
-	}
-	return 0;
-}
-
-int linear_write(struct vcpu *vcpu, u64 linear, const void *data, u32 len,
-		 struct guest_fault *fault)
-{
-	u64 gpa;
-	u32 n;
-	int err;
-
-	for (; len; len -= n, linear += n, data += n) {
-		n = min_t(u64, len, PAGE_LEFT(linear));
-		err = translate(vcpu, linear, X86_ACCESS_WRITE, &gpa, fault);
-		if (!err)
-			err = vcpu->in_window ? gmem_write_atomic(vcpu->vm, gpa, data, n) :
-						gmem_write(vcpu->vm, gpa, data, n);
-		if (err)
-			return err;
+			return stop_emulation(vcpu, NULL, 0);
 	}
 	return 0;
 }
@@ -160,42 +131,22 @@ static void remember_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_m
 	memcpy(f->bytes, bytes, n_bytes);
 }
 
-/* Bytes of the instruction from @linear on, all on one page. */
-static int fetch_bytes(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
-		       u64 linear, u32 access, u8 *bytes, u32 n)
-{
-	struct guest_fault fault;
-	int err;
-
-	err = walk(vcpu, w, regs, linear, access, &fault);
-	if (err > 0) {
-		queue_guest_fault(vcpu, &fault);
-		return RETRY;
-	}
-	return err ?: physical_read(vcpu, w->gpa, bytes, n);
-}
-
-static u64 linear_rip(struct vcpu *vcpu)
-{
-	struct x86_state *s = &vcpu->state;
-
-	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_CODE);
-	return x86_64bit_mode(s) ? s->rip : (u32)(s->rip + s->seg[X86_CS].base);
-}
-
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 {
 	u32 n = vcpu->exit.fetched, access = X86_ACCESS_EXEC | privilege(vcpu);
-	u64 linear = linear_rip(vcpu);
+	const struct x86_state *s = &vcpu->state;
 	enum x86_decode_result result;
 	u8 bytes[X86_INSN_MAX] = {};
 	struct x86_walk_regs regs;
 	enum x86_mode mode;
 	struct x86_walk w;
-	int err = 0;
+	u64 linear;
+	int err;
 
 	walk_regs(vcpu, &regs);
-	mode = x86_mode_of(&vcpu->state);
+	vcpu_pull(vcpu, X86_GROUP_RIP);
+	linear = x86_64bit_mode(s) ? s->rip : (u32)(s->rip + s->seg[X86_CS].base);
+	mode = x86_mode_of(s);
 	if (n) {
 		memcpy(bytes, vcpu->exit.bytes, n);
 		result = x86_decode(insn, bytes, n, mode);
@@ -204,7 +155,7 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 		return 0;
 	} else {
 		n = min_t(u64, sizeof(bytes), PAGE_LEFT(linear));
-		err = fetch_bytes(vcpu, &w, &regs, linear, access, bytes, n);
+		err = walk(vcpu, &w, &regs, linear, access) ?: physical_read(vcpu, w.gpa, bytes, n);
 		if (err)
 			goto failed;
 		result = x86_decode(insn, bytes, n, mode);
@@ -216,8 +167,8 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	}
 	/* The instruction goes on, on the next page. */
 	if (result == X86_DECODE_MORE && n < sizeof(bytes)) {
-		err = fetch_bytes(vcpu, &w, &regs, linear + n, access, bytes + n,
-				  sizeof(bytes) - n);
+		err = walk(vcpu, &w, &regs, linear + n, access) ?:
+		      physical_read(vcpu, w.gpa, bytes + n, sizeof(bytes) - n);
 		if (err)
 			goto failed;
 		n = sizeof(bytes);
@@ -225,11 +176,13 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	}
 	if (result == X86_DECODE_OK)
 		return 0;
-	err = result;
+	trace_kvirt_decode(vcpu->id, linear, mode, result, bytes);
+	return stop_emulation(vcpu, bytes, n);
+
 failed:
 	if (err == RETRY)
 		return RETRY;
+	/* Code in MMIO or nowhere cannot be read by us: user space is told. */
 	trace_kvirt_decode(vcpu->id, linear, mode, err, bytes);
-	/* Code in MMIO or nowhere cannot be read by us: user space is told, with the bytes. */
-	return vcpu->in_window ? SLOW : stop_emulation(vcpu, bytes, err < 0 ? 0 : n);
+	return stop_emulation(vcpu, NULL, 0);
 }

@@ -81,6 +81,8 @@ static void decode_cr(const struct vmcb *v, struct kvirt_exit *exit, enum exit_k
 	exit->cr.msw = 0;
 	/* Bit 63 says MOV; CLTS, LMSW, SMSW and old CPUs leave the decoding to software. */
 	exit->cr.undecoded = !svm.decode_assists || !(v->exit_info1 & CR_INFO_MOV);
+	if (exit->cr.undecoded)
+		exit->insn_len = 0;
 	exit->cr.gpr = v->exit_info1 & CR_INFO_GPR;
 }
 
@@ -90,6 +92,8 @@ static void decode_dr(const struct vmcb *v, struct kvirt_exit *exit)
 	exit->dr.nr = v->exit_code & 7;
 	exit->dr.read = v->exit_code < VMEXIT_DR0_WRITE;
 	exit->dr.undecoded = !svm.decode_assists;
+	if (exit->dr.undecoded)
+		exit->insn_len = 0;
 	exit->dr.gpr = v->exit_info1 & CR_INFO_GPR;
 }
 

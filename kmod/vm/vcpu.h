@@ -63,7 +63,7 @@ struct irq_post {
 
 enum { IRQ_POST_INIT, IRQ_POST_SIPI };
 
-/* What KVM_RUN has to finish first, after user space has answered an exit: run/complete.c. */
+/* What KVM_RUN has to finish first, after user space has answered an exit: run/io.c. */
 enum completion_kind {
 	COMPLETE_NOTHING,
 	COMPLETE_PIO_OUT,	/* step over, if RIP is where it was */
