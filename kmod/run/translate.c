@@ -123,7 +123,7 @@ static void remember_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_m
 	f->linear = linear;
 	f->access = access;
 	f->mode = mode;
-	f->regs = w->regs;
+	f->regs = *w->regs;
 	f->gpa = w->gpa;
 	f->n = w->n;
 	memcpy(f->where, w->where, sizeof(f->where));

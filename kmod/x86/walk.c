@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The walk of a guest's page tables. All paging modes share one feed function: what
- * differs between them is the first table, the index bits, and the reserved bits.
+ * The walk of a guest's page tables. All paging modes share one feed function: what differs
+ * between them is the first table, the index bits and the reserved bits, all known at the start.
  * Reading the tables, setting their bits and raising the fault are the caller's.
  */
 #include "walk.h"
@@ -9,23 +9,15 @@
 #include "state.h"
 
 #define ADDRESS_52	GENMASK_ULL(51, 12)
-
-static bool pae_format(const struct x86_walk *w)
-{
-	return w->entry_size == 8;
-}
-
-static bool long_mode(const struct x86_walk *w)
-{
-	return w->regs.efer & X86_EFER_LMA_BIT;
-}
+/* PAE's PDPTEs have no rights (SDM vol. 3, 4.4.1). */
+#define PDPTE_RESERVED	(GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1))
 
 static void fault(struct x86_walk *w, u32 cause)
 {
-	const struct x86_walk_regs *r = &w->regs;
-	bool nx = pae_format(w) && (r->efer & X86_EFER_NX_BIT);
+	const struct x86_walk_regs *r = w->regs;
+	bool nx = w->entry_size == 8 && (r->efer & X86_EFER_NX_BIT);
 
-	w->error_code |= cause;
+	w->error_code = cause;
 	if (w->access & X86_ACCESS_WRITE)
 		w->error_code |= X86_PFEC_WRITE;
 	if (w->access & X86_ACCESS_USER)
@@ -36,60 +28,69 @@ static void fault(struct x86_walk *w, u32 cause)
 	w->state = X86_WALK_FAULT;
 }
 
-/* Name the entry of w->level in the table at @table. */
-static void descend(struct x86_walk *w, u64 table)
+/* Name the entry of @level in the table at @table. */
+static void descend(struct x86_walk *w, u64 table, unsigned int level)
 {
-	unsigned int bits = pae_format(w) ? 9 : 10;
-	unsigned int shift = 12 + bits * (w->level - 1);
-	u64 index = (w->linear >> shift) & ((1 << bits) - 1);
-
-	/* PAE's top level has four entries, in bits 31 and 30. */
-	w->where[w->n] = table + index * w->entry_size;
+	w->level = level;
+	if (w->entry_size == 8) {
+		w->shift = 3 + 9 * level;
+		w->where[w->n] = table + ((w->linear >> w->shift) & 511) * 8;
+	} else {
+		w->shift = 2 + 10 * level;
+		w->where[w->n] = table + ((w->linear >> w->shift) & 1023) * 4;
+	}
 }
 
-void x86_walk_start(struct x86_walk *w, u64 linear, u32 access,
-		    const struct x86_walk_regs *regs)
+void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_walk_regs *regs)
 {
-	u64 pdpte;
+	u64 table = regs->cr3 & ADDRESS_52;	/* bits 61 to 63 are not address */
+	unsigned int level;
 
-	memset(w, 0, sizeof(*w));
-	w->regs = *regs;
+	w->regs = regs;
 	w->access = access;
-	w->linear = linear;
-	w->rights = X86_PTE_WRITE | X86_PTE_USER;
-
-	if (!(regs->efer & X86_EFER_LMA_BIT))
-		w->linear = (u32)linear;
+	w->state = X86_WALK_READ;
+	w->n = 0;
+	w->long_mode = regs->efer & X86_EFER_LMA_BIT;
+	w->linear = w->long_mode ? linear : (u32)linear;
+	w->all = ~0ULL;
+	w->any = 0;
 	if (!(regs->cr0 & X86_CR0_PG)) {
 		w->gpa = w->linear;
 		w->page_size = 4096;
 		w->state = X86_WALK_DONE;
 		return;
 	}
-	w->entry_size = regs->cr4 & X86_CR4_PAE ? 8 : 4;
-	if (long_mode(w)) {
-		w->level = regs->cr4 & X86_CR4_LA57 ? 5 : 4;
-		if (!x86_canonical(linear, w->level == 5 ? 57 : 48)) {
+	if (!(regs->cr4 & X86_CR4_PAE) && !w->long_mode) {
+		w->entry_size = 4;
+		w->largest = regs->cr4 & X86_CR4_PSE ? 2 : 1;
+		w->reserved = 0;
+		descend(w, (u32)table, 2);
+		return;
+	}
+	w->entry_size = 8;
+	w->largest = w->long_mode && regs->gbpages ? 3 : 2;
+	w->reserved = GENMASK_ULL(51, 0) & ~0ULL << regs->maxphyaddr;
+	if (!(regs->efer & X86_EFER_NX_BIT))
+		w->reserved |= X86_PTE_NX;
+	if (w->long_mode) {
+		level = regs->cr4 & X86_CR4_LA57 ? 5 : 4;
+		if (!x86_canonical(linear, level == 5 ? 57 : 48)) {
 			w->state = X86_WALK_NONCANONICAL;
 			return;
 		}
-		/* CR3 above MAXPHYADDR cannot be loaded; bits 61 to 63 are not address. */
-		descend(w, regs->cr3 & ADDRESS_52);
-	} else if (!pae_format(w)) {
-		w->level = 2;
-		descend(w, regs->cr3 & GENMASK_ULL(31, 12));
-	} else if (regs->pdptr_in_memory) {
-		w->level = 3;
-		descend(w, regs->cr3 & GENMASK_ULL(31, 5));
-	} else {
-		pdpte = regs->pdptr[w->linear >> 30];
-		if (!(pdpte & X86_PTE_PRESENT)) {
-			fault(w, 0);
-			return;
-		}
-		w->level = 2;
-		descend(w, pdpte & ADDRESS_52);
+		descend(w, table, level);
+		return;
 	}
+	w->reserved |= GENMASK_ULL(62, 52);
+	if (regs->pdptr_in_memory) {
+		descend(w, regs->cr3 & GENMASK_ULL(31, 5), 3);
+		return;
+	}
+	table = regs->pdptr[w->linear >> 30];
+	if (table & X86_PTE_PRESENT)
+		descend(w, table & ADDRESS_52, 2);
+	else
+		fault(w, 0);
 }
 
 bool x86_walk_next(const struct x86_walk *w, u64 *gpa, unsigned int *size)
@@ -104,63 +105,30 @@ bool x86_walk_next(const struct x86_walk *w, u64 *gpa, unsigned int *size)
 bool x86_pdpte_valid(u64 pdpte, unsigned int maxphyaddr)
 {
 	return !(pdpte & X86_PTE_PRESENT) ||
-	       !(pdpte & (GENMASK_ULL(63, maxphyaddr) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1)));
+	       !(pdpte & (GENMASK_ULL(63, maxphyaddr) | PDPTE_RESERVED));
 }
 
-/* Does this entry map a page, and not name another table? */
-static bool maps_page(const struct x86_walk *w, u64 entry)
-{
-	if (w->level == 1)
-		return true;
-	if (!(entry & X86_PTE_LARGE))
-		return false;
-	if (!pae_format(w))
-		return w->regs.cr4 & X86_CR4_PSE;
-	return w->level == 2 || (w->level == 3 && long_mode(w) && w->regs.gbpages);
-}
-
-/* Bits that must be zero in a present entry (SDM vol. 3, 4.3 to 4.5). */
+/* Bits that must be zero in this present entry (SDM vol. 3, 4.3 to 4.5). */
 static u64 reserved_bits(const struct x86_walk *w, bool page)
 {
-	const struct x86_walk_regs *r = &w->regs;
-	u64 reserved;
+	unsigned int bits = w->regs->maxphyaddr < 40 ? w->regs->maxphyaddr : 40;
 
-	if (!pae_format(w)) {
-		/* PSE-36: bits 20 to 13 carry address bits 39 to 32, as far as there are any. */
-		if (!page || w->level == 1)
-			return 0;
-		if (r->maxphyaddr >= 40)
-			return BIT_ULL(21);
-		return GENMASK_ULL(21, r->maxphyaddr - 19);
-	}
-
-	reserved = r->maxphyaddr < 52 ? GENMASK_ULL(51, r->maxphyaddr) : 0;
-	if (!long_mode(w)) {
-		reserved |= GENMASK_ULL(62, 52);
-		if (w->level == 3) {	/* no rights in PAE's PDPTEs */
-			reserved |= BIT_ULL(63) | GENMASK_ULL(8, 6) | GENMASK_ULL(2, 1);
-			/* A CPU that walks them in memory may mark them accessed: TCG does. */
-			return r->pdptr_in_memory ? reserved : reserved | X86_PTE_ACCESSED;
-		}
-	}
-	if (!(r->efer & X86_EFER_NX_BIT))
-		reserved |= X86_PTE_NX;
-	if (w->level >= 4)
-		reserved |= X86_PTE_LARGE;
-	if (page && w->level == 2)
-		reserved |= GENMASK_ULL(20, 13);
-	if (w->level == 3)
-		reserved |= page ? GENMASK_ULL(29, 13) : X86_PTE_LARGE;
-	return reserved;
+	if (w->level == 1)
+		return w->reserved;
+	if (w->entry_size == 4)	/* PSE-36: bits 20 to 13 are address bits 39 to 32, if any */
+		return page ? GENMASK_ULL(21, bits - 19) : 0;
+	if (w->level == 3 && !w->long_mode)	/* walked in memory, PDPTEs may be marked accessed */
+		return w->reserved | X86_PTE_NX | (PDPTE_RESERVED & ~X86_PTE_ACCESSED);
+	return w->reserved | (page ? GENMASK_ULL(w->shift - 1, 13) : X86_PTE_LARGE);
 }
 
 /* The protection key forbids this data access (SDM vol. 3, 4.6.2). */
 static bool key_forbids(const struct x86_walk *w, u64 entry)
 {
-	const struct x86_walk_regs *r = &w->regs;
+	const struct x86_walk_regs *r = w->regs;
 	u32 key;
 
-	if (!long_mode(w) || !(r->cr4 & X86_CR4_PKE) || !(w->rights & X86_PTE_USER) ||
+	if (!(r->cr4 & X86_CR4_PKE) || !w->long_mode || !(w->all & X86_PTE_USER) ||
 	    (w->access & X86_ACCESS_EXEC))
 		return false;
 	key = r->pkru >> (((entry >> 59) & 15) * 2);
@@ -173,29 +141,27 @@ static bool key_forbids(const struct x86_walk *w, u64 entry)
 /* The rights of all levels together forbid this access (SDM vol. 3, 4.6.1). */
 static bool rights_forbid(const struct x86_walk *w)
 {
-	const struct x86_walk_regs *r = &w->regs;
-	bool user_page = w->rights & X86_PTE_USER;
+	const struct x86_walk_regs *r = w->regs;
+	bool read_only = (w->access & X86_ACCESS_WRITE) && !(w->all & X86_PTE_WRITE);
 
-	if ((w->access & X86_ACCESS_EXEC) && (w->rights & X86_PTE_NX))
+	if ((w->access & X86_ACCESS_EXEC) && (w->any & X86_PTE_NX))
 		return true;
 	if (w->access & X86_ACCESS_USER)
-		return !user_page ||
-		       ((w->access & X86_ACCESS_WRITE) && !(w->rights & X86_PTE_WRITE));
-
-	if (user_page && (w->access & X86_ACCESS_EXEC))
-		return r->cr4 & X86_CR4_SMEP;
-	if (user_page && (r->cr4 & X86_CR4_SMAP) &&
-	    ((w->access & X86_ACCESS_IMPLICIT) || !(r->rflags & X86_RFLAGS_AC)))
-		return true;
-	return (w->access & X86_ACCESS_WRITE) && (r->cr0 & X86_CR0_WP) &&
-	       !(w->rights & X86_PTE_WRITE);
+		return read_only || !(w->all & X86_PTE_USER);
+	if (w->all & X86_PTE_USER) {
+		if (w->access & X86_ACCESS_EXEC)
+			return r->cr4 & X86_CR4_SMEP;
+		if ((r->cr4 & X86_CR4_SMAP) &&
+		    ((w->access & X86_ACCESS_IMPLICIT) || !(r->rflags & X86_RFLAGS_AC)))
+			return true;
+	}
+	return read_only && (r->cr0 & X86_CR0_WP);
 }
 
 static void finish(struct x86_walk *w, u64 entry)
 {
-	u64 offset, frame;
+	u64 offset;
 	u32 cause = 0;
-	unsigned int i;
 
 	if (key_forbids(w, entry))
 		cause = X86_PFEC_PRESENT | X86_PFEC_PK;
@@ -205,51 +171,42 @@ static void finish(struct x86_walk *w, u64 entry)
 		fault(w, cause);
 		return;
 	}
-
-	w->page_size = 1ULL << (12 + (pae_format(w) ? 9 : 10) * (w->level - 1));
-	offset = w->linear & (w->page_size - 1);
-	frame = pae_format(w) ? entry & ADDRESS_52 : entry & GENMASK_ULL(31, 12);
-	if (!pae_format(w) && w->level == 2)	/* PSE-36 */
-		frame |= (entry & GENMASK_ULL(20, 13)) << 19;
-	w->gpa = (frame & ~(w->page_size - 1)) | offset;
-
-	for (i = 0; i < w->n; i++) {
-		/* PAE's PDPTEs have no accessed bit. */
-		if (i || long_mode(w) || !pae_format(w) || !w->regs.pdptr_in_memory)
-			w->set[i] = X86_PTE_ACCESSED & ~w->value[i];
-	}
+	w->page_size = 1ULL << w->shift;
+	offset = w->page_size - 1;
+	w->gpa = (entry & ADDRESS_52 & ~offset) | (w->linear & offset);
+	if (w->entry_size == 4 && w->level == 2)	/* PSE-36 */
+		w->gpa |= (entry & GENMASK_ULL(20, 13)) << 19;
 	if (w->access & X86_ACCESS_WRITE)
-		w->set[w->n - 1] |= X86_PTE_DIRTY & ~w->value[w->n - 1];
+		w->set[w->n - 1] |= X86_PTE_DIRTY & ~entry;
 	w->state = X86_WALK_DONE;
 }
 
 void x86_walk_feed(struct x86_walk *w, u64 entry)
 {
-	bool page;
+	bool pdpte = w->level == 3 && !w->long_mode, page;
 
 	if (w->state != X86_WALK_READ)
 		return;
-	if (!pae_format(w))
+	if (w->entry_size == 4)
 		entry = (u32)entry;
-	w->value[w->n++] = entry;
+	w->value[w->n] = entry;
+	w->set[w->n++] = pdpte ? 0 : X86_PTE_ACCESSED & ~entry;
 	if (!(entry & X86_PTE_PRESENT)) {
 		fault(w, 0);
 		return;
 	}
-	page = maps_page(w, entry);
+	page = w->level == 1 || ((entry & X86_PTE_LARGE) && w->level <= w->largest);
 	if (entry & reserved_bits(w, page)) {
 		fault(w, X86_PFEC_PRESENT | X86_PFEC_RSVD);
 		return;
 	}
-	if (w->level != 3 || long_mode(w)) {
-		w->rights &= entry | ~(X86_PTE_WRITE | X86_PTE_USER);
-		/* Where NX is off, bit 63 was reserved above, or is not there. */
-		w->rights |= entry & X86_PTE_NX;
+	if (!pdpte) {
+		w->all &= entry;
+		w->any |= entry;	/* where NX is off, bit 63 was reserved, or is not there */
 	}
 	if (page) {
 		finish(w, entry);
 		return;
 	}
-	w->level--;
-	descend(w, entry & (pae_format(w) ? ADDRESS_52 : GENMASK_ULL(31, 12)));
+	descend(w, entry & ADDRESS_52, w->level - 1);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The walk of a guest's page tables, as a stepper: it names the next entry to read,
- * the caller reads it and feeds it back. No callback and no access to memory here, so
- * it runs inside and outside the strict window, and under a fuzzer.
+ * The walk of a guest's page tables, as a stepper: no callback and no access to memory here,
+ * so it runs inside and outside the strict window, and under a fuzzer.
  *
  *	x86_walk_start(&w, linear, access, &regs);
  *	while (x86_walk_next(&w, &gpa, &size)) {
@@ -61,20 +60,23 @@ enum x86_walk_state {
 #define X86_WALK_LEVELS 5
 
 struct x86_walk {
-	struct x86_walk_regs regs;
+	const struct x86_walk_regs *regs;	/* the caller's, for as long as the walk lasts */
 	u64 linear;
-	u64 gpa;			/* of the byte at linear, when DONE */
-	u64 page_size;
+	u64 gpa, page_size;		/* of the byte at linear, when DONE */
 	u32 access;			/* X86_ACCESS_* */
-	u32 error_code;			/* X86_PF_*, when FAULT */
+	u32 error_code;			/* X86_PFEC_*, when FAULT */
 	u8 state;			/* enum x86_walk_state */
 	u8 level;			/* of the wanted entry: 5 PML5E ... 1 PTE */
+	u8 shift;			/* lowest bit of linear that the wanted entry translates */
+	u8 largest;			/* level up to which an entry may map a page */
 	u8 entry_size;			/* 4 or 8 */
 	u8 n;				/* entries read */
-	u64 rights;			/* X86_PTE_WRITE | USER of all entries so far, NX of any */
+	bool long_mode;
+	u64 reserved;			/* bits that no level may set */
+	u64 all, any;			/* AND and OR of the entries so far: their rights */
 	/*
-	 * What was read, from the top. set[i]: the accessed and dirty bits which the CPU
-	 * would set in entry i when the walk is DONE (or 0); the caller sets them by a
+	 * The n entries from the top. set[i]: the accessed and dirty bits which the CPU
+	 * would set in entry i when the walk is DONE; the caller sets them by a
 	 * cmpxchg from value[i], and walks again when that fails.
 	 */
 	u64 where[X86_WALK_LEVELS];
@@ -83,13 +85,11 @@ struct x86_walk {
 };
 
 /* x86_walk_start() - begin; may end the walk at once (no paging, not canonical). */
-void x86_walk_start(struct x86_walk *w, u64 linear, u32 access,
-		    const struct x86_walk_regs *regs);
+void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_walk_regs *regs);
 
 /*
- * x86_walk_next() - the entry to read next, if any.
- * @size: 4 or 8 bytes, naturally aligned.
- * Return: false when the walk is over; w->state says how.
+ * x86_walk_next() - the entry to read next: 4 or 8 bytes, naturally aligned.
+ * Return: false when the walk is over.
  */
 bool x86_walk_next(const struct x86_walk *w, u64 *gpa, unsigned int *size);
 
