@@ -6,21 +6,19 @@
 #include "decode.h"
 
 /*
- * What follows an opcode:
- *   .  nothing            x  nothing, not in 64-bit mode   !  no such opcode
- *   M  ModRM              B  ModRM, imm8                   Z  ModRM, imm16/32
- *   R  ModRM that only names registers                     y  B, not in 64-bit mode
- *   b  imm8               Y  imm8, not in 64-bit mode      w  imm16
- *   z  imm16/32           r  displacement of a near jump   v  imm16/32/64
- *   o  moffs              p  far pointer, not in 64-bit    e  imm16, imm8 (ENTER)
- *   3  ModRM, an immediate for TEST alone                  ^  prefix or escape
- *   V  ModRM; VEX or EVEX in 64-bit mode or with mod 3
+ * What follows an opcode; a capital letter: after ModRM. -: not in 64-bit mode.
+ *   .  nothing              x  nothing -             !  no such opcode     ^  prefix or escape
+ *   M  nothing              R  nothing, ModRM only names registers         w  imm16
+ *   b B  imm8               y Y  imm8 -              z Z  imm16/32         v  imm16/32/64
+ *   r  displacement of a near jump                   o  moffs              p  far pointer -
+ *   e  imm16, imm8 (ENTER)  T  an immediate for TEST alone
+ *   V  nothing; VEX or EVEX in 64-bit mode or with mod 3
  */
 static const char one_byte[257] =
 	"MMMMbzxxMMMMbzx^" "MMMMbzxxMMMMbzxx" "MMMMbz^xMMMMbz^x" "MMMMbz^xMMMMbz^x"
 	"................" "................" "xxVM^^^^zZbB...." "bbbbbbbbbbbbbbbb"
-	"BZyBMMMMMMMMMMMM" "..........p....." "oooo....bz......" "bbbbbbbbvvvvvvvv"
-	"BBw.VVBZe.w..bx." "MMMMYYx.MMMMMMMM" "bbbbbbbbrrpb...." "^.^^..33......MM";
+	"BZYBMMMMMMMMMMMM" "..........p....." "oooo....bz......" "bbbbbbbbvvvvvvvv"
+	"BBw.VVBZe.w..bx." "MMMMyyx.MMMMMMMM" "bbbbbbbbrrpb...." "^.^^..TT......MM";
 
 static const char two_byte[257] =
 	"MMMM!.....!.!M.B" "MMMMMMMMMMMMMMMM" "RRRR!!!!MMMMMMMM" "......!.^!^!!!!!"
@@ -28,7 +26,7 @@ static const char two_byte[257] =
 	"rrrrrrrrrrrrrrrr" "MMMMMMMMMMMMMMMM" "...MBM!!...MBMMM" "MMMMMMMMMMBMMMMM"
 	"MMBMBBBM........" "MMMMMMMMMMMMMMMM" "MMMMMMMMMMMMMMMM" "MMMMMMMMMMMMMMMM";
 
-enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_0F01 };
+enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A };
 
 #define REX_W	8
 #define REX_R	4
@@ -37,9 +35,8 @@ enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A, MAP_0F01 };
 
 struct decoder {
 	struct x86_insn *insn;
-	const u8 *bytes;
-	unsigned int at, n;
-	bool ran_out;
+	u8 bytes[32];		/* zeros behind those given: no instruction reaches their end */
+	unsigned int at;
 	bool data_prefix;	/* 0x66 */
 	u8 rex;			/* 0 or 0x40 to 0x4f */
 	u8 map, opcode;
@@ -47,20 +44,13 @@ struct decoder {
 	bool has_modrm;
 };
 
-/* The next @size bytes, little-endian; 0 and ran_out behind the end. */
 static u64 fetch(struct decoder *d, unsigned int size)
 {
-	u64 value = 0;
-	unsigned int i;
+	u64 value;
 
-	if (d->at + size > d->n) {
-		d->ran_out = true;
-		d->at = d->n;
-		return 0;
-	}
-	for (i = 0; i < size; i++)
-		value |= (u64)d->bytes[d->at++] << (8 * i);
-	return value;
+	memcpy(&value, d->bytes + d->at, sizeof(value));
+	d->at += size;
+	return value & (~0ULL >> (64 - 8 * size));
 }
 
 static u64 fetch_signed(struct decoder *d, unsigned int size)
@@ -80,56 +70,45 @@ static unsigned int reg_field(const struct decoder *d)
 	return (d->modrm >> 3) & 7;
 }
 
-/* Prefixes: any order, any number; a REX counts only directly before the opcode. */
+/* Prefixes, in any order and number, and the opcode; a REX counts only directly before it. */
 static void decode_prefixes(struct decoder *d)
 {
 	struct x86_insn *insn = d->insn;
 	bool bits64 = insn->mode == X86_MODE_64;
-	bool address_prefix = false;
-	u8 byte;
+	bool wide = insn->mode != X86_MODE_16, address_prefix = false;
 
-	for (;;) {
-		byte = fetch(d, 1);
-		if (d->ran_out)
-			return;
-		switch (byte) {
+	for (;; d->rex = 0) {
+		d->opcode = fetch(d, 1);
+		while (bits64 && (d->opcode & 0xf0) == 0x40) {
+			d->rex = d->opcode;
+			d->opcode = fetch(d, 1);
+		}
+		switch (d->opcode) {
 		case 0x26: case 0x2e: case 0x36: case 0x3e:
 			if (!bits64)	/* ignored there */
-				insn->seg = (byte >> 3) & 3;
-			break;
+				insn->seg = (d->opcode >> 3) & 3;
+			continue;
 		case 0x64: case 0x65:
-			insn->seg = X86_FS + (byte & 1);
-			break;
+			insn->seg = X86_FS + (d->opcode & 1);
+			continue;
 		case 0x66:
 			d->data_prefix = true;
-			break;
+			continue;
 		case 0x67:
 			address_prefix = true;
-			break;
-		case 0xf0:
-			insn->lock = true;
-			break;
+			continue;
 		case 0xf2: case 0xf3:
-			insn->rep = byte;
-			break;
-		default:
-			if (bits64 && (byte & 0xf0) == 0x40) {
-				d->rex = byte;
-				continue;
-			}
-			goto opcode;
+			insn->rep = d->opcode;
+			continue;
+		case 0xf0:		/* LOCK */
+			continue;
 		}
-		d->rex = 0;
+		break;
 	}
-opcode:
-	d->opcode = byte;
-	if (insn->mode == X86_MODE_16) {
-		insn->op_size = d->data_prefix ? 4 : 2;
-		insn->addr_size = address_prefix ? 4 : 2;
-	} else {
-		insn->op_size = d->rex & REX_W ? 8 : d->data_prefix ? 2 : 4;
-		insn->addr_size = bits64 ? (address_prefix ? 4 : 8) : (address_prefix ? 2 : 4);
-	}
+	insn->op_size = d->rex & REX_W ? 8 : wide != d->data_prefix ? 4 : 2;
+	insn->addr_size = wide != address_prefix ? 4 : 2;
+	if (bits64)
+		insn->addr_size = address_prefix ? 4 : 8;
 }
 
 static void decode_memory_16(struct decoder *d)
@@ -192,8 +171,8 @@ static void decode_modrm(struct decoder *d, bool registers_only)
 		decode_memory_16(d);
 	else
 		decode_memory(d);
-	if (insn->seg == X86_NO_REG)
-		insn->seg = insn->base == X86_RSP || insn->base == X86_RBP ? X86_SS : X86_DS;
+	if (insn->seg == X86_NO_REG && (insn->base == X86_RSP || insn->base == X86_RBP))
+		insn->seg = X86_SS;
 }
 
 /* What is behind the opcode. Return: false if the encoding is not known. */
@@ -203,28 +182,31 @@ static bool decode_rest(struct decoder *d, char form)
 	bool bits64 = insn->mode == X86_MODE_64;
 	unsigned int z = insn->op_size == 2 ? 2 : 4;
 
-	if (strchr("MBZRy3V", form))
-		decode_modrm(d, form == 'R');
-	if (bits64 && strchr("xyYp", form))
-		return false;
-
 	switch (form) {
 	case '!': case '^':
 		return false;
-	case 'V':
-		return !bits64 && mod(d) != 3;
-	case 'B': case 'b': case 'y': case 'Y':
-		insn->imm = fetch_signed(d, 1);
-		break;
-	case 'Z': case 'z':
-		insn->imm = fetch_signed(d, z);
+	case 'x': case 'y': case 'Y': case 'p': case 'V':
+		if (bits64)
+			return false;
 		break;
 	case 'r':	/* AMD obeys 0x66 in 64-bit mode, Intel does not: not decided here */
 		if (bits64 && d->data_prefix && !(d->rex & REX_W))
 			return false;
+		break;
+	}
+	if (form >= 'A' && form <= 'Z')
+		decode_modrm(d, form == 'R');
+
+	switch (form) {
+	case 'V':
+		return mod(d) != 3;
+	case 'B': case 'b': case 'y': case 'Y':
+		insn->imm = fetch_signed(d, 1);
+		break;
+	case 'Z': case 'z': case 'r':
 		insn->imm = fetch_signed(d, z);
 		break;
-	case '3':
+	case 'T':
 		if (reg_field(d) < 2)
 			insn->imm = fetch_signed(d, d->opcode & 1 ? z : 1);
 		break;
@@ -236,8 +218,6 @@ static bool decode_rest(struct decoder *d, char form)
 		break;
 	case 'o':
 		insn->disp = fetch(d, insn->addr_size);
-		if (insn->seg == X86_NO_REG)
-			insn->seg = X86_DS;
 		break;
 	case 'p':
 		insn->imm = fetch(d, z + 2);
@@ -255,7 +235,6 @@ enum size {
 	PAIR,		/* of a pair of opcodes, the even one has bytes */
 	PORT,		/* the same, and never 64 bits */
 	STACK,		/* 64 bits in 64-bit mode, 16 with the prefix */
-	MODE,		/* 64 bits in 64-bit mode, 32 else */
 	DWORD,		/* 32 bits, 64 with REX.W */
 	FROM_1, FROM_2, FROM_4,	/* by prefixes and mode, from a source of this size */
 };
@@ -277,87 +256,62 @@ struct meaning {
 	u8 op, dst, src, size;
 };
 
-#define IN_0F(opcode)	(MAP_0F << 8 | (opcode))
-#define IN_0F38(opcode)	(MAP_0F38 << 8 | (opcode))
-
-#define ROW(first, more, reg, prefix, op, dst, src, size) \
-	{ first, more, reg, prefix, X86_OP_##op, X86_##dst, X86_##src, size }
-#define ONE(first, more, op, dst, src, size) \
-	ROW(first, more, ANY_REG, ANY_PREFIX, op, dst, src, size)
-#define GROUP(first, more, reg, op, dst, src, size) \
-	ROW(first, more, reg, ANY_PREFIX, op, dst, src, size)
-#define TWO(first, more, op, dst, src, size) \
-	ROW(IN_0F(first), more, ANY_REG, ANY_PREFIX, op, dst, src, size)
+#define ROW(map, opcode, more, reg, prefix, op, dst, src, size) \
+	{ (map) << 8 | (opcode), more, reg, prefix, X86_OP_##op, X86_##dst, X86_##src, size }
+#define ONE(opcode, more, op, dst, src, size) \
+	ROW(MAP_1, opcode, more, ANY_REG, ANY_PREFIX, op, dst, src, size)
+#define GROUP(opcode, more, reg, op, dst, src, size) \
+	ROW(MAP_1, opcode, more, reg, ANY_PREFIX, op, dst, src, size)
+#define TWO(opcode, more, op, dst, src, size) \
+	ROW(MAP_0F, opcode, more, ANY_REG, ANY_PREFIX, op, dst, src, size)
+#define TWO_GROUP(opcode, reg, op, dst, src) \
+	ROW(MAP_0F, opcode, 0, reg, ANY_PREFIX, op, dst, src, ANY)
 #define SSE(opcode, prefix, op, dst, src, size) \
-	ROW(IN_0F(opcode), 0, ANY_REG, prefix, op, dst, src, size)
-#define ALONE(modrm, more, op) \
-	ROW(MAP_0F01 << 8 | (modrm), more, ANY_REG, ANY_PREFIX, op, NONE, NONE, ANY)
+	ROW(MAP_0F, opcode, 0, ANY_REG, prefix, op, dst, src, size)
+#define THREE(opcode, prefix, op, dst, src, size) \
+	ROW(MAP_0F38, opcode, 0, ANY_REG, prefix, op, dst, src, size)
 
 static const struct meaning meanings[] = {
-	ONE(0x50, 7, PUSH, NONE, REG, STACK),	ONE(0x58, 7, POP, REG, NONE, STACK),
-	ONE(0x63, 0, MOVSX, REG, RM, FROM_4),	ONE(0x68, 0, PUSH, NONE, IMM, STACK),
-	ONE(0x6a, 0, PUSH, NONE, IMM, STACK),	ONE(0x6c, 1, INS, NONE, NONE, PORT),
-	ONE(0x6e, 1, OUTS, NONE, NONE, PORT),	ONE(0x80, 3, ADD, RM, IMM, PAIR),
-	ONE(0x84, 1, TEST, RM, REG, PAIR),		ONE(0x86, 1, XCHG, RM, REG, PAIR),
-	ONE(0x88, 1, MOV, RM, REG, PAIR),		ONE(0x8a, 1, MOV, REG, RM, PAIR),
-	ONE(0x8f, 0, POP, RM, NONE, STACK),
-	ROW(0x90, 0, ANY_REG, 0xf3, PAUSE, NONE, NONE, ANY),
-	ONE(0xa0, 1, MOV, ACC, MEM, PAIR),		ONE(0xa2, 1, MOV, MEM, ACC, PAIR),
+	/* 00 to 3F repeat these forms for eight operations. */
+	ONE(0x00, 1, ADD, RM, REG, PAIR),	ONE(0x02, 1, ADD, REG, RM, PAIR),
+	ONE(0x04, 1, ADD, ACC, IMM, PAIR),	ONE(0x50, 7, PUSH, NONE, REG, STACK),
+	ONE(0x58, 7, POP, REG, NONE, STACK),	ONE(0x63, 0, MOVSX, REG, RM, FROM_4),
+	ONE(0x68, 0, PUSH, NONE, IMM, STACK),	ONE(0x6a, 0, PUSH, NONE, IMM, STACK),
+	ONE(0x6c, 1, INS, NONE, NONE, PORT),	ONE(0x6e, 1, OUTS, NONE, NONE, PORT),
+	ONE(0x80, 3, ADD, RM, IMM, PAIR),	ONE(0x84, 1, TEST, RM, REG, PAIR),
+	ONE(0x86, 1, XCHG, RM, REG, PAIR),	ONE(0x88, 1, MOV, RM, REG, PAIR),
+	ONE(0x8a, 1, MOV, REG, RM, PAIR),	ONE(0x8f, 0, POP, RM, NONE, STACK),
+	ONE(0xa0, 1, MOV, ACC, MEM, PAIR),	ONE(0xa2, 1, MOV, MEM, ACC, PAIR),
 	ONE(0xa4, 1, MOVS, NONE, NONE, PAIR),	ONE(0xa6, 1, CMPS, NONE, NONE, PAIR),
-	ONE(0xa8, 1, TEST, ACC, IMM, PAIR),		ONE(0xaa, 1, STOS, NONE, NONE, PAIR),
+	ONE(0xa8, 1, TEST, ACC, IMM, PAIR),	ONE(0xaa, 1, STOS, NONE, NONE, PAIR),
 	ONE(0xac, 1, LODS, NONE, NONE, PAIR),	ONE(0xae, 1, SCAS, NONE, NONE, PAIR),
-	GROUP(0xc6, 1, 0, MOV, RM, IMM, PAIR),	ONE(0xcc, 0, INT3, NONE, NONE, ANY),
-	ONE(0xcd, 0, INT, NONE, IMM, ANY),	ONE(0xce, 0, INTO, NONE, NONE, ANY),
-	ONE(0xcf, 0, IRET, NONE, NONE, ANY),	ONE(0xe4, 1, IN, ACC, IMM, PORT),
-	ONE(0xe6, 1, OUT, IMM, ACC, PORT),		ONE(0xec, 1, IN, ACC, REG, PORT),
-	ONE(0xee, 1, OUT, REG, ACC, PORT),		ONE(0xf1, 0, INT1, NONE, NONE, ANY),
-	ONE(0xf4, 0, HLT, NONE, NONE, ANY),	GROUP(0xf6, 1, 0, TEST, RM, IMM, PAIR),
+	GROUP(0xc6, 1, 0, MOV, RM, IMM, PAIR),	GROUP(0xf6, 1, 0, TEST, RM, IMM, PAIR),
 	GROUP(0xf6, 1, 1, TEST, RM, IMM, PAIR),	GROUP(0xf6, 1, 2, NOT, RM, NONE, PAIR),
 	GROUP(0xf6, 1, 3, NEG, RM, NONE, PAIR),	GROUP(0xfe, 1, 0, INC, RM, NONE, PAIR),
 	GROUP(0xfe, 1, 1, DEC, RM, NONE, PAIR),	GROUP(0xff, 0, 6, PUSH, NONE, RM, STACK),
 
-	ROW(IN_0F(0x01), 0, 4, ANY_PREFIX, SMSW, RM, NONE, ANY),
-	ROW(IN_0F(0x01), 0, 6, ANY_PREFIX, LMSW, NONE, RM, 2),
-	ROW(IN_0F(0x01), 0, 7, ANY_PREFIX, INVLPG, NONE, MEM, ANY),
-	TWO(0x06, 0, CLTS, NONE, NONE, ANY),	TWO(0x08, 0, INVD, NONE, NONE, ANY),
-	TWO(0x09, 0, WBINVD, NONE, NONE, ANY),	SSE(0x10, NOT_REP, VECTOR, REG, RM, 16),
-	SSE(0x10, 0xf3, VECTOR, REG, RM, 4),		SSE(0x10, 0xf2, VECTOR, REG, RM, 8),
-	SSE(0x11, NOT_REP, VECTOR, RM, REG, 16),	SSE(0x11, 0xf3, VECTOR, RM, REG, 4),
-	SSE(0x11, 0xf2, VECTOR, RM, REG, 8),		TWO(0x20, 0, MOV_FROM_CR, RM, NONE, MODE),
-	TWO(0x21, 0, MOV_FROM_DR, RM, NONE, MODE),	TWO(0x22, 0, MOV_TO_CR, NONE, RM, MODE),
-	TWO(0x23, 0, MOV_TO_DR, NONE, RM, MODE),	SSE(0x28, NOT_REP, VECTOR, REG, RM, 16),
-	SSE(0x29, NOT_REP, VECTOR, RM, REG, 16),	SSE(0x2b, NOT_REP, VECTOR, MEM, REG, 16),
-	TWO(0x30, 0, WRMSR, NONE, NONE, ANY),	TWO(0x31, 0, RDTSC, NONE, NONE, ANY),
-	TWO(0x32, 0, RDMSR, NONE, NONE, ANY),	TWO(0x33, 0, RDPMC, NONE, NONE, ANY),
-	SSE(0x6e, 0x66, VECTOR, REG, RM, DWORD),	SSE(0x6f, 0x66, VECTOR, REG, RM, 16),
-	SSE(0x6f, 0xf3, VECTOR, REG, RM, 16),		SSE(0x78, 0, VMX, NONE, NONE, ANY),
-	SSE(0x79, 0, VMX, NONE, NONE, ANY),	SSE(0x7e, 0x66, VECTOR, RM, REG, DWORD),
-	SSE(0x7e, 0xf3, VECTOR, REG, RM, 8),		SSE(0x7f, 0x66, VECTOR, RM, REG, 16),
-	SSE(0x7f, 0xf3, VECTOR, RM, REG, 16),		TWO(0xa2, 0, CPUID, NONE, NONE, ANY),
-	TWO(0xa3, 0, BT, RM, REG, ANY),		TWO(0xab, 0, BTS, RM, REG, ANY),
-	TWO(0xb0, 1, CMPXCHG, RM, REG, PAIR),	TWO(0xb3, 0, BTR, RM, REG, ANY),
-	TWO(0xb6, 0, MOVZX, REG, RM, FROM_1),	TWO(0xb7, 0, MOVZX, REG, RM, FROM_2),
-	ROW(IN_0F(0xba), 0, 4, ANY_PREFIX, BT, RM, IMM, ANY),
-	ROW(IN_0F(0xba), 0, 5, ANY_PREFIX, BTS, RM, IMM, ANY),
-	ROW(IN_0F(0xba), 0, 6, ANY_PREFIX, BTR, RM, IMM, ANY),
-	ROW(IN_0F(0xba), 0, 7, ANY_PREFIX, BTC, RM, IMM, ANY),
-	TWO(0xbb, 0, BTC, RM, REG, ANY),	TWO(0xbe, 0, MOVSX, REG, RM, FROM_1),
-	TWO(0xbf, 0, MOVSX, REG, RM, FROM_2),	TWO(0xc0, 1, XADD, RM, REG, PAIR),
-	SSE(0xc3, 0, MOV, MEM, REG, ANY),		/* MOVNTI */
-	ROW(IN_0F(0xc7), 0, 6, ANY_PREFIX, VMX, NONE, MEM, ANY),
-	ROW(IN_0F(0xc7), 0, 7, ANY_PREFIX, VMX, NONE, MEM, ANY),
-	SSE(0xd6, 0x66, VECTOR, RM, REG, 8),		SSE(0xe7, 0x66, VECTOR, MEM, REG, 16),
+	TWO_GROUP(0x01, 4, SMSW, RM, NONE),	TWO_GROUP(0x01, 6, LMSW, NONE, RM),
+	TWO(0x06, 0, CLTS, NONE, NONE, ANY),	SSE(0x10, NOT_REP, VECTOR, REG, RM, 16),
+	SSE(0x10, 0xf3, VECTOR, REG, RM, 4),	SSE(0x10, 0xf2, VECTOR, REG, RM, 8),
+	SSE(0x11, NOT_REP, VECTOR, RM, REG, 16), SSE(0x11, 0xf3, VECTOR, RM, REG, 4),
+	SSE(0x11, 0xf2, VECTOR, RM, REG, 8),	SSE(0x28, NOT_REP, VECTOR, REG, RM, 16),
+	SSE(0x29, NOT_REP, VECTOR, RM, REG, 16), SSE(0x2b, NOT_REP, VECTOR, MEM, REG, 16),
+	SSE(0x6e, 0x66, VECTOR, REG, RM, DWORD), SSE(0x6f, 0x66, VECTOR, REG, RM, 16),
+	SSE(0x6f, 0xf3, VECTOR, REG, RM, 16),	SSE(0x7e, 0x66, VECTOR, RM, REG, DWORD),
+	SSE(0x7e, 0xf3, VECTOR, REG, RM, 8),	SSE(0x7f, 0x66, VECTOR, RM, REG, 16),
+	SSE(0x7f, 0xf3, VECTOR, RM, REG, 16),	TWO(0xa3, 0, BT, RM, REG, ANY),
+	TWO(0xab, 0, BTS, RM, REG, ANY),	TWO(0xb0, 1, CMPXCHG, RM, REG, PAIR),
+	TWO(0xb3, 0, BTR, RM, REG, ANY),	TWO(0xb6, 0, MOVZX, REG, RM, FROM_1),
+	TWO(0xb7, 0, MOVZX, REG, RM, FROM_2),	TWO_GROUP(0xba, 4, BT, RM, IMM),
+	TWO_GROUP(0xba, 5, BTS, RM, IMM),	TWO_GROUP(0xba, 6, BTR, RM, IMM),
+	TWO_GROUP(0xba, 7, BTC, RM, IMM),	TWO(0xbb, 0, BTC, RM, REG, ANY),
+	TWO(0xbe, 0, MOVSX, REG, RM, FROM_1),	TWO(0xbf, 0, MOVSX, REG, RM, FROM_2),
+	TWO(0xc0, 1, XADD, RM, REG, PAIR),	SSE(0xc3, 0, MOV, MEM, REG, ANY), /* MOVNTI */
+	SSE(0xd6, 0x66, VECTOR, RM, REG, 8),	SSE(0xe7, 0x66, VECTOR, MEM, REG, 16),
 	SSE(0xf0, 0xf2, VECTOR, REG, MEM, 16),
 
-	ROW(IN_0F38(0x2a), 0, ANY_REG, 0x66, VECTOR, REG, MEM, 16),
-	ROW(IN_0F38(0x80), 1, ANY_REG, 0x66, VMX, NONE, MEM, ANY),
-	ROW(IN_0F38(0xf0), 0, ANY_REG, NOT_REP, MOVBE, REG, MEM, ANY),
-	ROW(IN_0F38(0xf1), 0, ANY_REG, NOT_REP, MOVBE, MEM, REG, ANY),
-
-	ALONE(0xc1, 0, VMCALL), ALONE(0xc2, 2, VMX), ALONE(0xc8, 0, MONITOR),
-	ALONE(0xc9, 0, MWAIT), ALONE(0xd1, 0, XSETBV), ALONE(0xd8, 0, SVM),
-	ALONE(0xd9, 0, VMMCALL), ALONE(0xda, 5, SVM), ALONE(0xf9, 0, RDTSCP),
-	ALONE(0xfa, 0, MONITOR), ALONE(0xfb, 0, MWAIT),
+	THREE(0x2a, 0x66, VECTOR, REG, MEM, 16), THREE(0xf0, NOT_REP, MOVBE, REG, MEM, ANY),
+	THREE(0xf1, NOT_REP, MOVBE, MEM, REG, ANY),
 };
 
 static bool matches(const struct decoder *d, const struct meaning *row)
@@ -378,6 +332,8 @@ static const struct meaning *find_meaning(const struct decoder *d)
 	unsigned int low = 0, high = ARRAY_SIZE(meanings), middle;
 	u16 key = d->map << 8 | d->opcode;
 
+	if (key < 0x40)
+		key &= 7;
 	/* Behind the last row that begins at or before the opcode: what can match ends there. */
 	while (low < high) {
 		middle = (low + high) / 2;
@@ -395,7 +351,6 @@ static const struct meaning *find_meaning(const struct decoder *d)
 static u8 size_of(const struct decoder *d, u8 size)
 {
 	const struct x86_insn *insn = d->insn;
-	bool bits64 = insn->mode == X86_MODE_64;
 
 	switch (size) {
 	case PAIR:
@@ -405,63 +360,13 @@ static u8 size_of(const struct decoder *d, u8 size)
 			return 1;
 		return insn->op_size == 8 ? 4 : insn->op_size;
 	case STACK:
-		if (!bits64)
+		if (insn->mode != X86_MODE_64)
 			return insn->op_size;
 		return d->data_prefix && !(d->rex & REX_W) ? 2 : 8;
-	case MODE:
-		return bits64 ? 8 : 4;
 	case DWORD:
 		return d->rex & REX_W ? 8 : 4;
 	}
 	return size <= 16 ? size : insn->op_size;
-}
-
-/* The eight operations at 00 to 3F have the same six forms. */
-static const struct meaning *arithmetic(const struct decoder *d)
-{
-	static const struct meaning forms[6] = {
-		ONE(0, 0, ADD, RM, REG, PAIR), ONE(1, 0, ADD, RM, REG, PAIR),
-		ONE(2, 0, ADD, REG, RM, PAIR), ONE(3, 0, ADD, REG, RM, PAIR),
-		ONE(4, 0, ADD, ACC, IMM, PAIR), ONE(5, 0, ADD, ACC, IMM, PAIR),
-	};
-
-	return (d->opcode & 7) < 6 ? &forms[d->opcode & 7] : NULL;
-}
-
-/* What no table of opcodes says. */
-static void adjust(struct decoder *d)
-{
-	struct x86_insn *insn = d->insn;
-
-	switch (insn->op) {
-	case X86_OP_PUSH: case X86_OP_POP:
-		if (!d->has_modrm)
-			insn->reg = (d->opcode & 7) | (d->rex & REX_B ? 8 : 0);
-		break;
-	case X86_OP_PAUSE:
-		if (d->rex & REX_B)	/* XCHG with R8 */
-			insn->op = X86_OP_OTHER;
-		break;
-	case X86_OP_MOVS: case X86_OP_CMPS: case X86_OP_STOS: case X86_OP_LODS:
-	case X86_OP_SCAS: case X86_OP_INS: case X86_OP_OUTS:
-		if (insn->seg == X86_NO_REG)
-			insn->seg = X86_DS;
-		break;
-	case X86_OP_IN: case X86_OP_OUT:
-		insn->reg = X86_RDX;
-		fallthrough;
-	case X86_OP_INT:
-		insn->imm = (u8)insn->imm;
-		break;
-	case X86_OP_SMSW:
-		if (mod(d) != 3)
-			insn->op_size = 2;
-		break;
-	case X86_OP_MOV_TO_CR: case X86_OP_MOV_FROM_CR:
-		if (insn->lock && insn->reg == 0)	/* AMD's way to CR8 */
-			insn->reg = 8;
-		break;
-	}
 }
 
 static void set_meaning(struct decoder *d)
@@ -470,32 +375,26 @@ static void set_meaning(struct decoder *d)
 	const struct meaning *row;
 	u8 rm = mod(d) == 3 ? X86_RM : X86_MEM;
 
-	if (d->map == MAP_1 && d->opcode < 0x40) {
-		row = arithmetic(d);
-	} else {
-		if (d->map == MAP_0F && d->opcode == 1 && mod(d) == 3 &&
-		    (d->modrm & 0x28) != 0x20) {	/* neither SMSW nor LMSW */
-			d->map = MAP_0F01;
-			d->opcode = d->modrm;
-		}
-		row = find_meaning(d);
+	if (d->map == MAP_0F && d->opcode == 1 && (d->modrm == 0xc1 || d->modrm == 0xd9)) {
+		insn->op = d->modrm == 0xc1 ? X86_OP_VMCALL : X86_OP_VMMCALL;
+		return;
 	}
+	row = find_meaning(d);
 	if (!row || (row->size == FROM_4 && insn->mode != X86_MODE_64))	/* ARPL */
 		return;
 
 	insn->op = row->op;
-	if (d->map == MAP_1 && d->opcode < 0x40)
-		insn->op += d->opcode >> 3;
-	else if (d->map == MAP_1 && (d->opcode & 0xfc) == 0x80)
-		insn->op += reg_field(d);
+	if (row->op == X86_OP_ADD)
+		insn->op += d->opcode < 0x40 ? d->opcode >> 3 : reg_field(d);
 	insn->dst = row->dst == X86_RM ? rm : row->dst;
 	insn->src = row->src == X86_RM ? rm : row->src;
 	insn->op_size = size_of(d, row->size);
-	if (row->size >= FROM_1)
+	insn->src_size = insn->op_size;
+	/* MOVSXD to 16 bits has a source of 16. */
+	if (row->size >= FROM_1 && 1 << (row->size - FROM_1) < insn->op_size)
 		insn->src_size = 1 << (row->size - FROM_1);
-	if (insn->src_size > insn->op_size)	/* MOVSXD to 16 bits */
-		insn->src_size = insn->op_size;
-	adjust(d);
+	if (!d->has_modrm && (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP))
+		insn->reg = (d->opcode & 7) | (d->rex & REX_B ? 8 : 0);
 }
 
 /* Without REX, byte registers 4 to 7 are AH, CH, DH, BH. */
@@ -504,11 +403,6 @@ static u8 byte_register(const struct decoder *d, u8 reg, unsigned int size)
 	if (size == 1 && !d->rex && reg >= 4 && reg < 8)
 		return reg - 4 + X86_HIGH_BYTE;
 	return reg;
-}
-
-static enum x86_decode_result ended(const struct decoder *d)
-{
-	return d->n == X86_INSN_MAX ? X86_DECODE_TOO_LONG : X86_DECODE_MORE;
 }
 
 /* Encodings that a table of single opcodes cannot tell apart. */
@@ -528,11 +422,12 @@ static bool opcode_unknown(const struct decoder *d)
 enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsigned int n,
 				  enum x86_mode mode)
 {
-	struct decoder d = {
-		.insn = insn, .bytes = bytes, .n = n < X86_INSN_MAX ? n : X86_INSN_MAX,
-	};
+	struct decoder d = { .insn = insn };
 	char form;
 
+	if (n > X86_INSN_MAX)
+		n = X86_INSN_MAX;
+	memcpy(d.bytes, bytes, n);
 	memset(insn, 0, sizeof(*insn));
 	insn->mode = mode;
 	insn->seg = X86_NO_REG;
@@ -542,8 +437,8 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 	insn->rm = X86_NO_REG;
 
 	decode_prefixes(&d);
-	form = d.ran_out ? '.' : one_byte[d.opcode];
-	if (!d.ran_out && d.opcode == 0x0f) {
+	form = one_byte[d.opcode];
+	if (d.opcode == 0x0f) {
 		d.map = MAP_0F;
 		d.opcode = fetch(&d, 1);
 		form = two_byte[d.opcode];
@@ -553,19 +448,18 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 			form = d.map == MAP_0F38 ? 'M' : 'B';
 		}
 	}
-	if (d.ran_out)
-		return ended(&d);
 	if (!decode_rest(&d, form))
 		return X86_DECODE_UNKNOWN;
-	if (d.ran_out)
-		return ended(&d);
+	if (d.at > n)
+		return n == X86_INSN_MAX ? X86_DECODE_TOO_LONG : X86_DECODE_MORE;
 	if (opcode_unknown(&d))
 		return X86_DECODE_UNKNOWN;
 
 	insn->len = d.at;
+	insn->src_size = insn->op_size;
+	if (insn->seg == X86_NO_REG)
+		insn->seg = X86_DS;
 	set_meaning(&d);
-	if (!insn->src_size)
-		insn->src_size = insn->op_size;
 	if (insn->dst == X86_REG || insn->src == X86_REG)
 		insn->reg = byte_register(&d, insn->reg, insn->dst == X86_REG ?
 					  insn->op_size : insn->src_size);

@@ -31,17 +31,8 @@ enum x86_op {
 	X86_OP_MOVS, X86_OP_STOS, X86_OP_LODS, X86_OP_CMPS, X86_OP_SCAS,
 	X86_OP_VECTOR,		/* SSE load or store of op_size bytes, register reg */
 	/* intercepted */
-	X86_OP_IN, X86_OP_OUT, X86_OP_INS, X86_OP_OUTS,
-	X86_OP_CPUID, X86_OP_HLT, X86_OP_PAUSE, X86_OP_RDMSR, X86_OP_WRMSR,
-	X86_OP_RDTSC, X86_OP_RDTSCP, X86_OP_RDPMC, X86_OP_XSETBV,
-	X86_OP_VMCALL, X86_OP_VMMCALL,
-	X86_OP_MOV_TO_CR, X86_OP_MOV_FROM_CR,	/* control register reg, GPR rm */
-	X86_OP_MOV_TO_DR, X86_OP_MOV_FROM_DR,	/* debug register reg, GPR rm */
+	X86_OP_INS, X86_OP_OUTS, X86_OP_VMCALL, X86_OP_VMMCALL,
 	X86_OP_CLTS, X86_OP_LMSW, X86_OP_SMSW,	/* operand in rm or memory */
-	X86_OP_INVLPG, X86_OP_INVD, X86_OP_WBINVD, X86_OP_MONITOR, X86_OP_MWAIT,
-	X86_OP_INT, X86_OP_INT3, X86_OP_INTO, X86_OP_INT1, X86_OP_IRET,
-	/* the SVM and VMX instructions, which a guest gets #UD for */
-	X86_OP_SVM, X86_OP_VMX,
 };
 
 enum x86_operand {
@@ -59,7 +50,7 @@ enum x86_operand {
 
 struct x86_insn {
 	u64 disp;		/* sign-extended; moffs: the address */
-	u64 imm;		/* sign-extended to 64 bits; INT n, IN, OUT: zero-extended */
+	u64 imm;		/* sign-extended to 64 bits */
 	u8 len;
 	u8 op;			/* enum x86_op */
 	u8 mode;		/* enum x86_mode */
@@ -68,11 +59,10 @@ struct x86_insn {
 	u8 addr_size;		/* 2, 4, 8 */
 	u8 dst, src;		/* enum x86_operand */
 	u8 reg, rm;		/* register numbers, or X86_NO_REG */
-	u8 seg;			/* enum x86_seg of the memory operand, overrides applied */
+	u8 seg;			/* enum x86_seg of the memory operand, overrides applied, never unset */
 	u8 base, index;		/* or X86_NO_REG */
 	u8 scale;		/* shift: 0 to 3 */
 	u8 rep;			/* 0, 0xf3 (REP, REPE) or 0xf2 (REPNE): the last one given */
-	bool lock;
 	bool rip_relative;	/* disp counts from the instruction's end */
 };
 

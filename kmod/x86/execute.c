@@ -69,7 +69,7 @@ static u64 flags_of(u64 result, unsigned int size)
 
 static u64 add(u64 a, u64 b, u64 carry, unsigned int size, u64 *flags)
 {
-	u64 mask = mask_of(size), r = (a + b + carry) & mask;
+	u64 r = (a + b + carry) & mask_of(size);
 	/* Carries out of each bit (Hacker's Delight, 2-13). */
 	u64 carries = (a & b) | ((a | b) & ~r);
 	unsigned int top = 8 * size - 1;
@@ -81,16 +81,12 @@ static u64 add(u64 a, u64 b, u64 carry, unsigned int size, u64 *flags)
 	return r;
 }
 
+/* a - b is a + ~b + 1, where a carry means that nothing was borrowed. */
 static u64 sub(u64 a, u64 b, u64 borrow, unsigned int size, u64 *flags)
 {
-	u64 mask = mask_of(size), r = (a - b - borrow) & mask;
-	u64 borrows = (~a & b) | ((~a | b) & r);
-	unsigned int top = 8 * size - 1;
+	u64 r = add(a, ~b & mask_of(size), !borrow, size, flags);
 
-	*flags = flags_of(r, size);
-	*flags |= (borrows >> top) & 1 ? CF : 0;
-	*flags |= (borrows >> 3) & 1 ? AF : 0;
-	*flags |= ((a ^ b) & (a ^ r)) >> top & 1 ? OF : 0;
+	*flags ^= CF | AF;
 	return r;
 }
 
@@ -102,10 +98,20 @@ static void set_flags(u64 *rflags, u64 changed, u64 flags)
 /* dst = a op b; the logic instructions leave AF undefined: cleared, as CPUs do. */
 static u64 alu(u8 op, u64 a, u64 b, unsigned int size, u64 *rflags)
 {
-	u64 carry = *rflags & CF ? 1 : 0, flags, r;
+	u64 carry = *rflags & CF, changed = ARITHMETIC, flags, r;
 
 	switch (op) {
-	case X86_OP_ADD: case X86_OP_XADD:
+	case X86_OP_INC: case X86_OP_DEC:
+		changed &= ~CF;
+		b = 1;
+		break;
+	case X86_OP_NEG:
+		b = a;
+		a = 0;
+		break;
+	}
+	switch (op) {
+	case X86_OP_ADD: case X86_OP_XADD: case X86_OP_INC:
 		r = add(a, b, 0, size, &flags);
 		break;
 	case X86_OP_ADC:
@@ -114,33 +120,14 @@ static u64 alu(u8 op, u64 a, u64 b, unsigned int size, u64 *rflags)
 	case X86_OP_SBB:
 		r = sub(a, b, carry, size, &flags);
 		break;
-	case X86_OP_OR:
-		r = a | b;
+	case X86_OP_OR: case X86_OP_AND: case X86_OP_XOR: case X86_OP_TEST:
+		r = op == X86_OP_OR ? a | b : op == X86_OP_XOR ? a ^ b : a & b;
 		flags = flags_of(r, size);
 		break;
-	case X86_OP_AND: case X86_OP_TEST:
-		r = a & b;
-		flags = flags_of(r, size);
-		break;
-	case X86_OP_XOR:
-		r = a ^ b;
-		flags = flags_of(r, size);
-		break;
-	case X86_OP_NEG:
-		r = sub(0, a, 0, size, &flags);
-		break;
-	case X86_OP_INC:
-		r = add(a, 1, 0, size, &flags);
-		set_flags(rflags, ARITHMETIC & ~CF, flags);
-		return r;
-	case X86_OP_DEC:
-		r = sub(a, 1, 0, size, &flags);
-		set_flags(rflags, ARITHMETIC & ~CF, flags);
-		return r;
-	default:			/* SUB, CMP, CMPXCHG, CMPS, SCAS */
+	default:			/* SUB, CMP, DEC, NEG, CMPXCHG, CMPS, SCAS */
 		r = sub(a, b, 0, size, &flags);
 	}
-	set_flags(rflags, ARITHMETIC, flags);
+	set_flags(rflags, changed, flags);
 	return r;
 }
 
@@ -149,15 +136,8 @@ static u64 bit_test(u8 op, u64 a, u64 bit, u64 *rflags)
 	u64 mask = 1ULL << bit;
 
 	set_flags(rflags, CF, a & mask ? CF : 0);
-	switch (op) {
-	case X86_OP_BTS:
-		return a | mask;
-	case X86_OP_BTR:
-		return a & ~mask;
-	case X86_OP_BTC:
-		return a ^ mask;
-	}
-	return a;
+	return op == X86_OP_BTS ? a | mask : op == X86_OP_BTR ? a & ~mask :
+	       op == X86_OP_BTC ? a ^ mask : a;
 }
 
 static u64 swap_bytes(u64 value, unsigned int size)
@@ -198,15 +178,11 @@ u8 x86_linear(const struct x86_state *s, enum x86_seg seg, u64 offset, unsigned 
 	last = (u32)offset + (u64)size - 1;
 	if (!(s->cr0 & X86_CR0_PE) || (s->rflags & X86_RFLAGS_VM))
 		return last > g->limit ? vector : 0;
-
 	if (g->unusable || !(g->attributes & X86_SEG_P))
 		return vector;
-	if (type & 8) {			/* code: never writable, readable by bit 1 */
-		if ((access & X86_ACCESS_WRITE) || !(type & 2))
-			return vector;
-	} else if ((access & X86_ACCESS_WRITE) && !(type & 2)) {
+	/* Bit 3: code, never writable; bit 1: readable code, writable data. */
+	if (access & X86_ACCESS_WRITE ? (type & 0xa) != 2 : (type & 0xa) == 8)
 		return vector;
-	}
 	if ((type & 0xc) == 4) {	/* expand-down: above the limit */
 		top = g->attributes & X86_SEG_DB ? 0xffffffff : 0xffff;
 		return (u32)offset <= g->limit || last > top ? vector : 0;
@@ -222,7 +198,6 @@ static u8 plan(struct x86_mmio *m, const struct x86_state *s, u8 seg, u64 offset
 
 	a->size = size;
 	a->write = write;
-	a->lock = m->insn.lock || m->insn.op == X86_OP_XCHG;
 	a->stack = seg == X86_SS;
 	return x86_linear(s, seg, offset, size, write ? X86_ACCESS_WRITE : 0, &a->linear);
 }
@@ -243,43 +218,38 @@ static u8 plan_string(struct x86_mmio *m, const struct x86_state *s)
 {
 	const struct x86_insn *insn = &m->insn;
 	u64 mask = mask_of(insn->addr_size);
-	u64 from = s->gpr[X86_RSI] & mask, to = s->gpr[X86_RDI] & mask;
+	bool store = insn->op == X86_OP_MOVS || insn->op == X86_OP_STOS;
 	u8 fault = 0;
 
-	if (insn->rep && !(s->gpr[X86_RCX] & mask)) {
-		m->idle = true;
+	if (insn->rep && !(s->gpr[X86_RCX] & mask))
 		return 0;
-	}
-	if (insn->op == X86_OP_MOVS || insn->op == X86_OP_LODS || insn->op == X86_OP_CMPS)
-		fault = plan(m, s, insn->seg, from, insn->op_size, false);
+	if (insn->op != X86_OP_STOS && insn->op != X86_OP_SCAS)
+		fault = plan(m, s, insn->seg, s->gpr[X86_RSI] & mask, insn->op_size, false);
 	if (!fault && insn->op != X86_OP_LODS)
-		fault = plan(m, s, X86_ES, to, insn->op_size,
-			     insn->op == X86_OP_MOVS || insn->op == X86_OP_STOS);
+		fault = plan(m, s, X86_ES, s->gpr[X86_RDI] & mask, insn->op_size, store);
 	return fault;
 }
 
 static u8 plan_stack(struct x86_mmio *m, const struct x86_state *s)
 {
 	const struct x86_insn *insn = &m->insn;
-	unsigned int bytes = stack_bytes(s);
-	u64 mask = mask_of(bytes), ea;
-	u8 fault = 0;
+	u64 mask = mask_of(stack_bytes(s)), ea = x86_effective(insn, s);
+	u8 fault = 0, size = insn->op_size;
 
 	if (insn->op == X86_OP_PUSH) {
-		m->rsp = s->gpr[X86_RSP] - insn->op_size;
+		m->rsp = s->gpr[X86_RSP] - size;
 		if (insn->src == X86_MEM)
-			fault = plan(m, s, insn->seg, x86_effective(insn, s), insn->op_size, false);
-		return fault ? fault : plan(m, s, X86_SS, m->rsp & mask, insn->op_size, true);
+			fault = plan(m, s, insn->seg, ea, size, false);
+		return fault ? fault : plan(m, s, X86_SS, m->rsp & mask, size, true);
 	}
-	m->rsp = s->gpr[X86_RSP] + insn->op_size;
-	fault = plan(m, s, X86_SS, s->gpr[X86_RSP] & mask, insn->op_size, false);
+	m->rsp = s->gpr[X86_RSP] + size;
+	fault = plan(m, s, X86_SS, s->gpr[X86_RSP] & mask, size, false);
 	if (fault || insn->dst != X86_MEM)
 		return fault;
 	/* POP computes its memory operand's address after RSP has moved. */
-	ea = x86_effective(insn, s);
 	if (insn->base == X86_RSP)
-		ea = (ea + insn->op_size) & mask_of(insn->addr_size);
-	return plan(m, s, insn->seg, ea, insn->op_size, true);
+		ea = (ea + size) & mask_of(insn->addr_size);
+	return plan(m, s, insn->seg, ea, size, true);
 }
 
 /* BT and its kin reach beyond the operand when the bit offset is a register. */
@@ -298,50 +268,30 @@ static u8 plan_plain(struct x86_mmio *m, const struct x86_state *s)
 {
 	const struct x86_insn *insn = &m->insn;
 	u64 ea = (x86_effective(insn, s) + bit_offset_bytes(m, s)) & mask_of(insn->addr_size);
-	bool load = insn->src == X86_MEM;
-	bool move = insn->op == X86_OP_MOV || insn->op == X86_OP_MOVBE ||
-		    insn->op == X86_OP_VECTOR;
-	bool store = !load && insn->op != X86_OP_CMP && insn->op != X86_OP_TEST &&
-		     insn->op != X86_OP_BT;
-	u8 size = load ? insn->src_size : insn->op_size, fault = 0;
+	u8 op = insn->op, fault = 0;
 
-	if (!move || load)
-		fault = plan(m, s, insn->seg, ea, size, false);
-	if (!fault && store)
-		fault = plan(m, s, insn->seg, ea, size, true);
+	if (insn->src == X86_MEM)
+		return plan(m, s, insn->seg, ea, insn->src_size, false);
+	if (op != X86_OP_MOV && op != X86_OP_MOVBE && op != X86_OP_VECTOR)
+		fault = plan(m, s, insn->seg, ea, insn->op_size, false);
+	if (!fault && op != X86_OP_CMP && op != X86_OP_TEST && op != X86_OP_BT)
+		fault = plan(m, s, insn->seg, ea, insn->op_size, true);
 	return fault;
-}
-
-static void put(struct x86_mmio *m, u64 value)
-{
-	memcpy(m->data, &value, sizeof(value));
-}
-
-static u64 take(const struct x86_mmio *m, unsigned int size)
-{
-	u64 value;
-
-	memcpy(&value, m->data, sizeof(value));
-	return value & mask_of(size);
 }
 
 /* With all operands there: what to write, and the flags. */
 static void compute(struct x86_mmio *m)
 {
 	const struct x86_insn *insn = &m->insn;
+	bool to_memory = insn->dst == X86_MEM;
 	u64 a = m->mem, b = m->operand;
 	unsigned int size = insn->op_size;
 
 	switch (insn->op) {
 	case X86_OP_ADD: case X86_OP_OR: case X86_OP_ADC: case X86_OP_SBB:
 	case X86_OP_AND: case X86_OP_SUB: case X86_OP_XOR: case X86_OP_CMP:
-		if (insn->dst == X86_MEM)
-			m->result = alu(insn->op, a, b, size, &m->rflags);
-		else
-			m->result = alu(insn->op, b, a, size, &m->rflags);
-		break;
 	case X86_OP_TEST: case X86_OP_INC: case X86_OP_DEC: case X86_OP_NEG: case X86_OP_XADD:
-		m->result = alu(insn->op, a, b, size, &m->rflags);
+		m->result = alu(insn->op, to_memory ? a : b, to_memory ? b : a, size, &m->rflags);
 		break;
 	case X86_OP_NOT:
 		m->result = ~a;
@@ -357,28 +307,22 @@ static void compute(struct x86_mmio *m)
 		m->result = extend(a, insn->src_size);
 		break;
 	case X86_OP_MOVBE:
-		m->result = swap_bytes(insn->dst == X86_MEM ? b : a, size);
+		m->result = swap_bytes(to_memory ? b : a, size);
 		break;
 	case X86_OP_CMPS:
-		alu(X86_OP_CMP, m->mem, m->mem2, size, &m->rflags);
+		alu(X86_OP_CMP, a, m->mem2, size, &m->rflags);
 		break;
 	case X86_OP_SCAS:
 		alu(X86_OP_CMP, m->acc, a, size, &m->rflags);
 		break;
-	case X86_OP_MOV: case X86_OP_PUSH:
+	case X86_OP_MOV: case X86_OP_PUSH: case X86_OP_STOS: case X86_OP_XCHG:
 		m->result = insn->src == X86_MEM ? a : b;
-		break;
-	case X86_OP_STOS:
-		m->result = m->acc;
-		break;
-	case X86_OP_XCHG:
-		m->result = b;
 		break;
 	default:	/* MOVZX, MOVS, LODS, POP: what was read; a vector: nothing */
 		m->result = a;
 	}
 	if (insn->op != X86_OP_VECTOR && m->at < m->n)
-		put(m, m->result);
+		memcpy(m->data, &m->result, sizeof(m->result));
 }
 
 enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *insn,
@@ -386,20 +330,21 @@ enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *
 {
 	bool memory = insn->dst == X86_MEM || insn->src == X86_MEM;
 
-	memset(m, 0, sizeof(*m));
 	m->insn = *insn;
+	m->n = 0;
+	m->at = 0;
+	m->vector = X86_VECTOR_NONE;
 	m->rflags = s->rflags;
-	m->rsp = s->gpr[X86_RSP];
 	m->acc = s->gpr[X86_RAX] & mask_of(insn->op_size > 8 ? 8 : insn->op_size);
-
+	m->operand = m->acc;
 	if (insn->op == X86_OP_VECTOR)
 		m->vector = insn->dst == X86_MEM ? X86_VECTOR_STORE : X86_VECTOR_LOAD;
 	else if (insn->src == X86_REG || insn->dst == X86_REG)
 		m->operand = gpr_read(s, insn->reg, insn->op_size);
+	else if (insn->src == X86_RM)
+		m->operand = gpr_read(s, insn->rm, insn->op_size);
 	else if (insn->src == X86_IMM)
 		m->operand = insn->imm & mask_of(insn->op_size);
-	else if (insn->src == X86_ACC)
-		m->operand = m->acc;
 
 	if (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP)
 		m->fault = plan_stack(m, s);
@@ -427,6 +372,7 @@ bool x86_mmio_next(const struct x86_mmio *m, struct x86_mmio_access *access)
 void x86_mmio_feed(struct x86_mmio *m)
 {
 	const struct x86_mmio_access *a;
+	u64 value;
 
 	if (m->at >= m->n)
 		return;
@@ -437,10 +383,8 @@ void x86_mmio_feed(struct x86_mmio *m)
 		memset(m->data + a->size, 0, sizeof(m->data) - a->size);
 		return;
 	}
-	if (m->at == 2)		/* CMPS */
-		m->mem2 = take(m, a->size);
-	else
-		m->mem = take(m, a->size);
+	memcpy(&value, m->data, sizeof(value));
+	*(m->at == 2 ? &m->mem2 : &m->mem) = value & mask_of(a->size);	/* 2: CMPS */
 	/* The last read makes the result known. */
 	if (m->at == m->n || m->access[m->at].write)
 		compute(m);
@@ -467,10 +411,9 @@ static bool commit_string(const struct x86_mmio *m, struct x86_state *s)
 	const struct x86_insn *insn = &m->insn;
 	bool last;
 
-	if (m->idle)
+	if (!m->n)		/* REP with a count of 0 */
 		return true;
-	last = string_step(insn, s, 1,
-			   insn->op != X86_OP_STOS && insn->op != X86_OP_SCAS,
+	last = string_step(insn, s, 1, insn->op != X86_OP_STOS && insn->op != X86_OP_SCAS,
 			   insn->op != X86_OP_LODS);
 	if (insn->op == X86_OP_LODS)
 		gpr_write(s, X86_RAX, insn->op_size, m->result);
@@ -495,20 +438,19 @@ bool x86_mmio_commit(const struct x86_mmio *m, struct x86_state *s)
 		return true;
 	case X86_OP_PUSH: case X86_OP_POP:
 		gpr_write(s, X86_RSP, stack_bytes(s), m->rsp);
-		if (insn->dst == X86_REG)	/* after RSP: POP RSP takes the value */
-			gpr_write(s, insn->reg, size, m->result);
-		return true;
+		break;		/* POP RSP takes the value */
 	case X86_OP_XCHG: case X86_OP_XADD:
 		gpr_write(s, insn->reg, size, m->mem);
 		return true;
 	case X86_OP_CMPXCHG:
-		/* A 32-bit success leaves RAX whole; a failure loads it. */
-		if (!(m->rflags & ZF))
+		if (!(m->rflags & ZF))	/* a success leaves RAX whole */
 			gpr_write(s, X86_RAX, size, m->mem);
 		return true;
 	}
 	if (insn->dst == X86_REG)
 		gpr_write(s, insn->reg, size, m->result);
+	else if (insn->dst == X86_RM)
+		gpr_write(s, insn->rm, size, m->result);
 	else if (insn->dst == X86_ACC)
 		gpr_write(s, X86_RAX, size, m->result);
 	return true;

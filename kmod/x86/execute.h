@@ -37,7 +37,6 @@ struct x86_mmio_access {
 	u64 linear;
 	u8 size;		/* 1, 2, 4, 8, 16 */
 	bool write;
-	bool lock;		/* LOCK prefix, or XCHG: read and write are one */
 	bool stack;		/* through SS: a fault of the address is #SS, not #GP */
 };
 
@@ -55,7 +54,6 @@ struct x86_mmio {
 	u8 n, at;		/* accesses planned, accesses done */
 	u8 vector;		/* enum x86_mmio_vector */
 	u8 fault;		/* enum x86_vector: X86_GP or X86_SSF */
-	bool idle;		/* REP with a count of 0: nothing to do */
 };
 
 /*

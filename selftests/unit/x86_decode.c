@@ -40,28 +40,9 @@ static const struct {
 	{ X86_OP_MOVBE, true, "movbe" }, { X86_OP_MOVS, true, "movs" },
 	{ X86_OP_STOS, true, "stos" }, { X86_OP_LODS, true, "lods" },
 	{ X86_OP_CMPS, true, "cmps" }, { X86_OP_SCAS, true, "scas" },
-	{ X86_OP_IN, true, "in" }, { X86_OP_OUT, true, "out" }, { X86_OP_INS, true, "ins" },
-	{ X86_OP_OUTS, true, "outs" }, { X86_OP_CPUID, true, "cpuid" }, { X86_OP_HLT, true, "hlt" },
-	{ X86_OP_PAUSE, true, "pause" }, { X86_OP_RDMSR, true, "rdmsr" },
-	{ X86_OP_WRMSR, true, "wrmsr" }, { X86_OP_RDTSC, true, "rdtsc" },
-	{ X86_OP_RDTSCP, true, "rdtscp" }, { X86_OP_RDPMC, true, "rdpmc" },
-	{ X86_OP_XSETBV, true, "xsetbv" }, { X86_OP_VMCALL, true, "vmcall" },
+	{ X86_OP_INS, true, "ins" }, { X86_OP_OUTS, true, "outs" }, { X86_OP_VMCALL, true, "vmcall" },
 	{ X86_OP_VMMCALL, true, "vmmcall" }, { X86_OP_CLTS, true, "clts" },
 	{ X86_OP_LMSW, true, "lmsw" }, { X86_OP_SMSW, true, "smsw" },
-	{ X86_OP_INVLPG, true, "invlpg" }, { X86_OP_INVD, true, "invd" },
-	{ X86_OP_WBINVD, true, "wbinvd" }, { X86_OP_MONITOR, true, "monitor" },
-	{ X86_OP_MONITOR, true, "monitorx" }, { X86_OP_MWAIT, true, "mwait" },
-	{ X86_OP_MWAIT, true, "mwaitx" }, { X86_OP_INT3, true, "int3" },
-	{ X86_OP_INT, true, "int" }, { X86_OP_INTO, true, "into" }, { X86_OP_INT1, true, "int1" },
-	{ X86_OP_INT1, true, "icebp" }, { X86_OP_IRET, true, "iret" },
-	{ X86_OP_SVM, true, "vmrun" }, { X86_OP_SVM, true, "vmload" }, { X86_OP_SVM, true, "vmsave" },
-	{ X86_OP_SVM, true, "stgi" }, { X86_OP_SVM, true, "clgi" }, { X86_OP_SVM, true, "skinit" },
-	{ X86_OP_SVM, true, "invlpga" }, { X86_OP_VMX, true, "vmlaunch" },
-	{ X86_OP_VMX, true, "vmresume" }, { X86_OP_VMX, true, "vmxoff" },
-	{ X86_OP_VMX, true, "vmxon" }, { X86_OP_VMX, true, "vmptrld" },
-	{ X86_OP_VMX, true, "vmptrst" }, { X86_OP_VMX, true, "vmclear" },
-	{ X86_OP_VMX, true, "vmread" }, { X86_OP_VMX, true, "vmwrite" },
-	{ X86_OP_VMX, true, "invept" }, { X86_OP_VMX, true, "invvpid" },
 	{ X86_OP_INC, false, "inc" }, { X86_OP_DEC, false, "dec" },
 	{ X86_OP_PUSH, false, "push" }, { X86_OP_POP, false, "pop" },
 	{ X86_OP_XCHG, false, "xchg" }, { X86_OP_MOV, false, "mov" }, { X86_OP_MOV, false, "movabs" },
@@ -69,8 +50,6 @@ static const struct {
 	{ X86_OP_MOVSX, true, "movsb" }, { X86_OP_MOVSX, true, "movsw" },
 	{ X86_OP_MOVSX, true, "movsl" }, { X86_OP_MOVSX, true, "movslq" },
 	{ X86_OP_MOVSX, true, "movsxd" },
-	{ X86_OP_MOV_TO_CR, false, "mov" }, { X86_OP_MOV_FROM_CR, false, "mov" },
-	{ X86_OP_MOV_TO_DR, false, "mov" }, { X86_OP_MOV_FROM_DR, false, "mov" },
 	{ X86_OP_VECTOR, true, "movups" }, { X86_OP_VECTOR, true, "movupd" },
 	{ X86_OP_VECTOR, true, "movaps" }, { X86_OP_VECTOR, true, "movapd" },
 	{ X86_OP_VECTOR, true, "movdqu" }, { X86_OP_VECTOR, true, "movdqa" },
@@ -405,32 +384,17 @@ static void special_operands(void)
 {
 	struct x86_insn i;
 
-	i = DECODE(64, "\xe6\x80");			/* out %al,$0x80 */
-	EXPECT_EQ(i.imm, 0x80);
-	EXPECT_EQ(i.dst, X86_IMM);
-	EXPECT_EQ(i.op_size, 1);
-	i = DECODE(64, "\x48\xed");			/* in: no 64-bit form */
-	EXPECT_EQ(i.op_size, 4);
-	EXPECT_EQ(i.src, X86_REG);
-	EXPECT_EQ(i.reg, X86_RDX);
-	i = DECODE(64, "\xcd\x80");
-	EXPECT_EQ(i.imm, 0x80);
 	i = DECODE(64, "\x0f\x22\xd8");			/* mov %rax,%cr3 */
 	EXPECT_EQ(i.reg, 3);
 	EXPECT_EQ(i.rm, X86_RAX);
-	EXPECT_EQ(i.op_size, 8);
-	i = DECODE(64, "\x44\x0f\x20\xc3");		/* mov %cr8,%rbx */
-	EXPECT_EQ(i.reg, 8);
-	EXPECT_EQ(i.rm, X86_RBX);
-	EXPECT_EQ(i.op, X86_OP_MOV_FROM_CR);
-	i = DECODE(32, "\xf0\x0f\x20\xc0");		/* lock mov %cr0,%eax: CR8 on AMD */
-	EXPECT_EQ(i.reg, 8);
-	i = DECODE(64, "\x41\x0f\x23\xff");		/* mov %r15,%db7 */
-	EXPECT_EQ(i.op, X86_OP_MOV_TO_DR);
+	i = DECODE(64, "\x41\x0f\x23\x3f");		/* mov %r15,%db7: mod does not matter */
 	EXPECT_EQ(i.reg, 7);
 	EXPECT_EQ(i.rm, X86_R15);
+	i = DECODE(64, "\x64\xa4");			/* movsb %fs:(%rsi),(%rdi) */
+	EXPECT_EQ(i.seg, X86_FS);
+	i = DECODE(64, "\x90");				/* a segment there always is */
+	EXPECT_EQ(i.seg, X86_DS);
 	i = DECODE(64, "\xf0\x0f\xb0\x0b");		/* lock cmpxchg %cl,(%rbx) */
-	EXPECT(i.lock);
 	EXPECT_EQ(i.op_size, 1);
 	i = DECODE(64, "\x66\x0f\x6f\x00");		/* movdqa */
 	EXPECT_EQ(i.op_size, 16);
@@ -447,19 +411,20 @@ static void intercepted_with_prefixes(void)
 		const char *bytes;
 		u8 n, op;
 	} all[] = {
-		{ "\x0f\xa2", 2, X86_OP_CPUID }, { "\xf4", 1, X86_OP_HLT }, { "\x0f\x32", 2, X86_OP_RDMSR },
-		{ "\x0f\x30", 2, X86_OP_WRMSR }, { "\x0f\x06", 2, X86_OP_CLTS },
-		{ "\x0f\x01\xd1", 3, X86_OP_XSETBV }, { "\x0f\x01\xd9", 3, X86_OP_VMMCALL },
-		{ "\x0f\x01\xc1", 3, X86_OP_VMCALL }, { "\x0f\x31", 2, X86_OP_RDTSC },
-		{ "\x0f\x01\xf9", 3, X86_OP_RDTSCP }, { "\x0f\x33", 2, X86_OP_RDPMC },
-		{ "\x0f\x01\x38", 3, X86_OP_INVLPG }, { "\x0f\x08", 2, X86_OP_INVD },
-		{ "\x0f\x09", 2, X86_OP_WBINVD }, { "\x0f\x01\xc8", 3, X86_OP_MONITOR },
-		{ "\x0f\x01\xc9", 3, X86_OP_MWAIT }, { "\xcd\x20", 2, X86_OP_INT },
-		{ "\xcc", 1, X86_OP_INT3 }, { "\xcf", 1, X86_OP_IRET }, { "\xec", 1, X86_OP_IN },
-		{ "\xe7\x10", 2, X86_OP_OUT }, { "\x6c", 1, X86_OP_INS }, { "\x6f", 1, X86_OP_OUTS },
-		{ "\x0f\x20\xc0", 3, X86_OP_MOV_FROM_CR }, { "\x0f\x22\xe0", 3, X86_OP_MOV_TO_CR },
+		{ "\x0f\xa2", 2, X86_OP_OTHER }, { "\xf4", 1, X86_OP_OTHER },
+		{ "\x0f\x32", 2, X86_OP_OTHER },
+		{ "\x0f\x30", 2, X86_OP_OTHER }, { "\x0f\x06", 2, X86_OP_CLTS },
+		{ "\x0f\x01\xd1", 3, X86_OP_OTHER }, { "\x0f\x01\xd9", 3, X86_OP_VMMCALL },
+		{ "\x0f\x01\xc1", 3, X86_OP_VMCALL }, { "\x0f\x31", 2, X86_OP_OTHER },
+		{ "\x0f\x01\xf9", 3, X86_OP_OTHER }, { "\x0f\x33", 2, X86_OP_OTHER },
+		{ "\x0f\x01\x38", 3, X86_OP_OTHER }, { "\x0f\x08", 2, X86_OP_OTHER },
+		{ "\x0f\x09", 2, X86_OP_OTHER }, { "\x0f\x01\xc8", 3, X86_OP_OTHER },
+		{ "\x0f\x01\xc9", 3, X86_OP_OTHER }, { "\xcd\x20", 2, X86_OP_OTHER },
+		{ "\xcc", 1, X86_OP_OTHER }, { "\xcf", 1, X86_OP_OTHER }, { "\xec", 1, X86_OP_OTHER },
+		{ "\xe7\x10", 2, X86_OP_OTHER }, { "\x6c", 1, X86_OP_INS }, { "\x6f", 1, X86_OP_OUTS },
+		{ "\x0f\x20\xc0", 3, X86_OP_OTHER }, { "\x0f\x22\xe0", 3, X86_OP_OTHER },
 		{ "\x0f\x01\xf0", 3, X86_OP_LMSW }, { "\x0f\x01\xe0", 3, X86_OP_SMSW },
-		{ "\x0f\x21\xf8", 3, X86_OP_MOV_FROM_DR },
+		{ "\x0f\x21\xf8", 3, X86_OP_OTHER },
 	};
 	static const u8 prefixes[] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0xf2, 0xf3, 0x48, 0x4f };
 	struct x86_insn insn;
@@ -477,12 +442,6 @@ static void intercepted_with_prefixes(void)
 			EXPECT_EQ(insn.op, all[i].op);
 		}
 	}
-	memcpy(bytes, "\xf3\x66\x90", 3);
-	EXPECT_EQ(x86_decode(&insn, bytes, 3, X86_MODE_64), X86_DECODE_OK);
-	EXPECT_EQ(insn.op, X86_OP_PAUSE);
-	memcpy(bytes, "\xf3\x41\x90", 3);	/* xchg %r8d,%eax */
-	EXPECT_EQ(x86_decode(&insn, bytes, 3, X86_MODE_64), X86_DECODE_OK);
-	EXPECT_EQ(insn.op, X86_OP_OTHER);
 	memcpy(bytes, "\x0f\xb8\x00", 3);	/* POPCNT's opcode without its prefix */
 	EXPECT_EQ(x86_decode(&insn, bytes, 3, X86_MODE_64), X86_DECODE_UNKNOWN);
 }
