@@ -11,6 +11,9 @@
 #define EXTENDED_MAX	0x80000021
 #define PV_SIGNATURE	0x40000000
 #define PV_FEATURES	0x40000001
+#define PV_EBX		0x4b4d564b	/* "KVMKVMKVM" */
+#define PV_ECX		0x564b4d56
+#define PV_EDX		0x4d
 
 enum reg { EAX, EBX, ECX, EDX };
 
@@ -85,41 +88,37 @@ static bool has_subleaves(u32 leaf)
 	       leaf == 0x8000001d;
 }
 
-/* Scratch fields of the entry carry what the walk has learned. */
+/* The last leaf that is looked at, of the range that @e begins. */
+static u32 range_end(const struct x86_cpuid_entry *e)
+{
+	u32 max = e->leaf ? EXTENDED_MAX : BASIC_MAX;
+
+	return e->eax < max ? e->eax : max;
+}
+
+/* The end of the range lies in a scratch field of the entry. */
 bool x86_cpuid_next(struct x86_cpuid_entry *e)
 {
-	u32 leaf = e->leaf, subleaf = e->subleaf, last = e->reserved[0], last_sub = 0;
+	u32 leaf = e->leaf, subleaf = 0, last = e->reserved[0], last_subleaf = 0;
 
-	if (leaf == 0)
-		last = e->eax < BASIC_MAX ? e->eax : BASIC_MAX;
-	else if (leaf == EXTENDED)
-		last = e->eax >= EXTENDED && e->eax < EXTENDED_MAX ? e->eax : EXTENDED_MAX;
-
+	if (leaf == 0 || leaf == EXTENDED)
+		last = range_end(e);
 	if (leaf == 0x4 || leaf == 0x8000001d)
-		last_sub = (e->eax & 0x1f) ? 15 : 0;
+		last_subleaf = 15;
 	else if (leaf == 0x7)
-		last_sub = subleaf ? e->reserved[1] : e->eax < 2 ? e->eax : 2;
+		last_subleaf = 2;
 	else if (leaf == 0xd)
-		last_sub = 63;
+		last_subleaf = 63;
 
-	/* An extended range that is not there answers below its own number. */
-	if (leaf == EXTENDED && e->eax < EXTENDED)
+	if (e->subleaf < last_subleaf)
+		subleaf = e->subleaf + 1;
+	else if (leaf < last)
+		leaf++;
+	else if (leaf < EXTENDED)
+		leaf = EXTENDED;
+	else
 		return false;
-	if (subleaf < last_sub) {
-		subleaf++;
-	} else {
-		subleaf = 0;
-		if (leaf == last) {
-			if (leaf >= EXTENDED)
-				return false;
-			leaf = EXTENDED;
-		} else {
-			leaf++;
-		}
-	}
-	*e = (struct x86_cpuid_entry){ .leaf = leaf, .subleaf = subleaf };
-	e->reserved[0] = last;
-	e->reserved[1] = last_sub;
+	*e = (struct x86_cpuid_entry){ .leaf = leaf, .subleaf = subleaf, .reserved = { last } };
 	return true;
 }
 
@@ -141,78 +140,59 @@ static const struct x86_cpuid_entry *host_entry(const struct x86_cpuid_policy *p
 	return NULL;
 }
 
-static u32 *reg_of(struct x86_cpuid_entry *e, enum reg reg)
-{
-	u32 *regs[] = { &e->eax, &e->ebx, &e->ecx, &e->edx };
-
-	return regs[reg];
-}
-
-/* Bits of @host that the table offers. */
-static u32 offer(const struct list *l, const struct x86_cpuid_entry *host, enum reg reg)
-{
-	struct x86_cpuid_entry copy = *host;
-	u32 bits = 0;
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(offered); i++)
-		if (offered[i].leaf == host->leaf && offered[i].subleaf == host->subleaf &&
-		    offered[i].reg == reg && l->when[offered[i].when])
-			bits |= offered[i].bits;
-	return bits & *reg_of(&copy, reg);
-}
-
 static struct x86_cpuid_entry *append(struct list *l, u32 leaf, u32 subleaf)
 {
-	static const struct x86_cpuid_entry none;
 	struct x86_cpuid_entry *e;
 
 	/* Count on when it is full; the caller compares at the end. */
 	e = &l->out[l->n < l->max ? l->n : l->max - 1];
 	l->n++;
-	*e = none;
-	e->leaf = leaf;
-	e->subleaf = subleaf;
+	*e = (struct x86_cpuid_entry){ .leaf = leaf, .subleaf = subleaf };
 	e->flags = has_subleaves(leaf) ? X86_CPUID_SUBLEAF : 0;
+	return e;
+}
+
+/* Append what @host has and the table offers. */
+static struct x86_cpuid_entry *append_offered(struct list *l, const struct x86_cpuid_entry *host)
+{
+	struct x86_cpuid_entry *e = append(l, host->leaf, host->subleaf);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(offered); i++)
+		if (offered[i].leaf == host->leaf && offered[i].subleaf == host->subleaf &&
+		    l->when[offered[i].when])
+			e->regs[offered[i].reg] |= offered[i].bits & host->regs[offered[i].reg];
 	return e;
 }
 
 /* XSAVE components: only those the guest can turn on. */
 static void append_xsave(struct list *l)
 {
-	const struct x86_cpuid_policy *policy = l->policy;
+	struct x86_cpuid_entry *e, *all = append(l, 0xd, 0), *compacted;
 	const struct x86_cpuid_entry *host;
-	struct x86_cpuid_entry *e;
-	u32 size = 576, end, i;
+	u64 xcr0 = l->policy->xcr0;
+	u32 size = 576, i;
 
-	e = append(l, 0xd, 0);
-	if (!policy->xcr0)
+	if (!xcr0)
 		return;
-	e->eax = policy->xcr0;
-	e->edx = policy->xcr0 >> 32;
+	host = host_entry(l->policy, 0xd, 1);
+	compacted = host ? append_offered(l, host) : append(l, 0xd, 1);
 	for (i = 2; i < 63; i++) {
-		host = policy->xcr0 & BIT_ULL(i) ? host_entry(policy, 0xd, i) : NULL;
-		end = host ? host->ebx + host->eax : 0;
-		if (end > size)
-			size = end;
-	}
-	e->ebx = size;
-	e->ecx = size;
-
-	e = append(l, 0xd, 1);
-	host = host_entry(policy, 0xd, 1);
-	if (host)
-		e->eax = offer(l, host, EAX);
-	e->ebx = e->eax & BIT(1) ? size : 0;	/* live: x86_cpuid() gives the current one */
-	for (i = 2; i < 63; i++) {
-		host = policy->xcr0 & BIT_ULL(i) ? host_entry(policy, 0xd, i) : NULL;
+		host = xcr0 & BIT_ULL(i) ? host_entry(l->policy, 0xd, i) : NULL;
 		if (!host)
 			continue;
 		e = append(l, 0xd, i);
 		e->eax = host->eax;
 		e->ebx = host->ebx;
 		e->ecx = host->ecx & BIT(1);	/* alignment in the compacted form */
+		if (e->ebx + e->eax > size)
+			size = e->ebx + e->eax;
 	}
+	all->eax = xcr0;
+	all->edx = xcr0 >> 32;
+	all->ebx = size;		/* live: x86_cpuid() gives the current one */
+	all->ecx = size;
+	compacted->ebx = compacted->eax & BIT(1) ? size : 0;
 }
 
 /* Subleaves of a leaf that passes; caches end with one of type 0. */
@@ -227,25 +207,18 @@ static void append_passing(struct list *l, u32 leaf)
 		e = append(l, leaf, subleaf);
 		if (!host)
 			return;
-		e->eax = host->eax;
-		e->ebx = host->ebx;
-		e->ecx = host->ecx;
-		e->edx = host->edx;
+		memcpy(e->regs, host->regs, sizeof(e->regs));
 	} while (has_subleaves(leaf) && (host->eax & 0x1f) && subleaf++ < 15);
 }
 
 /* What a leaf has beside feature bits. */
-static void complete(const struct list *l, const struct x86_cpuid_entry *host,
+static void complete(const struct x86_cpuid_policy *policy, const struct x86_cpuid_entry *host,
 		     struct x86_cpuid_entry *e)
 {
 	switch (host->leaf) {
 	case 0x0: case EXTENDED:
-		e->eax = host->leaf ? EXTENDED_MAX : BASIC_MAX;
-		if (host->eax < e->eax)
-			e->eax = host->eax;
-		e->ebx = host->ebx;
-		e->ecx = host->ecx;
-		e->edx = host->edx;
+		memcpy(e->regs, host->regs, sizeof(e->regs));
+		e->eax = range_end(host);
 		break;
 	case 0x1:
 		e->eax = host->eax;
@@ -253,10 +226,8 @@ static void complete(const struct list *l, const struct x86_cpuid_entry *host,
 		e->ecx |= BIT(21) | BIT(31);			/* x2APIC is emulated, hypervisor */
 		break;
 	case 0x2:		/* a single call is enough, whatever the host wants */
+		memcpy(e->regs, host->regs, sizeof(e->regs));
 		e->eax = (host->eax & ~0xffU) | 1;
-		e->ebx = host->ebx;
-		e->ecx = host->ecx;
-		e->edx = host->edx;
 		break;
 	case 0x6:
 		e->eax = BIT(2);				/* the APIC timer never stops */
@@ -271,11 +242,10 @@ static void complete(const struct list *l, const struct x86_cpuid_entry *host,
 		e->eax = host->eax;
 		e->ebx = host->ebx & ~0x0fff0000U;
 		break;
-	case 0x80000008:
-		/* What nested tables cannot translate is no address. */
-		e->eax = l->policy->maxphyaddr < l->policy->nested_bits ?
-			 l->policy->maxphyaddr : l->policy->nested_bits;
-		e->eax |= l->policy->nested_bits == 57 ? host->eax & 0xff00 : 48 << 8;
+	case 0x80000008:	/* what nested tables cannot translate is no address */
+		e->eax = policy->maxphyaddr < policy->nested_bits ?
+			 policy->maxphyaddr : policy->nested_bits;
+		e->eax |= policy->nested_bits == 57 ? host->eax & 0xff00 : 48 << 8;
 		break;
 	}
 }
@@ -296,17 +266,24 @@ static void append_leaf(struct list *l, u32 leaf)
 	}
 	do {
 		host = host_entry(l->policy, leaf, subleaf);
-		e = append(l, leaf, subleaf);
-		if (!host)
+		if (!host) {
+			append(l, leaf, subleaf);
 			return;
-		e->eax = offer(l, host, EAX);
-		e->ebx = offer(l, host, EBX);
-		e->ecx = offer(l, host, ECX);
-		e->edx = offer(l, host, EDX);
-		complete(l, host, e);
+		}
+		e = append_offered(l, host);
+		complete(l->policy, host, e);
 		if (leaf == 0x7 && subleaf == 0)
 			last = e->eax;
 	} while (subleaf++ < last);
+}
+
+static void append_range(struct list *l, u32 first)
+{
+	const struct x86_cpuid_entry *host = host_entry(l->policy, first, 0);
+	u32 leaf;
+
+	for (leaf = first; host && leaf <= range_end(host); leaf++)
+		append_leaf(l, leaf);
 }
 
 static void append_pv(struct list *l)
@@ -314,9 +291,9 @@ static void append_pv(struct list *l)
 	struct x86_cpuid_entry *e = append(l, PV_SIGNATURE, 0);
 
 	e->eax = PV_FEATURES;
-	e->ebx = 0x4b4d564b;		/* "KVMKVMKVM" */
-	e->ecx = 0x564b4d56;
-	e->edx = 0x4d;
+	e->ebx = PV_EBX;
+	e->ecx = PV_ECX;
+	e->edx = PV_EDX;
 	e = append(l, PV_FEATURES, 0);
 	e->eax = l->policy->pv_features;
 }
@@ -324,76 +301,51 @@ static void append_pv(struct list *l)
 int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out,
 			unsigned int max)
 {
-	struct list l = { .policy = policy, .out = out, .max = max };
-	const struct x86_cpuid_entry *host;
-	u32 leaf, last;
+	struct list l = {
+		.policy = policy, .out = out, .max = max,
+		.when = {
+			[ALWAYS] = true,
+			[IF_PKU] = policy->pku,
+			[IF_RDTSCP] = policy->rdtscp,
+			[IF_INVPCID] = policy->invpcid,
+			[IF_SPEC] = policy->spec_ctrl,
+			[IF_XSAVE] = policy->xcr0,
+			[IF_AVX] = policy->xcr0 & BIT(2),
+			[IF_AVX512] = (policy->xcr0 & 0xe0) == 0xe0,
+			[IF_LA57] = policy->nested_bits == 57,
+		},
+	};
 
 	if (!max)
 		return -E2BIG;
-	l.when[ALWAYS] = true;
-	l.when[IF_PKU] = policy->pku;
-	l.when[IF_RDTSCP] = policy->rdtscp;
-	l.when[IF_INVPCID] = policy->invpcid;
-	l.when[IF_SPEC] = policy->spec_ctrl;
-	l.when[IF_XSAVE] = policy->xcr0;
-	l.when[IF_AVX] = policy->xcr0 & BIT(2);
-	l.when[IF_AVX512] = (policy->xcr0 & 0xe0) == 0xe0;
-	l.when[IF_LA57] = policy->nested_bits == 57;
-
-	host = host_entry(policy, 0, 0);
-	last = host && host->eax < BASIC_MAX ? host->eax : BASIC_MAX;
-	for (leaf = 0; leaf <= last; leaf++)
-		append_leaf(&l, leaf);
+	append_range(&l, 0);
 	append_pv(&l);
-	host = host_entry(policy, EXTENDED, 0);
-	last = host && host->eax < EXTENDED_MAX ? host->eax : EXTENDED_MAX;
-	for (leaf = EXTENDED; host && leaf <= last; leaf++)
-		append_leaf(&l, leaf);
+	append_range(&l, EXTENDED);
 	return l.n > max ? -E2BIG : (int)l.n;
 }
 
-/* Position of a leaf in the direct index, or -1: then it is searched. */
-static int index_of(u32 leaf)
+/* Basic, hypervisor and extended leaves in use lie apart. */
+static unsigned int bucket(u32 leaf)
 {
-	if (leaf < 0x20)
-		return leaf;
-	if (leaf - EXTENDED < 0x20)
-		return 0x20 + (leaf - EXTENDED);
-	if (leaf - PV_SIGNATURE < 0x10)
-		return 0x40 + (leaf - PV_SIGNATURE);
-	return -1;
-}
-
-/* The first position in order[] whose leaf is not below @leaf. */
-static unsigned int lower_bound(const struct x86_cpuid *t, u32 leaf)
-{
-	unsigned int low = 0, high = t->n, middle;
-
-	while (low < high) {
-		middle = (low + high) / 2;
-		if (t->entry[t->order[middle]].leaf < leaf)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return (leaf ^ leaf >> 26) % X86_CPUID_BUCKETS;
 }
 
 const struct x86_cpuid_entry *x86_cpuid_find(const struct x86_cpuid *t, u32 leaf, u32 subleaf)
 {
 	const struct x86_cpuid_entry *e;
-	int direct = index_of(leaf);
 	unsigned int i;
 
-	/* Several entries of a leaf: the first that fits, in user space's order. */
-	for (i = direct >= 0 ? t->first[direct] : lower_bound(t, leaf); i < t->n; i++) {
-		e = &t->entry[t->order[i]];
-		if (e->leaf != leaf)
-			break;
-		if (!(e->flags & X86_CPUID_SUBLEAF) || e->subleaf == subleaf)
+	for (i = t->first[bucket(leaf)]; i < t->n; i = t->next[i]) {
+		e = &t->entry[i];
+		if (e->leaf == leaf && (!(e->flags & X86_CPUID_SUBLEAF) || e->subleaf == subleaf))
 			return e;
 	}
 	return NULL;
+}
+
+static bool is_amd(const struct x86_cpuid_entry *basic)
+{
+	return basic->ebx == 0x68747541 || basic->ebx == 0x6f677948;	/* Auth, Hygo */
 }
 
 /*
@@ -406,7 +358,7 @@ static const struct x86_cpuid_entry *out_of_range(const struct x86_cpuid *t, u32
 	const struct x86_cpuid_entry *basic = x86_cpuid_find(t, 0, 0), *range;
 	u32 base = leaf & EXTENDED;
 
-	if (!basic || basic->ebx == 0x68747541 || basic->ebx == 0x6f677948)	/* Auth, Hygo */
+	if (!basic || is_amd(basic))
 		return NULL;
 	if (leaf >> 28 == PV_SIGNATURE >> 28)
 		base = leaf & 0xffffff00;
@@ -459,11 +411,7 @@ void x86_cpuid(const struct x86_cpuid *t, const struct x86_cpuid_live *live, u32
 		}
 		return;
 	}
-	regs[EAX] = e->eax;
-	regs[EBX] = e->ebx;
-	regs[ECX] = e->ecx;
-	regs[EDX] = e->edx;
-
+	memcpy(regs, e->regs, sizeof(e->regs));
 	switch (e->leaf) {
 	case 0x1:
 		set_bit_if(&regs[ECX], BIT(27), live->cr4 & X86_CR4_OSXSAVE);
@@ -482,135 +430,94 @@ void x86_cpuid(const struct x86_cpuid *t, const struct x86_cpuid_live *live, u32
 	}
 }
 
-/* Each row: this bit of a leaf's register gives these X86_HAS_ bits and CR4 bits. */
+/* What a bit of a leaf's register gives: X86_HAS_, and bits of CR4, EFER, SPEC_CTRL. */
 static const struct {
 	u32 leaf;
-	u8 reg, bit;
-	u64 has, cr4;
+	u8 reg, bit, spec;
+	u64 has, cr4, efer;
 } meanings[] = {
-	{ 0x1, ECX, 17, X86_HAS_PCID, X86_CR4_PCIDE },
-	{ 0x1, ECX, 21, X86_HAS_X2APIC, 0 },
-	{ 0x1, ECX, 24, X86_HAS_TSC_DEADLINE, 0 },
-	{ 0x1, ECX, 26, X86_HAS_XSAVE, X86_CR4_OSXSAVE },
-	{ 0x1, EDX, 7, X86_HAS_MCE, 0 },
-	{ 0x1, EDX, 9, X86_HAS_APIC, 0 },
-	{ 0x1, EDX, 11, X86_HAS_SEP, 0 },
-	{ 0x1, EDX, 12, X86_HAS_MTRR, 0 },
-	{ 0x1, EDX, 14, X86_HAS_MCE, 0 },
-	{ 0x1, EDX, 16, X86_HAS_PAT, 0 },
-	{ 0x7, EBX, 0, 0, X86_CR4_FSGSBASE },
-	{ 0x7, EBX, 1, X86_HAS_TSC_ADJUST, 0 },
-	{ 0x7, EBX, 7, 0, X86_CR4_SMEP },
-	{ 0x7, EBX, 11, X86_HAS_RTM, 0 },
-	{ 0x7, EBX, 20, 0, X86_CR4_SMAP },
-	{ 0x7, ECX, 2, 0, X86_CR4_UMIP },
-	{ 0x7, ECX, 3, X86_HAS_PKU, X86_CR4_PKE },
-	{ 0x7, ECX, 16, X86_HAS_LA57, X86_CR4_LA57 },
-	{ 0x7, ECX, 22, X86_HAS_TSC_AUX, 0 },
-	{ 0x7, EDX, 26, X86_HAS_SPEC_CTRL | X86_HAS_IBRS | X86_HAS_PRED_CMD, 0 },
-	{ 0x7, EDX, 27, X86_HAS_SPEC_CTRL | X86_HAS_STIBP, 0 },
-	{ 0x7, EDX, 28, X86_HAS_FLUSH_CMD, 0 },
-	{ 0x7, EDX, 29, X86_HAS_ARCH_CAP, 0 },
-	{ 0x7, EDX, 31, X86_HAS_SPEC_CTRL | X86_HAS_SSBD, 0 },
-	{ 0x80000001, ECX, 9, X86_HAS_OSVW, 0 },
-	{ 0x80000001, EDX, 11, X86_HAS_SYSCALL, 0 },
-	{ 0x80000001, EDX, 20, X86_HAS_NX, 0 },
-	{ 0x80000001, EDX, 25, X86_HAS_FXSR_OPT, 0 },
-	{ 0x80000001, EDX, 26, X86_HAS_GBPAGES, 0 },
-	{ 0x80000001, EDX, 27, X86_HAS_TSC_AUX, 0 },
-	{ 0x80000001, EDX, 29, X86_HAS_LM, 0 },
-	{ 0x80000008, EBX, 12, X86_HAS_PRED_CMD, 0 },
-	{ 0x80000008, EBX, 14, X86_HAS_SPEC_CTRL | X86_HAS_IBRS, 0 },
-	{ 0x80000008, EBX, 15, X86_HAS_SPEC_CTRL | X86_HAS_STIBP, 0 },
-	{ 0x80000008, EBX, 24, X86_HAS_SPEC_CTRL | X86_HAS_SSBD, 0 },
-	{ 0x80000008, EBX, 28, X86_HAS_SPEC_CTRL | X86_HAS_PSFD, 0 },
-};
-
-/* Leaf PV_FEATURES, EAX. */
-static const struct {
-	u8 bit;
-	u64 has;
-} pv_meanings[] = {
-	{ 0, X86_HAS_PV_CLOCK },
-	{ 3, X86_HAS_PV_CLOCK2 },
-	{ 4, X86_HAS_PV_ASYNC_PF },
-	{ 5, X86_HAS_PV_STEAL_TIME },
-	{ 6, X86_HAS_PV_EOI },
-	{ 12, X86_HAS_PV_POLL },
-	{ 14, X86_HAS_PV_ASYNC_PF_INT },
+	{ 0x1, ECX, 17, .cr4 = X86_CR4_PCIDE },
+	{ 0x1, ECX, 21, .has = X86_HAS_X2APIC },
+	{ 0x1, ECX, 24, .has = X86_HAS_TSC_DEADLINE },
+	{ 0x1, ECX, 26, .cr4 = X86_CR4_OSXSAVE },
+	{ 0x1, EDX, 7, .has = X86_HAS_MCE },
+	{ 0x1, EDX, 9, .has = X86_HAS_APIC },
+	{ 0x1, EDX, 14, .has = X86_HAS_MCE },
+	{ 0x7, EBX, 0, .cr4 = X86_CR4_FSGSBASE },
+	{ 0x7, EBX, 1, .has = X86_HAS_TSC_ADJUST },
+	{ 0x7, EBX, 7, .cr4 = X86_CR4_SMEP },
+	{ 0x7, EBX, 11, .has = X86_HAS_RTM },
+	{ 0x7, EBX, 20, .cr4 = X86_CR4_SMAP },
+	{ 0x7, ECX, 2, .cr4 = X86_CR4_UMIP },
+	{ 0x7, ECX, 3, .cr4 = X86_CR4_PKE },
+	{ 0x7, ECX, 16, .cr4 = X86_CR4_LA57 },
+	{ 0x7, ECX, 22, .has = X86_HAS_TSC_AUX },
+	/* STIBP may be set wherever IBRS exists. */
+	{ 0x7, EDX, 26, .has = X86_HAS_SPEC_CTRL | X86_HAS_PRED_CMD, .spec = BIT(0) | BIT(1) },
+	{ 0x7, EDX, 27, .has = X86_HAS_SPEC_CTRL, .spec = BIT(1) },
+	{ 0x7, EDX, 28, .has = X86_HAS_FLUSH_CMD },
+	{ 0x7, EDX, 29, .has = X86_HAS_ARCH_CAP },
+	{ 0x7, EDX, 31, .has = X86_HAS_SPEC_CTRL, .spec = BIT(2) },
+	{ 0x80000001, ECX, 9, .has = X86_HAS_OSVW },
+	{ 0x80000001, EDX, 20, .efer = X86_EFER_NX_BIT },
+	{ 0x80000001, EDX, 25, .efer = X86_EFER_FFXSR_BIT },
+	{ 0x80000001, EDX, 26, .has = X86_HAS_GBPAGES },
+	{ 0x80000001, EDX, 27, .has = X86_HAS_TSC_AUX },
+	{ 0x80000001, EDX, 29, .has = X86_HAS_LM, .efer = X86_EFER_LME_BIT | X86_EFER_LMA_BIT },
+	{ 0x80000008, EBX, 12, .has = X86_HAS_PRED_CMD },
+	{ 0x80000008, EBX, 14, .has = X86_HAS_SPEC_CTRL, .spec = BIT(0) | BIT(1) },
+	{ 0x80000008, EBX, 15, .has = X86_HAS_SPEC_CTRL, .spec = BIT(1) },
+	{ 0x80000008, EBX, 24, .has = X86_HAS_SPEC_CTRL, .spec = BIT(2) },
+	{ 0x80000008, EBX, 28, .has = X86_HAS_SPEC_CTRL, .spec = BIT(7) },
+	{ PV_FEATURES, EAX, 0, .has = X86_HAS_PV_CLOCK },
+	{ PV_FEATURES, EAX, 3, .has = X86_HAS_PV_CLOCK2 },
+	{ PV_FEATURES, EAX, 4, .has = X86_HAS_PV_ASYNC_PF },
+	{ PV_FEATURES, EAX, 5, .has = X86_HAS_PV_STEAL_TIME },
+	{ PV_FEATURES, EAX, 6, .has = X86_HAS_PV_EOI },
+	{ PV_FEATURES, EAX, 12, .has = X86_HAS_PV_POLL },
+	{ PV_FEATURES, EAX, 14, .has = X86_HAS_PV_ASYNC_PF_INT },
 };
 
 #define CR4_ALWAYS	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | \
 			 X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | \
 			 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 
-/* Stable, so that the first of equal leaves stays first; the input is nearly sorted. */
-static void sort(struct x86_cpuid *t)
-{
-	unsigned int i, j;
-	int direct;
-
-	for (i = 0; i < t->n; i++) {
-		for (j = i; j && t->entry[t->order[j - 1]].leaf > t->entry[i].leaf; j--)
-			t->order[j] = t->order[j - 1];
-		t->order[j] = i;
-	}
-	for (i = 0; i < ARRAY_SIZE(t->first); i++)
-		t->first[i] = t->n;
-	for (i = t->n; i-- > 0;) {
-		direct = index_of(t->entry[t->order[i]].leaf);
-		if (direct >= 0)
-			t->first[direct] = i;
-	}
-}
-
-static void read_pv(const struct x86_cpuid *t, struct x86_guest_features *f)
+/* The leaf with PV features: they move up in steps of 0x100 when Hyper-V's are there too. */
+static const struct x86_cpuid_entry *find_pv(const struct x86_cpuid *t)
 {
 	const struct x86_cpuid_entry *e;
-	unsigned int i;
 
-	/* The signature moves up in steps of 0x100 when Hyper-V's is there too. */
-	for (i = 0; i < t->n; i++) {
-		e = &t->entry[i];
+	for (e = t->entry; e < t->entry + t->n; e++)
 		if (e->leaf >> 16 == PV_SIGNATURE >> 16 && !(e->leaf & 0xff) &&
-		    e->ebx == 0x4b4d564b && e->ecx == 0x564b4d56 && e->edx == 0x4d)
-			break;
-	}
-	if (i == t->n)
-		return;
-	f->has |= X86_HAS_KVM;
-	e = x86_cpuid_find(t, e->leaf | 1, 0);
-	f->pv_features = e ? e->eax : 0;
-	for (i = 0; i < ARRAY_SIZE(pv_meanings); i++)
-		if (f->pv_features & BIT(pv_meanings[i].bit))
-			f->has |= pv_meanings[i].has;
+		    e->ebx == PV_EBX && e->ecx == PV_ECX && e->edx == PV_EDX)
+			return x86_cpuid_find(t, e->leaf | 1, 0);
+	return NULL;
 }
 
 static void read_features(const struct x86_cpuid *t, struct x86_guest_features *f)
 {
-	const struct x86_cpuid_entry *e = x86_cpuid_find(t, 0, 0);
-	struct x86_cpuid_entry copy;
+	const struct x86_cpuid_entry *e = x86_cpuid_find(t, 0, 0), *pv = find_pv(t);
 	unsigned int i;
 
-	f->has = e && (e->ebx == 0x68747541 || e->ebx == 0x6f677948) ? X86_HAS_AMD :
-								       X86_HAS_INTEL;
+	f->has = e && is_amd(e) ? X86_HAS_AMD : X86_HAS_INTEL;
+	f->pv_features = pv ? pv->eax : 0;
 	for (i = 0; i < ARRAY_SIZE(meanings); i++) {
-		e = x86_cpuid_find(t, meanings[i].leaf, 0);
-		if (!e)
-			continue;
-		copy = *e;
-		if (!(*reg_of(&copy, meanings[i].reg) & BIT(meanings[i].bit)))
+		if (!i || meanings[i].leaf != meanings[i - 1].leaf)
+			e = meanings[i].leaf == PV_FEATURES ? pv :
+							      x86_cpuid_find(t, meanings[i].leaf, 0);
+		if (!e || !(e->regs[meanings[i].reg] & BIT(meanings[i].bit)))
 			continue;
 		f->has |= meanings[i].has;
 		f->cr4_allowed |= meanings[i].cr4;
+		f->efer_allowed |= meanings[i].efer;
+		f->spec_ctrl_allowed |= meanings[i].spec;
 	}
-	read_pv(t, f);
 
 	e = x86_cpuid_find(t, 1, 0);
 	f->signature = e ? e->eax : 0x600;
 	e = x86_cpuid_find(t, EXTENDED, 0);
 	e = e && e->eax >= 0x80000008 ? x86_cpuid_find(t, 0x80000008, 0) : NULL;
-	f->maxphyaddr = e ? e->eax & 0xff : 36;
+	f->maxphyaddr = e ? e->eax : 36;
 	if (f->maxphyaddr < 32)
 		f->maxphyaddr = 32;
 	if (f->maxphyaddr > 52)
@@ -622,19 +529,20 @@ static void read_features(const struct x86_cpuid *t, struct x86_guest_features *
 void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_features *f,
 		   u64 host_cr4, u64 host_efer, u64 host_xcr0)
 {
+	unsigned int i;
+
+	/* From the last to the first: of several that fit, user space's first one is found. */
 	t->n = n;
-	sort(t);
+	memset(t->first, 0xff, sizeof(t->first));
+	for (i = n; i-- > 0;) {
+		t->next[i] = t->first[bucket(t->entry[i].leaf)];
+		t->first[bucket(t->entry[i].leaf)] = i;
+	}
+
 	memset(f, 0, sizeof(*f));
 	f->cr4_allowed = CR4_ALWAYS;
-	read_features(t, f);
-
 	f->efer_allowed = X86_EFER_SCE_BIT;
-	if (f->has & X86_HAS_LM)
-		f->efer_allowed |= X86_EFER_LME_BIT | X86_EFER_LMA_BIT;
-	if (f->has & X86_HAS_NX)
-		f->efer_allowed |= X86_EFER_NX_BIT;
-	if (f->has & X86_HAS_FXSR_OPT)
-		f->efer_allowed |= X86_EFER_FFXSR_BIT;
+	read_features(t, f);
 	if (!n) {	/* nothing said yet: as far as the host goes */
 		f->cr4_allowed = ~0ULL;
 		f->efer_allowed = ~0ULL;
@@ -642,18 +550,7 @@ void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_feature
 	f->cr4_allowed &= host_cr4;
 	f->efer_allowed &= host_efer;
 	f->xcr0_allowed = (f->xcr0_allowed & host_xcr0) | 1;
-
-	if (f->has & X86_HAS_IBRS)	/* STIBP may be set wherever IBRS exists */
-		f->spec_ctrl_allowed |= BIT_ULL(0) | BIT_ULL(1);
-	if (f->has & X86_HAS_STIBP)
-		f->spec_ctrl_allowed |= BIT_ULL(1);
-	if (f->has & X86_HAS_SSBD)
-		f->spec_ctrl_allowed |= BIT_ULL(2);
-	if (f->has & X86_HAS_PSFD)
-		f->spec_ctrl_allowed |= BIT_ULL(7);
 	f->phys_reserved = ~0ULL << f->maxphyaddr;
 	f->linear_bits = f->cr4_allowed & X86_CR4_LA57 ? 57 : 48;
-	f->dr6_fixed = X86_DR6_FIXED;
-	if (f->has & X86_HAS_RTM)
-		f->dr6_fixed &= ~BIT_ULL(16);
+	f->dr6_fixed = f->has & X86_HAS_RTM ? X86_DR6_FIXED & ~BIT_ULL(16) : X86_DR6_FIXED;
 }

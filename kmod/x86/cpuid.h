@@ -11,13 +11,19 @@
 
 #include "state.h"
 
-#define X86_CPUID_MAX	256
+#define X86_CPUID_MAX		256
+#define X86_CPUID_BUCKETS	64
 #define X86_CPUID_SUBLEAF	BIT(0)	/* flags: subleaf counts (the ABI's SIGNIFCANT_INDEX) */
 
 /* The same layout as the ABI's kvm_cpuid_entry2, checked in api/abi.c. */
 struct x86_cpuid_entry {
 	u32 leaf, subleaf, flags;
-	u32 eax, ebx, ecx, edx;
+	union {
+		struct {
+			u32 eax, ebx, ecx, edx;
+		};
+		u32 regs[4];
+	};
 	u32 reserved[3];
 };
 
@@ -53,41 +59,26 @@ bool x86_cpuid_next(struct x86_cpuid_entry *e);
 #define X86_HAS_AMD		BIT_ULL(0)	/* AMD or Hygon, by the vendor string */
 #define X86_HAS_INTEL		BIT_ULL(1)	/* everyone else */
 #define X86_HAS_LM		BIT_ULL(2)
-#define X86_HAS_SYSCALL		BIT_ULL(3)
-#define X86_HAS_NX		BIT_ULL(4)
-#define X86_HAS_SEP		BIT_ULL(5)
-#define X86_HAS_APIC		BIT_ULL(6)
-#define X86_HAS_X2APIC		BIT_ULL(7)
-#define X86_HAS_TSC_DEADLINE	BIT_ULL(8)
-#define X86_HAS_TSC_ADJUST	BIT_ULL(9)
-#define X86_HAS_TSC_AUX		BIT_ULL(10)	/* RDTSCP or RDPID */
-#define X86_HAS_MTRR		BIT_ULL(11)
-#define X86_HAS_PAT		BIT_ULL(12)
-#define X86_HAS_MCE		BIT_ULL(13)	/* MCE or MCA */
-#define X86_HAS_SPEC_CTRL	BIT_ULL(14)	/* any of IBRS, STIBP, SSBD, PSFD */
-#define X86_HAS_PRED_CMD	BIT_ULL(15)	/* IBPB */
-#define X86_HAS_FLUSH_CMD	BIT_ULL(16)
-#define X86_HAS_ARCH_CAP	BIT_ULL(17)
-#define X86_HAS_GBPAGES		BIT_ULL(18)
-#define X86_HAS_LA57		BIT_ULL(19)
-#define X86_HAS_XSAVE		BIT_ULL(20)
-#define X86_HAS_PKU		BIT_ULL(21)
-#define X86_HAS_RTM		BIT_ULL(22)
-#define X86_HAS_OSVW		BIT_ULL(23)
-#define X86_HAS_PV_CLOCK	BIT_ULL(24)	/* MSRs 0x11, 0x12 */
-#define X86_HAS_PV_CLOCK2	BIT_ULL(25)	/* MSRs 0x4b564d00, 01 */
-#define X86_HAS_PV_ASYNC_PF	BIT_ULL(26)
-#define X86_HAS_PV_STEAL_TIME	BIT_ULL(27)
-#define X86_HAS_PV_EOI		BIT_ULL(28)
-#define X86_HAS_PV_POLL		BIT_ULL(29)
-#define X86_HAS_PV_ASYNC_PF_INT	BIT_ULL(30)
-#define X86_HAS_IBRS		BIT_ULL(31)	/* the bits of SPEC_CTRL one by one */
-#define X86_HAS_STIBP		BIT_ULL(32)
-#define X86_HAS_SSBD		BIT_ULL(33)
-#define X86_HAS_PSFD		BIT_ULL(34)
-#define X86_HAS_PCID		BIT_ULL(35)
-#define X86_HAS_KVM		BIT_ULL(36)	/* a KVM signature leaf is there */
-#define X86_HAS_FXSR_OPT	BIT_ULL(37)
+#define X86_HAS_APIC		BIT_ULL(3)
+#define X86_HAS_X2APIC		BIT_ULL(4)
+#define X86_HAS_TSC_DEADLINE	BIT_ULL(5)
+#define X86_HAS_TSC_ADJUST	BIT_ULL(6)
+#define X86_HAS_TSC_AUX		BIT_ULL(7)	/* RDTSCP or RDPID */
+#define X86_HAS_MCE		BIT_ULL(8)	/* MCE or MCA */
+#define X86_HAS_SPEC_CTRL	BIT_ULL(9)	/* any of IBRS, STIBP, SSBD, PSFD */
+#define X86_HAS_PRED_CMD	BIT_ULL(10)	/* IBPB */
+#define X86_HAS_FLUSH_CMD	BIT_ULL(11)
+#define X86_HAS_ARCH_CAP	BIT_ULL(12)
+#define X86_HAS_GBPAGES		BIT_ULL(13)
+#define X86_HAS_RTM		BIT_ULL(14)
+#define X86_HAS_OSVW		BIT_ULL(15)
+#define X86_HAS_PV_CLOCK	BIT_ULL(16)	/* MSRs 0x11, 0x12 */
+#define X86_HAS_PV_CLOCK2	BIT_ULL(17)	/* MSRs 0x4b564d00, 01 */
+#define X86_HAS_PV_ASYNC_PF	BIT_ULL(18)
+#define X86_HAS_PV_STEAL_TIME	BIT_ULL(19)
+#define X86_HAS_PV_EOI		BIT_ULL(20)
+#define X86_HAS_PV_POLL		BIT_ULL(21)
+#define X86_HAS_PV_ASYNC_PF_INT	BIT_ULL(22)
 
 /* What one vCPU's table means, computed once when user space sets it. */
 struct x86_guest_features {
@@ -104,11 +95,10 @@ struct x86_guest_features {
 	u8 linear_bits;		/* at most: 48, or 57 with LA57 */
 };
 
-/* One vCPU's table: entries in the order user space gave, found through an index. */
+/* One vCPU's table: entries in the order user space gave, found through chains by leaf. */
 struct x86_cpuid {
 	unsigned int n;
-	u16 first[0x20 + 0x20 + 0x10];	/* position in order[] of the common leaves, or n */
-	u8 order[X86_CPUID_MAX];	/* entries sorted by leaf, stable */
+	u16 first[X86_CPUID_BUCKETS], next[X86_CPUID_MAX];	/* positions, beyond n at the end */
 	struct x86_cpuid_entry entry[X86_CPUID_MAX];
 };
 
