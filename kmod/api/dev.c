@@ -56,13 +56,13 @@ static long get_msr_list(struct kvirt_msr_list __user *argp, u8 flags)
 
 	if (get_user(room, &argp->nmsrs))
 		return -EFAULT;
-	for (n = 0; x86_msr_list(n, flags, ~0ULL); n++)
+	for (n = 0; x86_msr_list(n, flags); n++)
 		;
 	if (put_user(n, &argp->nmsrs))
 		return -EFAULT;
 	if (room < n)
 		return -E2BIG;
-	for (n = 0; (row = x86_msr_list(n, flags, ~0ULL)); n++)
+	for (n = 0; (row = x86_msr_list(n, flags)); n++)
 		if (put_user(row->index, &argp->indices[n]))
 			return -EFAULT;
 	return 0;

@@ -22,14 +22,6 @@ enum x86_msr_kind {
 
 #define X86_MSR_LISTED		BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
 #define X86_MSR_FEATURE		BIT(1)	/* in KVM_GET_MSR_FEATURE_INDEX_LIST */
-#define X86_MSR_USER		BIT(2)	/* only user space reaches it; #GP for a guest */
-#define X86_MSR_WRITEONLY	BIT(3)
-#define X86_MSR_CANONICAL	BIT(4)	/* an address */
-#define X86_MSR_PAT		BIT(5)	/* eight memory types of PAT */
-#define X86_MSR_MTRR_FIXED	BIT(6)	/* eight memory types of MTRRs */
-#define X86_MSR_MTRR_TYPE	BIT(7)	/* one memory type, in the low byte */
-#define X86_MSR_PHYSICAL	BIT(8)	/* no bit at or above MAXPHYADDR */
-#define X86_MSR_SPEC		BIT(9)	/* bits of SPEC_CTRL, as CPUID has them */
 
 /* Indices with a meaning in code outside msr.c. */
 #define X86_MSR_TSC			0x10
@@ -37,36 +29,23 @@ enum x86_msr_kind {
 #define X86_MSR_KVM_SYSTEM_TIME		0x12
 #define X86_MSR_APIC_BASE		0x1b
 #define X86_MSR_TSC_ADJUST		0x3b
-#define X86_MSR_SPEC_CTRL		0x48
 #define X86_MSR_PRED_CMD		0x49
-#define X86_MSR_UCODE_REV		0x8b
-#define X86_MSR_PLATFORM_INFO		0xce
-#define X86_MSR_ARCH_CAPABILITIES	0x10a
 #define X86_MSR_FLUSH_CMD		0x10b
-#define X86_MSR_MISC_FEATURES		0x140	/* bit 0: CPUID faults at CPL > 0 */
-#define X86_MSR_MISC_ENABLE		0x1a0
-#define X86_MSR_DEBUGCTL		0x1d9
 #define X86_MSR_TSC_DEADLINE		0x6e0
 #define X86_MSR_X2APIC_FIRST		0x800
 #define X86_MSR_X2APIC_LAST		0x8ff
 #define X86_MSR_EFER			0xc0000080
 #define X86_MSR_KVM_WALL_CLOCK_NEW	0x4b564d00
 #define X86_MSR_KVM_SYSTEM_TIME_NEW	0x4b564d01
-#define X86_MSR_KVM_ASYNC_PF_EN		0x4b564d02
-#define X86_MSR_KVM_STEAL_TIME		0x4b564d03
-#define X86_MSR_KVM_PV_EOI_EN		0x4b564d04
-#define X86_MSR_KVM_POLL_CONTROL	0x4b564d05
-#define X86_MSR_KVM_ASYNC_PF_INT	0x4b564d06
-#define X86_MSR_KVM_ASYNC_PF_ACK	0x4b564d07
 
 #define X86_NR_MSR_SLOTS	48
-#define X86_SLOT_MISC_FEATURES	0	/* CPUID's exit looks there each time */
+#define X86_SLOT_MISC_FEATURES	0	/* bit 0: CPUID faults at CPL > 0 */
 
 struct x86_msr {
 	u32 index;
 	u8 kind;		/* enum x86_msr_kind */
 	u16 where;		/* STATE: byte offset in struct x86_state; STORED: slot */
-	u16 flags;		/* X86_MSR_* */
+	u16 flags;		/* X86_MSR_LISTED, _FEATURE, and what msr.c checks */
 	u32 group;		/* STATE: enum x86_group to pull before, to mark dirty after */
 	u64 needs;		/* a guest sees it with any of these X86_HAS_*; 0: always */
 	u64 reserved;		/* these bits must be as in reset */
@@ -114,18 +93,7 @@ enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_m
  */
 void x86_msr_reset(struct x86_msr_store *store);
 
-/*
- * x86_msr_list() - the @i-th row with any of @flags (X86_MSR_LISTED or X86_MSR_FEATURE)
- * that a guest with all of @has could see, or NULL at the end.
- */
-const struct x86_msr *x86_msr_list(unsigned int i, u8 flags, u64 has);
-
-/* Where a STORED one is kept, for neutral code that looks at it: MISC_FEATURES, MTRRs. */
-static inline u64 *x86_msr_stored(struct x86_msr_store *store, u32 index)
-{
-	const struct x86_msr *row = x86_msr_find(index);
-
-	return row && row->kind == X86_MSR_STORED ? &store->value[row->where] : NULL;
-}
+/* x86_msr_list() - the @i-th row with any of @flags (X86_MSR_LISTED, _FEATURE), or NULL. */
+const struct x86_msr *x86_msr_list(unsigned int i, u16 flags);
 
 #endif

@@ -8,6 +8,12 @@
 #include "../../kmod/x86/msr.h"
 #include "../lib/ktap.h"
 
+#define SPEC_CTRL	0x48
+#define UCODE_REV	0x8b
+#define PLATFORM_INFO	0xce
+#define MISC_ENABLE	0x1a0
+#define DEBUGCTL	0x1d9
+
 static struct x86_state state;
 static struct x86_msr_store store;
 static struct x86_guest_features features;
@@ -109,7 +115,7 @@ static void lists(void)
 	u64 value;
 
 	fresh(0);
-	for (i = 0; (row = x86_msr_list(i, X86_MSR_LISTED, ~0ULL)); i++) {
+	for (i = 0; (row = x86_msr_list(i, X86_MSR_LISTED)); i++) {
 		EXPECT(row->flags & X86_MSR_LISTED);
 		EXPECT(x86_msr_find(row->index) == row);
 		/* QEMU asserts that what it got, it can set. */
@@ -125,15 +131,12 @@ static void lists(void)
 		}
 		n[0]++;
 	}
-	for (i = 0; (row = x86_msr_list(i, X86_MSR_FEATURE, ~0ULL)); i++) {
+	for (i = 0; (row = x86_msr_list(i, X86_MSR_FEATURE)); i++) {
 		EXPECT_EQ(x86_msr_read(row, &file, X86_MSR_BY_USER, &value), X86_MSR_OK);
 		n[1]++;
 	}
 	EXPECT(n[0] > 30);
 	EXPECT(n[1] >= 2);
-	for (i = 0; (row = x86_msr_list(i, X86_MSR_LISTED, X86_HAS_PV_CLOCK)); i++)
-		EXPECT(!row->needs || (row->needs & X86_HAS_PV_CLOCK));
-	EXPECT(i < n[0]);
 }
 
 static void guest_and_user(void)
@@ -159,22 +162,22 @@ static void guest_and_user(void)
 	EXPECT_EQ(rd(0x179), 0);
 
 	/* only user space changes it; a guest's write is dropped, or #GP */
-	EXPECT_EQ(write_by(X86_MSR_UCODE_REV, X86_MSR_BY_USER, 1ULL << 32), X86_MSR_OK);
-	EXPECT_EQ(wr(X86_MSR_UCODE_REV, 0), X86_MSR_OK);
-	EXPECT_EQ(rd(X86_MSR_UCODE_REV), 1ULL << 32);
-	EXPECT_EQ(rd(X86_MSR_PLATFORM_INFO), 1ULL << 31);
-	EXPECT_EQ(wr(X86_MSR_PLATFORM_INFO, 0), X86_MSR_FAULT);
-	EXPECT_EQ(write_by(X86_MSR_PLATFORM_INFO, X86_MSR_BY_USER, 0), X86_MSR_OK);
-	EXPECT_EQ(rd(X86_MSR_MISC_ENABLE), 0x1800);
-	EXPECT_EQ(wr(X86_MSR_MISC_ENABLE, 0x1801), X86_MSR_OK);
-	EXPECT_EQ(wr(X86_MSR_MISC_ENABLE, 1), X86_MSR_FAULT);
-	EXPECT_EQ(rd(X86_MSR_MISC_ENABLE), 0x1801);
-	EXPECT_EQ(write_by(X86_MSR_MISC_ENABLE, X86_MSR_BY_USER, 1), X86_MSR_OK);
+	EXPECT_EQ(write_by(UCODE_REV, X86_MSR_BY_USER, 1ULL << 32), X86_MSR_OK);
+	EXPECT_EQ(wr(UCODE_REV, 0), X86_MSR_OK);
+	EXPECT_EQ(rd(UCODE_REV), 1ULL << 32);
+	EXPECT_EQ(rd(PLATFORM_INFO), 1ULL << 31);
+	EXPECT_EQ(wr(PLATFORM_INFO, 0), X86_MSR_FAULT);
+	EXPECT_EQ(write_by(PLATFORM_INFO, X86_MSR_BY_USER, 0), X86_MSR_OK);
+	EXPECT_EQ(rd(MISC_ENABLE), 0x1800);
+	EXPECT_EQ(wr(MISC_ENABLE, 0x1801), X86_MSR_OK);
+	EXPECT_EQ(wr(MISC_ENABLE, 1), X86_MSR_FAULT);
+	EXPECT_EQ(rd(MISC_ENABLE), 0x1801);
+	EXPECT_EQ(write_by(MISC_ENABLE, X86_MSR_BY_USER, 1), X86_MSR_OK);
 
 	/* dropped writes, ranges, write-only ones */
-	EXPECT_EQ(wr(X86_MSR_DEBUGCTL, 3), X86_MSR_OK);
-	EXPECT_EQ(rd(X86_MSR_DEBUGCTL), 0);
-	EXPECT_EQ(wr(X86_MSR_DEBUGCTL, 1ULL << 40), X86_MSR_FAULT);
+	EXPECT_EQ(wr(DEBUGCTL, 3), X86_MSR_OK);
+	EXPECT_EQ(rd(DEBUGCTL), 0);
+	EXPECT_EQ(wr(DEBUGCTL, 1ULL << 40), X86_MSR_FAULT);
 	EXPECT_EQ(wr(0x186, 0x530076), X86_MSR_OK);
 	EXPECT_EQ(rd(0x186), 0);
 	EXPECT_EQ(rd(0xc0010007), 0);
@@ -188,12 +191,12 @@ static void guest_and_user(void)
 	EXPECT_EQ(wr(0xc0010015, 1 << 18), X86_MSR_OK);
 	EXPECT_EQ(rd(0xc0010015), 1 << 18);
 
-	EXPECT_EQ(wr(X86_MSR_SPEC_CTRL, 1), X86_MSR_FAULT);
+	EXPECT_EQ(wr(SPEC_CTRL, 1), X86_MSR_FAULT);
 	fresh(X86_HAS_SPEC_CTRL | X86_HAS_PRED_CMD);
-	EXPECT_EQ(wr(X86_MSR_SPEC_CTRL, 3), X86_MSR_OK);
+	EXPECT_EQ(wr(SPEC_CTRL, 3), X86_MSR_OK);
 	EXPECT_EQ(state.spec_ctrl, 3);
-	EXPECT_EQ(wr(X86_MSR_SPEC_CTRL, 4), X86_MSR_FAULT);
-	EXPECT_EQ(write_by(X86_MSR_SPEC_CTRL, X86_MSR_BY_USER, 4), X86_MSR_OK);
+	EXPECT_EQ(wr(SPEC_CTRL, 4), X86_MSR_FAULT);
+	EXPECT_EQ(write_by(SPEC_CTRL, X86_MSR_BY_USER, 4), X86_MSR_OK);
 	EXPECT_EQ(wr(X86_MSR_PRED_CMD, 1), X86_MSR_EMULATE);
 	EXPECT_EQ(wr(X86_MSR_PRED_CMD, 3), X86_MSR_FAULT);
 	EXPECT_EQ(read_by(X86_MSR_PRED_CMD, X86_MSR_BY_GUEST, &value), X86_MSR_FAULT);
@@ -245,8 +248,6 @@ static void addresses_and_types(void)
 		EXPECT_EQ(wr(0x200 + i, (u64)(i + 1) << 12), X86_MSR_OK);
 	for (i = 0; i < 16; i++)
 		EXPECT_EQ(rd(0x200 + i), (u64)(i + 1) << 12);
-	EXPECT_EQ(*x86_msr_stored(&store, 0x203), 4 << 12);
-	EXPECT(!x86_msr_stored(&store, X86_MSR_TSC));
 }
 
 static const struct test tests[] = {
