@@ -54,6 +54,14 @@ $(BUILD)/kvirt.ko: $(MODULE_FILES) $(KERNEL)/release
 	$(MAKE) -C $(KDIR) M=$(BUILD)/module W=$(W) C=$(C) CF="$(CF)" KCFLAGS="$(KCFLAGS)" modules
 	@cp $(BUILD)/module/kvirt.ko $@
 
+# The same module, counting its privileged operations (kmod/host/msr.h): for make bench only.
+COUNTING = $(BUILD)/kvirt-count.ko
+
+$(COUNTING): $(MODULE_FILES) $(KERNEL)/release
+	@scripts/module-tree $(BUILD)/module-count
+	$(MAKE) -C $(KDIR) M=$(BUILD)/module-count KCFLAGS="$(KCFLAGS) -DKVIRT_COUNT_PRIVOPS" modules
+	@strip -g -o $@ $(BUILD)/module-count/kvirt.ko
+
 # --- the runner
 
 VMRUN = $(BUILD)/vmrun
@@ -120,8 +128,9 @@ shell: hosts ## a prompt of an emulated host, with everything at hand (HOST=svm|
 host-run: hosts ## run CMD='...' in an emulated host (HOST=svm|vmx; ARGS= for its options)
 	@$(hosts-script) $(ARGS) "$$CMD"
 
-bench: hosts ## ticks per exit on both devices, in both emulated hosts
-	@selftests/bench/table
+BENCH ?=
+bench: hosts $(COUNTING) ## ticks and privileged operations per exit, on both devices, in both emulated hosts
+	@selftests/bench/table $(BENCH)
 
 lint: build ## house rules, checkpatch, sparse, the module's symbols
 	@scripts/lint

@@ -10,7 +10,6 @@
 #define KVIRT_HOST_TRACE_H
 
 #include <linux/tracepoint.h>
-#include <uapi/linux/kvirt.h>
 
 #undef KEEP
 #define KEEP(field)	(__entry->field = (field))
@@ -88,25 +87,6 @@ TRACE_EVENT(kvirt_decode,
 	TP_printk("vcpu %u linear 0x%llx mode %d result %d bytes %s", __entry->vcpu_id,
 		  __entry->linear, __entry->mode, __entry->result,
 		  __print_hex(__entry->bytes, 15))
-);
-
-TRACE_EVENT(kvirt_slot,
-	TP_PROTO(const struct kvirt_userspace_memory_region *region, int result),
-	TP_ARGS(region, result),
-	TP_STRUCT__entry(
-		__field(u64, gpa) __field(u64, size) __field(u64, hva) __field(u32, slot)
-		__field(u32, flags) __field(int, result)
-	),
-	TP_fast_assign(
-		__entry->gpa = region->guest_phys_addr;
-		__entry->size = region->memory_size;
-		__entry->hva = region->userspace_addr;
-		__entry->slot = region->slot;
-		__entry->flags = region->flags;
-		KEEP(result);
-	),
-	TP_printk("slot %u gpa 0x%llx size 0x%llx hva 0x%llx flags %x result %d", __entry->slot,
-		  __entry->gpa, __entry->size, __entry->hva, __entry->flags, __entry->result)
 );
 
 #endif

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Host memory changes, carried into the nested tables of all VMs of that memory, which
- * share one mmu_notifier: zap when a page goes, is write-protected or changes, and
- * accessed bits for the host's choice of what to swap. vm/vm.c attaches and detaches.
+ * Host memory changes, carried into the nested tables of all VMs of that memory, which share one
+ * mmu_notifier: zap when a page goes, is write-protected or changes, and accessed bits for the
+ * host's choice of what to swap. vm/vm.c attaches and detaches.
  *
- * The protocol with vm/populate.c. A fault notes vm->invalidation.sequence, looks the
- * host page up without any lock of ours, and installs it under npt.lock if meanwhile no
- * invalidation has ended (sequence unchanged) and none is under way for the address
- * (active). An invalidation marks itself active, looks the slots up and zaps in one
- * section of npt.lock: a fault that installs before is zapped, one that comes after sees
- * it; and a slot published too late to be seen here is looked up by such a fault only.
- * invalidate_range_start() returns when the zapped entries are flushed everywhere.
+ * The protocol with vm/populate.c. A fault notes vm->invalidation.sequence, looks the host page up
+ * without any lock of ours, and installs it under npt.lock if meanwhile no invalidation has ended
+ * (sequence unchanged) and none is under way for the address (active). An invalidation marks itself
+ * active, looks the slots up and zaps in one section of npt.lock: a fault that installs before is
+ * zapped, one that comes after sees it; and a slot published too late to be seen here is looked up
+ * by such a fault only. invalidate_range_start() returns when the zapped entries are flushed
+ * everywhere.
  *
- * Locks: mm_notifier.lock is taken inside mmap_lock, the rmap locks and, by aging, a
- * page-table lock, and outside npt.lock. No window takes it, and nothing spins on it with
- * interrupts off, so its holder may wait for the flush's interrupts. The callbacks never
- * sleep, so a range that must not block needs no special care. They never take
- * slots_lock.
+ * Locks: mm_notifier.lock is taken inside mmap_lock, the rmap locks and, by aging, a page-table
+ * lock, and outside npt.lock. No window takes it, and nothing spins on it with interrupts off, so
+ * its holder may wait for the flush's interrupts. The callbacks never sleep, so a range that must
+ * not block needs no special care. They never take slots_lock.
  */
 #include <linux/mmu_notifier.h>
 #include <linux/slab.h>

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Nested page tables: guest-physical to host-physical, one walker for both vendors'
- * formats. npt.c holds the tables, populate.c fills them, notifier.c and slots.c empty
- * them.
+ * Nested page tables: guest-physical to host-physical, one walker for both vendors' formats. npt.c
+ * holds the tables, populate.c fills them, notifier.c and slots.c empty them.
  */
 #ifndef KVIRT_VM_NPT_H
 #define KVIRT_VM_NPT_H
@@ -98,10 +97,9 @@ struct npt_leaf {
 int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *leaf);
 
 /*
- * npt_zap() - lock held: clear all of [@gfn, @end). Tables that lie inside whole come
- * off in one store and go to @garbage, so the work is bounded by a few thousand entries
- * whatever the size. Note npt->zapped before unlocking; npt_flush() and then
- * npt_free_garbage() must follow.
+ * npt_zap() - lock held: clear all of [@gfn, @end). Tables that lie inside whole come off in one
+ * store and go to @garbage, so the work is bounded by a few thousand entries whatever the size.
+ * Note npt->zapped before unlocking; npt_flush() and then npt_free_garbage() must follow.
  */
 void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage);
 /*

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The body of a nested fault: guest-physical address -> slot -> user address -> host
- * page -> leaf. Called by run/fault.c. How this and host memory changes stay together is
- * told in vm/notifier.c.
+ * The body of a nested fault: guest-physical address -> slot -> user address -> host page -> leaf.
+ * Called by run/fault.c. How this and host memory changes stay together is told in vm/notifier.c.
  *
- * No reference to the page outlives the fault: the notifier takes the leaf away before
- * the page goes. For the same reason a page that the process may write right now needs
- * none even here: with npt.lock held and nothing invalidated since the process's page
- * table was read, the page is mapped there, and stays so until the lock is free. That
- * holds for marking it dirty too, which is one atomic bit. Marking it accessed takes no
- * step of ours: from now on the notifier's aging tells.
+ * No reference to the page outlives the fault: the notifier takes the leaf away before the page
+ * goes. For the same reason a page that the process may write right now needs none even here: with
+ * npt.lock held and nothing invalidated since the process's page table was read, the page is mapped
+ * there, and stays so until the lock is free. That holds for marking it dirty too, which is one
+ * atomic bit. Marking it accessed takes no step of ours: from now on the notifier's aging tells.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>

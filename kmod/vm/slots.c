@@ -11,7 +11,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include "../host/cpu.h"
-#include "../host/trace.h"
 #include "slots.h"
 
 /*
@@ -279,13 +278,12 @@ static int slots_set_locked(struct vm *vm, const struct kvirt_userspace_memory_r
 
 int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region)
 {
-	int err = -EINVAL;
+	int err;
 
-	if (region_valid(region)) {
-		mutex_lock(&vm->slots_lock);
-		err = slots_set_locked(vm, region);
-		mutex_unlock(&vm->slots_lock);
-	}
-	trace_kvirt_slot(region, err);
+	if (!region_valid(region))
+		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
+	err = slots_set_locked(vm, region);
+	mutex_unlock(&vm->slots_lock);
 	return err;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory slots: which guest-physical pages are which user addresses. A snapshot that
- * never changes once it is published, so readers (populate.c, gmem.c, notifier.c) need
- * only vm->srcu.
+ * Memory slots: which guest-physical pages are which user addresses. A snapshot that never changes
+ * once it is published, so readers (populate.c, gmem.c, notifier.c) need only vm->srcu.
  */
 #ifndef KVIRT_VM_SLOTS_H
 #define KVIRT_VM_SLOTS_H
@@ -93,11 +92,10 @@ int slots_init(struct vm *vm);
 void slots_fini(struct vm *vm);
 
 /*
- * slots_set() - KVM_SET_USER_MEMORY_REGION, with exactly its errors (see the UAPI
- * header); @region is the caller's own copy, current->mm is vm->mm. On an error nothing
- * has changed. Only deleting and moving wait (and a creation in hundreds, or among
- * thousands of slots): until no vCPU can reach the old place, and for accesses through
- * vm/gmem.c that are under way.
+ * slots_set() - KVM_SET_USER_MEMORY_REGION, with exactly its errors (see the UAPI header); @region
+ * is the caller's own copy, current->mm is vm->mm. On an error nothing has changed. Only deleting
+ * and moving wait (and a creation in hundreds, or among thousands of slots): until no vCPU can
+ * reach the old place, and for accesses through vm/gmem.c that are under way.
  */
 int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region);
 

@@ -3,11 +3,12 @@
  * What an exit costs: ticks of the TSC per exit, by kind, on whichever device --dev names. In the emulated hosts the TSC
  * counts instructions. selftests/bench/table runs this on both devices and compares.
  *
- *     bench: NAME TICKS [privops=N] [busy=N]
+ *     bench: NAME TICKS [busy=N] [privops=N [KIND=N]...]
  *
  * TICKS is measured in the guest, around --count exits (default 300) after some to warm up, so it is the whole way to who
  * serves the exit and back. privops is the module's own count of VMX and SVM instructions and MSR, CR and XCR accesses
- * per exit, where it offers one; busy is the CPU time of this process alone, in ticks, where much of TICKS is waiting.
+ * per exit, and of each kind, where it offers one (built with KVIRT_COUNT_PRIVOPS: its own cost is then in TICKS); busy is
+ * the CPU time of this process alone, in ticks, where much of TICKS is waiting.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -124,36 +125,55 @@ static const struct {
 	{ "self_ipi_and_eoi", guest_self_ipi, true },
 };
 
-/* The module's counter; -1 where there is none. */
-static long privileged_operations(void)
+/* The module's counters, as its file names them; the last two are no operations but how often it entered, and stayed. */
+static const char * const kinds[] = { "vmx_svm", "rdmsr", "wrmsr", "cr_dr", "xsetbv", "windows", "entries" };
+enum { OPERATIONS = 5, KINDS = COUNT(kinds) };
+
+struct privops {
+	bool there;
+	long count[KINDS];
+};
+
+static struct privops privileged_operations(void)
 {
-	char text[512], *line;
-	long sum = 0, value;
-	int fd, n;
+	struct privops p = { .there = false };
+	FILE *f;
 
 	if (!strstr(test_dev, "kvirt"))
-		return -1;
-	fd = open("/sys/kernel/debug/kvirt/privops", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return -1;
-	text[n] = 0;
-	/* "name value" a line; the last two are no operations but windows and entries. */
-	for (line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
-		if (strncmp(line, "windows", 7) && strncmp(line, "entries", 7) &&
-		    sscanf(line, "%*s %ld", &value) == 1)
-			sum += value;
-	return sum;
+		return p;
+	f = fopen("/sys/kernel/debug/kvirt/privops", "re");
+	if (!f)
+		return p;
+	for (int i = 0; i < KINDS; i++) {
+		char name[32];
+
+		ASSERT(fscanf(f, "%31s %ld", name, &p.count[i]) == 2);
+		ASSERT(!strcmp(name, kinds[i]));
+	}
+	fclose(f);
+	p.there = true;
+	return p;
 }
 
-/* The last column, in tenths, and the line's end. */
-static void print_privops(long before, long after, uint32_t times)
+static void print_per_exit(const char *name, long count, uint32_t times)
 {
-	if (before >= 0 && after >= 0)
-		printf(" privops=%ld.%ld", (after - before) / times, (after - before) * 10 / times % 10);
+	long tenths = (count * 10 + times / 2) / times;
+
+	printf(" %s=%ld.%ld", name, tenths / 10, tenths % 10);
+}
+
+/* The last columns and the line's end. */
+static void print_privops(const struct privops *before, const struct privops *after, uint32_t times)
+{
+	long sum = 0;
+
+	if (before->there) {
+		for (int i = 0; i < OPERATIONS; i++)
+			sum += after->count[i] - before->count[i];
+		print_per_exit("privops", sum, times);
+		for (int i = 0; i < KINDS; i++)
+			print_per_exit(kinds[i], after->count[i] - before->count[i], times);
+	}
 	printf("\n");
 }
 
@@ -187,7 +207,7 @@ static void exits(void)
 		struct vm *vm = rows[i].split ? vm_new_split() : vm_new();
 		struct vcpu *vcpu = vcpu_new(vm, 0, rows[i].guest);
 		uint32_t times = rows[i].most && rows[i].most < n ? rows[i].most : n;
-		long before, after;
+		struct privops before, after;
 
 		/* The process has the pages, as small ones. */
 		madvise(vm_at(vm, GUEST_SCRATCH), GUEST_SCRATCH, MADV_NOHUGEPAGE);
@@ -199,7 +219,7 @@ static void exits(void)
 		run_to_stage(vcpu);
 		after = privileged_operations();
 		printf("bench: %s %llu", rows[i].name, (unsigned long long)vm_var(vm, bench)->ticks / times);
-		print_privops(before, after, times);
+		print_privops(&before, &after, times);
 		vcpu_free(vcpu);
 		vm_free(vm);
 	}
@@ -217,7 +237,7 @@ static uint64_t nanoseconds(clockid_t clock)
 static void lifecycle(void)
 {
 	uint64_t ticks = 0, busy = 0, wall = 0;
-	long before = -1, after;
+	struct privops before = { .there = false }, after;
 
 	for (int i = -1; i < VMS; i++) {
 		struct vm *vm;
@@ -241,7 +261,7 @@ static void lifecycle(void)
 	after = privileged_operations();
 	printf("bench: vm_lifecycle %llu busy=%llu", (unsigned long long)ticks / VMS,
 	       (unsigned long long)((__uint128_t)busy * ticks / wall / VMS));
-	print_privops(before, after, VMS);
+	print_privops(&before, &after, VMS);
 }
 
 static const struct test tests[] = {
