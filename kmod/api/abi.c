@@ -134,8 +134,7 @@ static int set_common(struct vcpu *vcpu, const void *data)
 	wanted.cr4 = r->cr4;
 	wanted.cr8 = r->cr8 & 0xf;
 	wanted.efer = r->efer;
-	if (r->cr0 >> 32 || x86_check_control(&wanted, &limits) ||
-	    (r->cs.l && !(wanted.efer & X86_EFER_LMA_BIT)))
+	if (r->cr0 >> 32 || !x86_control_valid(&wanted, &limits))
 		return -EINVAL;
 	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, X86_MSR_BY_USER))
 		return -EINVAL;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whether a CPU would enter a guest in this state: the checks of VM entry (SDM vol. 3,
- * 26.3.1; APM vol. 2, 15.5.1) in neutral form, so that a failed entry is our bug and not
- * user space's. Called before KVM_SET_SREGS takes effect, and once before the first entry
- * after user space or an emulated instruction changed what is checked here.
+ * What control registers may hold. The rest of a state is checked by the CPU, as it enters:
+ * a guest that cannot be entered is FAIL_ENTRY with the hardware's own reason.
  */
 #ifndef KVIRT_X86_CHECK_H
 #define KVIRT_X86_CHECK_H
@@ -11,21 +9,10 @@
 #include "cpuid.h"
 
 /*
- * x86_check_control() - CR0, CR3, CR4, CR8, EFER and their combinations.
- * x86_check_segments() - all eight segments, GDTR, IDTR; needs valid control registers.
- * x86_check_state() - both, and RIP, RFLAGS, debug registers, MSRs.
+ * x86_control_valid() - CR0, CR3, CR4, CR8, EFER and CS.L together (SDM vol. 3, 26.3.1.1).
  * @f: what this guest's CPUID allows.
- * Return: NULL when valid, else what is wrong, for a message.
  */
-const char *x86_check_control(const struct x86_state *s, const struct x86_guest_features *f);
-const char *x86_check_segments(const struct x86_state *s, const struct x86_guest_features *f);
-const char *x86_check_state(const struct x86_state *s, const struct x86_guest_features *f);
-
-/*
- * x86_segments_normalize() - let segments that user space sets be as a load from a
- * descriptor table leaves them: accessed, unusable when not present.
- */
-void x86_segments_normalize(struct x86_state *s);
+bool x86_control_valid(const struct x86_state *s, const struct x86_guest_features *f);
 
 /* x86_cr0_valid() - may CR0 take this value at all (SDM vol. 3, 2.5)? */
 static inline bool x86_cr0_valid(u64 cr0)
