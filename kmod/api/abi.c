@@ -275,7 +275,7 @@ static int get_xcrs(struct vcpu *vcpu, void *data)
 {
 	struct kvirt_xcrs *r = data;
 
-	r->nr_xcrs = 1;
+	r->nr_xcrs = host_fpu_mask() != 0;
 	r->xcrs[0].value = vcpu->state.xcr0;
 	return 0;
 }
@@ -436,7 +436,7 @@ static int set_events(struct vcpu *vcpu, void *data)
 	vcpu->state.nmi_masked = r->nmi.masked;
 	vcpu_dirty(vcpu, X86_GROUP_NMI_MASK);
 	if ((r->flags & KVIRT_VCPUEVENT_VALID_SIPI_VECTOR) && vcpu->lapic)
-		vcpu->sipi_vector = r->sipi_vector;
+		WRITE_ONCE(vcpu->post.sipi_vector, r->sipi_vector);
 	if (r->flags & KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT)
 		ev->triple_fault = r->triple_fault.pending;
 	return 0;
@@ -446,7 +446,10 @@ static int get_mp_state(struct vcpu *vcpu, void *data)
 {
 	if (lapic_has_signals(vcpu))
 		lapic_apply_signals(vcpu);
-	((struct kvirt_mp_state *)data)->mp_state = vcpu->mp_state;
+	/* A kick that has not been seen yet is not lost. */
+	((struct kvirt_mp_state *)data)->mp_state =
+		vcpu->mp_state == KVIRT_MP_STATE_HALTED && READ_ONCE(vcpu->unhalted) ?
+		KVIRT_MP_STATE_RUNNABLE : vcpu->mp_state;
 	return 0;
 }
 

@@ -378,6 +378,7 @@ void lapic_drain(struct vcpu *vcpu)
 void lapic_apply_signals(struct vcpu *vcpu)
 {
 	struct lapic_fx fx = { 0 };
+	u8 vector;
 
 	if (!vcpu->lapic)
 		return;
@@ -391,12 +392,12 @@ void lapic_apply_signals(struct vcpu *vcpu)
 	}
 	if (test_and_clear_bit(IRQ_POST_SIPI, &vcpu->post.signals) &&
 	    vcpu->mp_state == KVIRT_MP_STATE_INIT_RECEIVED) {
-		vcpu->sipi_vector = READ_ONCE(vcpu->post.sipi_vector);
-		vcpu_pull(vcpu, X86_GROUP_SEGMENTS);
-		vcpu->state.seg[X86_CS].selector = vcpu->sipi_vector << 8;
-		vcpu->state.seg[X86_CS].base = vcpu->sipi_vector << 12;
+		vector = READ_ONCE(vcpu->post.sipi_vector);
+		vcpu_pull(vcpu, X86_GROUP_CODE);
+		vcpu->state.seg[X86_CS].selector = vector << 8;
+		vcpu->state.seg[X86_CS].base = vector << 12;
 		vcpu->state.rip = 0;
-		vcpu_dirty(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RIP);
+		vcpu_dirty(vcpu, X86_GROUP_CODE | X86_GROUP_RIP);
 		vcpu->mp_state = KVIRT_MP_STATE_RUNNABLE;
 	}
 }

@@ -143,7 +143,7 @@ struct vcpu {
 	u64 deadline;			/* LAPIC timer in host TSC, ~0 none */
 	struct hrtimer timer;		/* armed while blocked, or without features.deadline */
 	unsigned long eoi_exits[4];	/* vectors whose EOI goes to user space */
-	u8 eoi_vector, sipi_vector;	/* that of REQUEST_EOI_EXIT; that of the last SIPI */
+	u8 eoi_vector;			/* that of REQUEST_EOI_EXIT */
 	u32 mp_state;			/* KVIRT_MP_STATE_* */
 	bool unhalted;			/* a: KVM_HC_KICK_CPU woke it */
 
