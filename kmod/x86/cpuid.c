@@ -71,17 +71,6 @@ static const struct {
 	{ 0x80000021, 0, EAX, ALWAYS, 0x00000044 },	/* LFENCE_RDTSC NULL_SEL_CLR_BASE */
 };
 
-/* Leaves that pass as the host has them: caches, brand string. All others not named are zero. */
-static bool passes(u32 leaf)
-{
-	switch (leaf) {
-	case 0x4: case 0x80000002: case 0x80000003: case 0x80000004: case 0x80000005:
-	case 0x80000006: case 0x80000019: case 0x8000001a: case 0x8000001d:
-		return true;
-	}
-	return false;
-}
-
 static bool has_subleaves(u32 leaf)
 {
 	return leaf == 0x4 || leaf == 0x7 || leaf == 0xb || leaf == 0xd || leaf == 0x1f ||
@@ -195,27 +184,15 @@ static void append_xsave(struct list *l)
 	compacted->ebx = compacted->eax & BIT(1) ? size : 0;
 }
 
-/* Subleaves of a leaf that passes; caches end with one of type 0. */
-static void append_passing(struct list *l, u32 leaf)
-{
-	const struct x86_cpuid_entry *host;
-	struct x86_cpuid_entry *e;
-	u32 subleaf = 0;
-
-	do {
-		host = host_entry(l->policy, leaf, subleaf);
-		e = append(l, leaf, subleaf);
-		if (!host)
-			return;
-		memcpy(e->regs, host->regs, sizeof(e->regs));
-	} while (has_subleaves(leaf) && (host->eax & 0x1f) && subleaf++ < 15);
-}
-
-/* What a leaf has beside feature bits. */
+/* What a leaf has beside feature bits; leaves that are named nowhere are zero. */
 static void complete(const struct x86_cpuid_policy *policy, const struct x86_cpuid_entry *host,
 		     struct x86_cpuid_entry *e)
 {
 	switch (host->leaf) {
+	case 0x4: case 0x80000002: case 0x80000003: case 0x80000004: case 0x80000005:
+	case 0x80000006: case 0x80000019: case 0x8000001a: case 0x8000001d:
+		memcpy(e->regs, host->regs, sizeof(e->regs));	/* caches, brand string */
+		break;
 	case 0x0: case EXTENDED:
 		memcpy(e->regs, host->regs, sizeof(e->regs));
 		e->eax = range_end(host);
@@ -260,10 +237,6 @@ static void append_leaf(struct list *l, u32 leaf)
 		append_xsave(l);
 		return;
 	}
-	if (passes(leaf)) {
-		append_passing(l, leaf);
-		return;
-	}
 	do {
 		host = host_entry(l->policy, leaf, subleaf);
 		if (!host) {
@@ -274,6 +247,8 @@ static void append_leaf(struct list *l, u32 leaf)
 		complete(l->policy, host, e);
 		if (leaf == 0x7 && subleaf == 0)
 			last = e->eax;
+		else if (leaf == 0x4 || leaf == 0x8000001d)	/* caches, until one of type 0 */
+			last = e->eax & 0x1f ? 15 : 0;
 	} while (subleaf++ < last);
 }
 
@@ -288,14 +263,10 @@ static void append_range(struct list *l, u32 first)
 
 static void append_pv(struct list *l)
 {
-	struct x86_cpuid_entry *e = append(l, PV_SIGNATURE, 0);
+	static const u32 signature[] = { PV_FEATURES, PV_EBX, PV_ECX, PV_EDX };
 
-	e->eax = PV_FEATURES;
-	e->ebx = PV_EBX;
-	e->ecx = PV_ECX;
-	e->edx = PV_EDX;
-	e = append(l, PV_FEATURES, 0);
-	e->eax = l->policy->pv_features;
+	memcpy(append(l, PV_SIGNATURE, 0)->regs, signature, sizeof(signature));
+	append(l, PV_FEATURES, 0)->eax = l->policy->pv_features;
 }
 
 int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out,

@@ -29,8 +29,6 @@ enum x86_mmio_verdict {
 	X86_MMIO_FAULT,		/* m->fault with error code 0 is raised instead */
 };
 
-#define X86_MMIO_MAX 16	/* bytes of the largest access */
-
 enum x86_mmio_vector { X86_VECTOR_NONE, X86_VECTOR_LOAD, X86_VECTOR_STORE };
 
 struct x86_mmio_access {

@@ -5,15 +5,12 @@
  */
 #include "state.h"
 
-#define CODE_RA	(X86_SEG_P | X86_SEG_S | 0xb)
-#define DATA_WA	(X86_SEG_P | X86_SEG_S | 0x3)
-#define LDT	(X86_SEG_P | 0x2)
-#define TSS_BUSY (X86_SEG_P | 0xb)
+#define DATA	(X86_SEG_P | X86_SEG_S | 0x3)
 
-static void set_segment(struct x86_segment *seg, u16 attributes)
-{
-	*seg = (struct x86_segment){ .limit = 0xffff, .attributes = attributes };
-}
+static const u16 attributes[X86_NR_SEG] = {
+	[X86_ES] = DATA, [X86_CS] = X86_SEG_P | X86_SEG_S | 0xb, [X86_SS] = DATA, [X86_DS] = DATA,
+	[X86_FS] = DATA, [X86_GS] = DATA, [X86_LDTR] = X86_SEG_P | 0x2, [X86_TR] = X86_SEG_P | 0xb,
+};
 
 /* SDM vol. 3, table 9-1, column INIT; cache control bits of CR0 survive it. */
 void x86_reset_by_init(struct x86_state *s, u32 family)
@@ -32,13 +29,10 @@ void x86_reset_by_init(struct x86_state *s, u32 family)
 	s->efer = 0;
 	memset(s->pdptr, 0, sizeof(s->pdptr));
 
-	for (i = X86_ES; i <= X86_GS; i++)
-		set_segment(&s->seg[i], DATA_WA);
-	set_segment(&s->seg[X86_CS], CODE_RA);
+	for (i = 0; i < X86_NR_SEG; i++)
+		s->seg[i] = (struct x86_segment){ .limit = 0xffff, .attributes = attributes[i] };
 	s->seg[X86_CS].selector = 0xf000;
 	s->seg[X86_CS].base = 0xffff0000;
-	set_segment(&s->seg[X86_LDTR], LDT);
-	set_segment(&s->seg[X86_TR], TSS_BUSY);
 	s->gdtr = (struct x86_table){ .limit = 0xffff };
 	s->idtr = (struct x86_table){ .limit = 0xffff };
 

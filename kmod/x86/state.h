@@ -50,10 +50,8 @@ struct x86_table {		/* GDTR, IDTR */
 };
 
 /* Bits of CR0 and CR4 have their names in <asm/processor-flags.h>. */
-#define X86_CR0_DEFINED		(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | \
-				 X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
-				 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | \
-				 X86_CR0_CD | X86_CR0_PG)
+#define X86_CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
+			 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
 
 #define X86_CR3_PDPT		0xffffffe0ULL	/* under PAE paging: where the four entries are */
 
@@ -61,10 +59,8 @@ struct x86_table {		/* GDTR, IDTR */
 #define X86_EFER_LME_BIT	BIT_ULL(8)
 #define X86_EFER_LMA_BIT	BIT_ULL(10)
 #define X86_EFER_NX_BIT		BIT_ULL(11)
-#define X86_EFER_SVME_BIT	BIT_ULL(12)
 #define X86_EFER_FFXSR_BIT	BIT_ULL(14)
 
-#define X86_RFLAGS_CF		BIT_ULL(0)
 #define X86_RFLAGS_FIXED	BIT_ULL(1)
 #define X86_RFLAGS_TF		BIT_ULL(8)
 #define X86_RFLAGS_IF		BIT_ULL(9)

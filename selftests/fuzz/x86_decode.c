@@ -25,7 +25,7 @@ static void execute(const struct x86_insn *insn, struct x86_state *s, const u8 *
 	if (x86_mmio_start(&m, insn, s) != X86_MMIO_OK)
 		return;
 	while (x86_mmio_next(&m, &a)) {
-		assert(a.size && a.size <= X86_MMIO_MAX && !(a.size & (a.size - 1)));
+		assert(a.size && a.size <= sizeof(m.data) && !(a.size & (a.size - 1)));
 		assert(++n <= 3);
 		if (!a.write)
 			memcpy(m.data, seed, a.size);
