@@ -469,13 +469,14 @@ static void read_features(const struct x86_cpuid *t, struct x86_guest_features *
 {
 	const struct x86_cpuid_entry *e = x86_cpuid_find(t, 0, 0), *pv = find_pv(t);
 	unsigned int i;
+	u32 leaf;
 
 	f->has = e && is_amd(e) ? X86_HAS_AMD : X86_HAS_INTEL;
 	f->pv_features = pv ? pv->eax : 0;
 	for (i = 0; i < ARRAY_SIZE(meanings); i++) {
-		if (!i || meanings[i].leaf != meanings[i - 1].leaf)
-			e = meanings[i].leaf == PV_FEATURES ? pv :
-							      x86_cpuid_find(t, meanings[i].leaf, 0);
+		leaf = meanings[i].leaf;
+		if (!i || meanings[i - 1].leaf != leaf)
+			e = leaf == PV_FEATURES ? pv : x86_cpuid_find(t, leaf, 0);
 		if (!e || !(e->regs[meanings[i].reg] & BIT(meanings[i].bit)))
 			continue;
 		f->has |= meanings[i].has;

@@ -13,7 +13,7 @@
 
 #define X86_CPUID_MAX		256
 #define X86_CPUID_BUCKETS	64
-#define X86_CPUID_SUBLEAF	BIT(0)	/* flags: subleaf counts (the ABI's SIGNIFCANT_INDEX) */
+#define X86_CPUID_SUBLEAF	BIT(0)	/* flags: subleaf counts (SIGNIFCANT_INDEX) */
 
 /* The same layout as the ABI's kvm_cpuid_entry2, checked in api/abi.c. */
 struct x86_cpuid_entry {
@@ -98,7 +98,7 @@ struct x86_guest_features {
 /* One vCPU's table: entries in the order user space gave, found through chains by leaf. */
 struct x86_cpuid {
 	unsigned int n;
-	u16 first[X86_CPUID_BUCKETS], next[X86_CPUID_MAX];	/* positions, beyond n at the end */
+	u16 first[X86_CPUID_BUCKETS], next[X86_CPUID_MAX];	/* n and more: the end */
 	struct x86_cpuid_entry entry[X86_CPUID_MAX];
 };
 

@@ -35,7 +35,7 @@ enum map { MAP_1, MAP_0F, MAP_0F38, MAP_0F3A };
 
 struct decoder {
 	struct x86_insn *insn;
-	u8 bytes[32];		/* zeros behind those given: no instruction reaches their end */
+	u8 bytes[32];		/* those given, then zeros: no instruction is as long */
 	unsigned int at;
 	bool data_prefix;	/* 0x66 */
 	u8 rex;			/* 0 or 0x40 to 0x4f */
@@ -55,9 +55,7 @@ static u64 fetch(struct decoder *d, unsigned int size)
 
 static u64 fetch_signed(struct decoder *d, unsigned int size)
 {
-	unsigned int shift = 64 - 8 * size;
-
-	return (u64)((s64)(fetch(d, size) << shift) >> shift);
+	return x86_sign_extend(fetch(d, size), 8 * size);
 }
 
 static unsigned int mod(const struct decoder *d)
@@ -405,7 +403,7 @@ static u8 byte_register(const struct decoder *d, u8 reg, unsigned int size)
 	return reg;
 }
 
-/* Encodings that a table of single opcodes cannot tell apart. */
+/* Encodings that single opcodes do not tell apart. */
 static bool opcode_unknown(const struct decoder *d)
 {
 	const struct x86_insn *insn = d->insn;

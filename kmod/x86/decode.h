@@ -59,7 +59,7 @@ struct x86_insn {
 	u8 addr_size;		/* 2, 4, 8 */
 	u8 dst, src;		/* enum x86_operand */
 	u8 reg, rm;		/* register numbers, or X86_NO_REG */
-	u8 seg;			/* enum x86_seg of the memory operand, overrides applied, never unset */
+	u8 seg;			/* enum x86_seg of the memory operand, DS if there is none */
 	u8 base, index;		/* or X86_NO_REG */
 	u8 scale;		/* shift: 0 to 3 */
 	u8 rep;			/* 0, 0xf3 (REP, REPE) or 0xf2 (REPNE): the last one given */

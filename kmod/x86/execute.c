@@ -18,13 +18,6 @@ static u64 mask_of(unsigned int size)
 	return ~0ULL >> (64 - 8 * size);
 }
 
-static u64 extend(u64 value, unsigned int size)
-{
-	unsigned int shift = 64 - 8 * size;
-
-	return (u64)((s64)(value << shift) >> shift);
-}
-
 /* Registers as operands: 32-bit writes clear the upper half, smaller ones keep the rest. */
 
 static u64 gpr_read(const struct x86_state *s, u8 reg, unsigned int size)
@@ -260,7 +253,7 @@ static u64 bit_offset_bytes(const struct x86_mmio *m, const struct x86_state *s)
 
 	if (insn->op < X86_OP_BT || insn->op > X86_OP_BTC || insn->src != X86_REG)
 		return 0;
-	bits = extend(gpr_read(s, insn->reg, insn->op_size), insn->op_size);
+	bits = x86_sign_extend(gpr_read(s, insn->reg, insn->op_size), 8 * insn->op_size);
 	return (u64)((s64)bits >> 3) & ~((u64)insn->op_size - 1);
 }
 
@@ -304,7 +297,7 @@ static void compute(struct x86_mmio *m)
 		m->result = m->rflags & ZF ? b : a;
 		break;
 	case X86_OP_MOVSX:
-		m->result = extend(a, insn->src_size);
+		m->result = x86_sign_extend(a, 8 * insn->src_size);
 		break;
 	case X86_OP_MOVBE:
 		m->result = swap_bytes(to_memory ? b : a, size);

@@ -75,7 +75,8 @@ static const struct x86_msr table[] = {
 	CONST(0xcd, 3),						/* FSB_FREQ: 100 MHz */
 	STORED(0xce, PLATFORM_INFO, LISTED, .readonly = ALL, .reset = BIT(31)), /* CPUID faulting */
 	CONST(0xfe, 0x508),					/* MTRRCAP: 8, fixed, WC */
-	STORED(0x10a, ARCH_CAPABILITIES, LISTED | FEATURE, .needs = X86_HAS_ARCH_CAP, .readonly = ALL),
+	STORED(0x10a, ARCH_CAPABILITIES, LISTED | FEATURE, .needs = X86_HAS_ARCH_CAP,
+	       .readonly = ALL),
 	EMULATED(X86_MSR_FLUSH_CMD, WRITEONLY, .needs = X86_HAS_FLUSH_CMD, .reserved = ~1ULL),
 	DROP(0x11e, 0xbe702111, 0),				/* BBL_CR_CTL3 */
 	STORED(0x140, MISC_FEATURES, LISTED, .reserved = ~1ULL),

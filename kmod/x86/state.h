@@ -50,8 +50,9 @@ struct x86_table {		/* GDTR, IDTR */
 };
 
 /* Bits of CR0 and CR4 have their names in <asm/processor-flags.h>. */
-#define X86_CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
-			 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+#define X86_CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | \
+			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | \
+			 X86_CR0_PG)
 
 #define X86_CR3_PDPT		0xffffffe0ULL	/* under PAE paging: where the four entries are */
 
@@ -150,10 +151,15 @@ static_assert(offsetof(struct x86_state, gpr) == 0);
 void x86_reset(struct x86_state *s, u32 family);
 void x86_reset_by_init(struct x86_state *s, u32 family);
 
+static inline u64 x86_sign_extend(u64 value, unsigned int bits)
+{
+	return (u64)((s64)(value << (64 - bits)) >> (64 - bits));
+}
+
 /* A linear address is canonical for @bits (48 or 57) of virtual address. */
 static inline bool x86_canonical(u64 address, unsigned int bits)
 {
-	return (u64)((s64)(address << (64 - bits)) >> (64 - bits)) == address;
+	return x86_sign_extend(address, bits) == address;
 }
 
 static inline bool x86_long_mode(const struct x86_state *s)

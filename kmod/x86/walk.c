@@ -83,7 +83,7 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 	}
 	w->reserved |= GENMASK_ULL(62, 52);
 	if (regs->pdptr_in_memory) {
-		descend(w, regs->cr3 & GENMASK_ULL(31, 5), 3);
+		descend(w, regs->cr3 & X86_CR3_PDPT, 3);
 		return;
 	}
 	table = regs->pdptr[w->linear >> 30];
@@ -117,7 +117,7 @@ static u64 reserved_bits(const struct x86_walk *w, bool page)
 		return w->reserved;
 	if (w->entry_size == 4)	/* PSE-36: bits 20 to 13 are address bits 39 to 32, if any */
 		return page ? GENMASK_ULL(21, bits - 19) : 0;
-	if (w->level == 3 && !w->long_mode)	/* walked in memory, PDPTEs may be marked accessed */
+	if (w->level == 3 && !w->long_mode)	/* in memory, PDPTEs may be marked accessed */
 		return w->reserved | X86_PTE_NX | (PDPTE_RESERVED & ~X86_PTE_ACCESSED);
 	return w->reserved | (page ? GENMASK_ULL(w->shift - 1, 13) : X86_PTE_LARGE);
 }
