@@ -147,12 +147,13 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	vcpu_pull(vcpu, X86_GROUP_RIP);
 	linear = x86_64bit_mode(s) ? s->rip : (u32)(s->rip + s->seg[X86_CS].base);
 	mode = x86_mode_of(s);
+	if (!n && fetched_before(vcpu, linear, access, mode, &regs)) {
+		*insn = vcpu->fetch.insn;
+		return 0;
+	}
 	if (n) {
 		memcpy(bytes, vcpu->exit.bytes, n);
 		result = x86_decode(insn, bytes, n, mode);
-	} else if (fetched_before(vcpu, linear, access, mode, &regs)) {
-		*insn = vcpu->fetch.insn;
-		return 0;
 	} else {
 		n = min_t(u64, sizeof(bytes), PAGE_LEFT(linear));
 		err = walk(vcpu, &w, &regs, linear, access) ?: physical_read(vcpu, w.gpa, bytes, n);

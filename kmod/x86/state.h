@@ -103,9 +103,9 @@ enum x86_group {
 	X86_GROUP_EFER		= BIT(10),	/* efer */
 	X86_GROUP_CR2		= BIT(11),	/* cr2: not in the VT-x block, in the AMD-V one */
 	X86_GROUP_SYSENTER	= BIT(12),	/* sysenter_* */
-	X86_GROUP_SYSCALL	= BIT(13),	/* star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux */
+	X86_GROUP_SYSCALL	= BIT(13),	/* star to sfmask, kernel_gs_base, tsc_aux */
 	X86_GROUP_PAT		= BIT(14),	/* pat */
-	X86_GROUP_DEBUG		= BIT(15),	/* dr7: MOV DR always exits; dr0 to dr3, dr6 are kept here alone */
+	X86_GROUP_DEBUG		= BIT(15),	/* dr7; the others live here: MOV DR exits */
 	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
 	X86_GROUP_CODE		= BIT(18),	/* seg[CS], seg[SS]: mode and CPL */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The LAPIC model under inputs that a fuzzer finds: a hostile guest's accesses and a hostile VMM's pages, in any order.
- * After each step the model is compared with the plain LAPIC of unit/lapic_reference.h, and its invariants are checked.
+ * After each step the model is compared with the plain LAPIC of unit/reference/lapic.h, and its invariants are checked.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
-#include "unit/lapic_reference.h"
+#include "unit/reference/lapic.h"
 
 /* One step: what is done, to which register, with what, after how long. */
 struct step {

@@ -91,6 +91,60 @@ static void guest_wanders(void)
 	}
 }
 
+/* What GET gives now is the best start for what SET takes. */
+static void fill_state(struct world *w, unsigned long request, uint8_t *p)
+{
+	static const unsigned long pairs[][2] = {
+		{ KVIRT_SET_REGS, KVIRT_GET_REGS },
+		{ KVIRT_SET_SREGS, KVIRT_GET_SREGS },
+		{ KVIRT_SET_SREGS2, KVIRT_GET_SREGS2 },
+		{ KVIRT_SET_LAPIC, KVIRT_GET_LAPIC },
+		{ KVIRT_SET_XSAVE, KVIRT_GET_XSAVE },
+		{ KVIRT_SET_VCPU_EVENTS, KVIRT_GET_VCPU_EVENTS },
+		{ KVIRT_SET_DEBUGREGS, KVIRT_GET_DEBUGREGS },
+	};
+
+	for (size_t i = 0; i < COUNT(pairs); i++)
+		if (pairs[i][0] == request)
+			ioctl(w->vcpu, pairs[i][1], p);
+}
+
+static void fill_msrs(struct kvirt_msrs *m)
+{
+	static const uint32_t msrs[] = { 0x10, 0x1b, 0x174, 0x1a0, 0x200, 0x277, 0x2ff, 0x6e0, 0x802, 0x830, 0xc0000080,
+					 0xc0000081, 0xc0000102, 0x4b564d00, 0x4b564d01, 0x4b564d03, 0x12345678, 0x11, 0x12 };
+
+	m->nmsrs = below(6);
+	for (int i = 0; i < 6; i++) {
+		m->entries[i].index = msrs[below(COUNT(msrs))];
+		m->entries[i].data = below(2) ? edge() : random64();
+	}
+}
+
+/* Change @n places of what @request reads: a byte, a bit, or a word by a value from the edges. */
+static void spoil(unsigned long request, uint8_t *p, size_t room, uint32_t n)
+{
+	size_t size = _IOC_SIZE(request) ? _IOC_SIZE(request) : 64;
+
+	for (uint32_t i = 0; i < n; i++) {
+		size_t at = below(size < room ? size : room);
+
+		switch (below(3)) {
+		case 0:
+			p[at] = random64();
+			break;
+		case 1:
+			p[at] ^= 1 << below(8);
+			break;
+		case 2:
+			at &= ~7ul;
+			if (at + 8 <= room)
+				*(uint64_t *)(p + at) = edge();
+			break;
+		}
+	}
+}
+
 /* The right shape, then spoilt: so that not everything ends at the first check. */
 static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room)
 {
@@ -99,25 +153,13 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 	memset(p, 0, room);
 	switch (request) {
 	case KVIRT_SET_REGS:
-		ioctl(w->vcpu, KVIRT_GET_REGS, p);
-		break;
 	case KVIRT_SET_SREGS:
-		ioctl(w->vcpu, KVIRT_GET_SREGS, p);
-		break;
 	case KVIRT_SET_SREGS2:
-		ioctl(w->vcpu, KVIRT_GET_SREGS2, p);
-		break;
 	case KVIRT_SET_LAPIC:
-		ioctl(w->vcpu, KVIRT_GET_LAPIC, p);
-		break;
 	case KVIRT_SET_XSAVE:
-		ioctl(w->vcpu, KVIRT_GET_XSAVE, p);
-		break;
 	case KVIRT_SET_VCPU_EVENTS:
-		ioctl(w->vcpu, KVIRT_GET_VCPU_EVENTS, p);
-		break;
 	case KVIRT_SET_DEBUGREGS:
-		ioctl(w->vcpu, KVIRT_GET_DEBUGREGS, p);
+		fill_state(w, request, p);
 		break;
 	case KVIRT_SET_USER_MEMORY_REGION: {
 		struct kvirt_userspace_memory_region r = {
@@ -156,18 +198,9 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 		break;
 	}
 	case KVIRT_SET_MSRS:
-	case KVIRT_GET_MSRS: {
-		static const uint32_t msrs[] = { 0x10, 0x1b, 0x174, 0x1a0, 0x200, 0x277, 0x2ff, 0x6e0, 0x802, 0x830, 0xc0000080,
-						 0xc0000081, 0xc0000102, 0x4b564d00, 0x4b564d01, 0x4b564d03, 0x12345678, 0x11, 0x12 };
-		struct kvirt_msrs *m = (void *)p;
-
-		m->nmsrs = below(6);
-		for (int i = 0; i < 6; i++) {
-			m->entries[i].index = msrs[below(COUNT(msrs))];
-			m->entries[i].data = below(2) ? edge() : random64();
-		}
+	case KVIRT_GET_MSRS:
+		fill_msrs((void *)p);
 		break;
-	}
 	case KVIRT_SET_CPUID2:
 		((struct kvirt_cpuid2 *)p)->nent = below(4) ? below(40) : edge();
 		for (size_t i = 8; i < 2048; i++)
@@ -188,23 +221,7 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 	default:
 		dirt += 3;
 	}
-	for (uint32_t i = 0; i < dirt; i++) {
-		size_t size = _IOC_SIZE(request) ? _IOC_SIZE(request) : 64, at = below(size < room ? size : room);
-
-		switch (below(3)) {
-		case 0:
-			p[at] = random64();
-			break;
-		case 1:
-			p[at] ^= 1 << below(8);
-			break;
-		case 2:
-			at &= ~7ul;
-			if (at + 8 <= room)
-				*(uint64_t *)(p + at) = edge();
-			break;
-		}
-	}
+	spoil(request, p, room, dirt);
 }
 
 /* An interval timer's signal gets RUN out of whatever guest came of it. */

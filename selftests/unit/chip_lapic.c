@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "ktap.h"
-#include "unit/lapic_reference.h"
+#include "unit/reference/lapic.h"
 
 #define ALL_FEATURES	(CHIP_LAPIC_X2APIC | CHIP_LAPIC_TSC_DEADLINE | CHIP_LAPIC_DIRECTED_EOI)
 #define X2		(LAPIC_BASE_DEFAULT | LAPIC_BASE_EN | LAPIC_BASE_EXTD)

@@ -1095,7 +1095,8 @@ struct kvirt_run {
 #define KVIRT_SET_PIT2			_IOW(KVIRT_IO, 0xa0, struct kvirt_pit_state2)
 
 /*
- * VM (the rate of vCPUs still to be made) and vCPU. SET takes kHz, 0 for the host's own; GET gives it.
+ * VM (the rate of vCPUs still to be made) and vCPU. SET takes kHz, 0 for the
+ * host's own; GET gives it.
  *   EINVAL  vCPU: a rate the hardware cannot give (without TSC scaling: any below
  *           the host's); with scaling, one above what it can scale to
  */

@@ -1,27 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A second local APIC, written for plainness from SDM volume 3, chapter 10 alone: an array of registers as the page has
- * them, one bool for each vector, a count that is counted down. unit/chip_lapic.c compares kmod/chip/lapic.c with it.
- * It includes nothing of the model but the register offsets, the message and the constants of its interface.
- */
-#ifndef SELFTESTS_UNIT_LAPIC_REFERENCE_H
-#define SELFTESTS_UNIT_LAPIC_REFERENCE_H
-
-#include "chip/lapic.h"
-
-struct reference {
-	bool irr[256], isr[256], tmr[256];
-	u32 reg[64];		/* by offset / 16: those that simply hold a value */
-	u64 base, deadline;
-	u32 errors, vcpu_id, features, phys_bits;
-	bool running;
-	s64 left;		/* nanoseconds until the count is 0 */
-	u64 now;
-	/* What it wants done. */
-	unsigned int sent, eois;
-	struct irq_message message;
-	u8 eoi_vector;
-};
+// SPDX-License-Identifier: GPL-2.0
+/* The plain local APIC of reference/lapic.h. Called by unit/chip_lapic.c and fuzz/chip_lapic.c, never by the module. */
+#include <string.h>
+#include "unit/reference/lapic.h"
 
 #define AT(r) ((r) / 16)
 
@@ -30,7 +10,7 @@ static bool ref_x2(const struct reference *r)
 	return r->base & 0x400;
 }
 
-static bool ref_on(const struct reference *r)
+bool ref_on(const struct reference *r)
 {
 	return r->base & 0x800;
 }
@@ -50,14 +30,12 @@ static u32 ref_ppr(const struct reference *r)
 	return tpr / 16 >= isr / 16 ? tpr : isr / 16 * 16;
 }
 
-static unsigned int ref_pending(const struct reference *r)
+unsigned int ref_pending(const struct reference *r)
 {
 	unsigned int v = ref_highest(r->irr);
 
 	return ref_on(r) && v / 16 > ref_ppr(r) / 16 ? v : 0;
 }
-
-static void ref_fire(struct reference *r, int lvt);
 
 static void ref_error(struct reference *r, int bit)
 {
@@ -68,7 +46,7 @@ static void ref_error(struct reference *r, int bit)
 		ref_fire(r, LVT_ERROR);
 }
 
-static void ref_accept(struct reference *r, u8 vector, bool level)
+void ref_accept(struct reference *r, u8 vector, bool level)
 {
 	if (!ref_on(r) || !(r->reg[AT(LAPIC_SVR)] & 0x100))
 		return;
@@ -80,7 +58,7 @@ static void ref_accept(struct reference *r, u8 vector, bool level)
 	r->tmr[vector] = level;
 }
 
-static void ref_fire(struct reference *r, int lvt)
+void ref_fire(struct reference *r, int lvt)
 {
 	u32 value = r->reg[AT(LAPIC_LVT) + lvt];
 
@@ -90,7 +68,7 @@ static void ref_fire(struct reference *r, int lvt)
 
 /* --- the timer */
 
-static u32 ref_mode(const struct reference *r)
+u32 ref_mode(const struct reference *r)
 {
 	return r->reg[AT(LAPIC_LVT)] >> 17 & 3;
 }
@@ -111,7 +89,7 @@ static s64 ref_period(const struct reference *r)
 	return ref_mode(r) == 1 && period < 200000 ? 200000 : period;
 }
 
-static void ref_advance(struct reference *r, u64 now)
+void ref_advance(struct reference *r, u64 now)
 {
 	s64 passed = now - r->now;
 
@@ -204,7 +182,7 @@ static u32 ref_read(struct reference *r, u32 reg)
 	return value;
 }
 
-static void ref_eoi(struct reference *r)
+void ref_eoi(struct reference *r)
 {
 	unsigned int v = ref_highest(r->isr);
 
@@ -327,7 +305,7 @@ static void ref_write(struct reference *r, u32 reg, u32 value)
 
 /* --- accesses */
 
-static u64 ref_mmio_read(struct reference *r, u32 offset, unsigned int len)
+u64 ref_mmio_read(struct reference *r, u32 offset, unsigned int len)
 {
 	u32 reg = offset & ~15U;
 
@@ -341,7 +319,7 @@ static u64 ref_mmio_read(struct reference *r, u32 offset, unsigned int len)
 	return (u64)ref_read(r, reg) >> offset % 16 * 8 & (~0ULL >> (64 - 8 * len));
 }
 
-static void ref_mmio_write(struct reference *r, u32 offset, unsigned int len, u32 value)
+void ref_mmio_write(struct reference *r, u32 offset, unsigned int len, u32 value)
 {
 	u32 reg = offset & ~15U;
 
@@ -351,7 +329,7 @@ static void ref_mmio_write(struct reference *r, u32 offset, unsigned int len, u3
 		ref_write(r, reg, value);
 }
 
-static int ref_msr_read(struct reference *r, u32 msr, u64 *value)
+int ref_msr_read(struct reference *r, u32 msr, u64 *value)
 {
 	u32 reg = (msr - 0x800) * 16;
 
@@ -363,7 +341,7 @@ static int ref_msr_read(struct reference *r, u32 msr, u64 *value)
 	return 0;
 }
 
-static int ref_msr_write(struct reference *r, u32 msr, u64 value)
+int ref_msr_write(struct reference *r, u32 msr, u64 value)
 {
 	u32 reg = (msr - 0x800) * 16;
 	u64 legal = 0;
@@ -401,7 +379,7 @@ static int ref_msr_write(struct reference *r, u32 msr, u64 value)
 	return 0;
 }
 
-static void ref_reset(struct reference *r)
+void ref_reset(struct reference *r)
 {
 	u32 id = r->reg[2];
 
@@ -420,7 +398,7 @@ static void ref_reset(struct reference *r)
 	ref_timer_off(r);
 }
 
-static void ref_create(struct reference *r, u32 vcpu_id, u32 features, u32 phys_bits)
+void ref_create(struct reference *r, u32 vcpu_id, u32 features, u32 phys_bits)
 {
 	memset(r, 0, sizeof(*r));
 	r->vcpu_id = vcpu_id;
@@ -431,7 +409,7 @@ static void ref_create(struct reference *r, u32 vcpu_id, u32 features, u32 phys_
 	ref_reset(r);
 }
 
-static int ref_set_base(struct reference *r, u64 value, bool guest)
+int ref_set_base(struct reference *r, u64 value, bool guest)
 {
 	u64 old = r->base >> 10 & 3, new = value >> 10 & 3;
 	/* Figure 10-27, rows from, columns to: disabled, invalid, xAPIC, x2APIC. */
@@ -460,7 +438,7 @@ static int ref_set_base(struct reference *r, u64 value, bool guest)
 
 /* --- the page of KVM_GET_LAPIC */
 
-static void ref_save(struct reference *r, u32 *page)
+void ref_save(struct reference *r, u32 *page)
 {
 	memset(page, 0, 1024);
 	for (u32 reg = 0; reg < 0x400; reg += 16)
@@ -470,7 +448,7 @@ static void ref_save(struct reference *r, u32 *page)
 		page[8] = r->vcpu_id << 24;
 }
 
-static int ref_restore(struct reference *r, const u32 *page)
+int ref_restore(struct reference *r, const u32 *page)
 {
 	u32 mode = ref_mode(r), count;
 
@@ -508,7 +486,7 @@ static int ref_restore(struct reference *r, const u32 *page)
 
 /* --- who is addressed: 10.6.2 */
 
-static bool ref_match(const struct reference *r, const struct irq_message *m)
+bool ref_match(const struct reference *r, const struct irq_message *m)
 {
 	u32 id = ref_x2(r) || r->vcpu_id > 255 ? r->vcpu_id : r->reg[2] >> 24, ldr = r->reg[0xd] >> 24;
 
@@ -526,5 +504,3 @@ static bool ref_match(const struct reference *r, const struct irq_message *m)
 		return m->dest & ldr;
 	return m->dest / 16 == ldr / 16 && m->dest & ldr & 15;
 }
-
-#endif
