@@ -15,16 +15,6 @@ bool x86_xcr0_valid(u64 xcr0, u64 allowed)
 	return !mpx || mpx == GENMASK_ULL(4, 3);
 }
 
-bool x86_pat_valid(u64 pat)
-{
-	unsigned int i;
-
-	for (i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > 7 || !(BIT(pat & 0xff) & 0xf3))
-			return false;
-	return true;
-}
-
 bool x86_control_valid(const struct x86_state *s, const struct x86_guest_features *f)
 {
 	bool paging = s->cr0 & X86_CR0_PG, lma = s->efer & X86_EFER_LMA_BIT;

@@ -25,7 +25,4 @@ static inline bool x86_cr0_valid(u64 cr0)
 /* x86_xcr0_valid() - may XSETBV set this (SDM vol. 1, 13.3)? */
 bool x86_xcr0_valid(u64 xcr0, u64 allowed);
 
-/* x86_pat_valid() - each byte a memory type that PAT knows: 0, 1, 4, 5, 6, 7. */
-bool x86_pat_valid(u64 pat);
-
 #endif

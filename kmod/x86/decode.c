@@ -180,18 +180,13 @@ static bool decode_rest(struct decoder *d, char form)
 	bool bits64 = insn->mode == X86_MODE_64;
 	unsigned int z = insn->op_size == 2 ? 2 : 4;
 
-	switch (form) {
-	case '!': case '^':
+	if (form == '!' || form == '^')
 		return false;
-	case 'x': case 'y': case 'Y': case 'p': case 'V':
-		if (bits64)
-			return false;
-		break;
-	case 'r':	/* AMD obeys 0x66 in 64-bit mode, Intel does not: not decided here */
-		if (bits64 && d->data_prefix && !(d->rex & REX_W))
-			return false;
-		break;
-	}
+	if (bits64 && (form == 'x' || form == 'y' || form == 'Y' || form == 'p' || form == 'V'))
+		return false;
+	/* AMD obeys 0x66 in 64-bit mode, Intel does not: not decided here. */
+	if (bits64 && form == 'r' && d->data_prefix && !(d->rex & REX_W))
+		return false;
 	if (form >= 'A' && form <= 'Z')
 		decode_modrm(d, form == 'R');
 
@@ -266,8 +261,6 @@ struct meaning {
 	ROW(MAP_0F, opcode, 0, reg, ANY_PREFIX, op, dst, src, ANY)
 #define SSE(opcode, prefix, op, dst, src, size) \
 	ROW(MAP_0F, opcode, 0, ANY_REG, prefix, op, dst, src, size)
-#define THREE(opcode, prefix, op, dst, src, size) \
-	ROW(MAP_0F38, opcode, 0, ANY_REG, prefix, op, dst, src, size)
 
 static const struct meaning meanings[] = {
 	/* 00 to 3F repeat these forms for eight operations. */
@@ -308,8 +301,9 @@ static const struct meaning meanings[] = {
 	SSE(0xd6, 0x66, VECTOR, RM, REG, 8),	SSE(0xe7, 0x66, VECTOR, MEM, REG, 16),
 	SSE(0xf0, 0xf2, VECTOR, REG, MEM, 16),
 
-	THREE(0x2a, 0x66, VECTOR, REG, MEM, 16), THREE(0xf0, NOT_REP, MOVBE, REG, MEM, ANY),
-	THREE(0xf1, NOT_REP, MOVBE, MEM, REG, ANY),
+	ROW(MAP_0F38, 0x2a, 0, ANY_REG, 0x66, VECTOR, REG, MEM, 16),
+	ROW(MAP_0F38, 0xf0, 0, ANY_REG, NOT_REP, MOVBE, REG, MEM, ANY),
+	ROW(MAP_0F38, 0xf1, 0, ANY_REG, NOT_REP, MOVBE, MEM, REG, ANY),
 };
 
 static bool matches(const struct decoder *d, const struct meaning *row)

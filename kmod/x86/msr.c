@@ -6,8 +6,6 @@
  */
 #include "msr.h"
 
-#include "check.h"
-
 enum flags {
 	LISTED = X86_MSR_LISTED, FEATURE = X86_MSR_FEATURE,
 	USER		= BIT(2),	/* only user space reaches it; #GP for a guest */
@@ -222,11 +220,14 @@ enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_ms
 	return X86_MSR_OK;
 }
 
-/* The types an MTRR can give: UC, WC, WT, WP, WB (SDM vol. 3, 11.11). */
-static bool mtrr_types_valid(u64 value, unsigned int count)
+/* Memory types UC, WC, WT, WP, WB and, in PAT alone, UC- (SDM vol. 3, 11.11, 11.12). */
+#define MTRR_ALLOWED	0x73
+#define PAT_ALLOWED	0xf3
+
+static bool types_valid(u64 value, unsigned int count, u8 allowed)
 {
 	for (; count--; value >>= 8)
-		if ((value & 0xff) > 6 || !(BIT(value & 0xff) & 0x73))
+		if ((value & 0xff) > 7 || !(BIT(value & 0xff) & allowed))
 			return false;
 	return true;
 }
@@ -240,11 +241,11 @@ static bool value_valid(const struct x86_msr *row, const struct x86_msr_file *fi
 		return false;
 	if ((row->flags & ADDRESS) && !x86_canonical(value, f->linear_bits))
 		return false;
-	if ((row->flags & PAT) && !x86_pat_valid(value))
+	if ((row->flags & PAT) && !types_valid(value, 8, PAT_ALLOWED))
 		return false;
-	if ((row->flags & MTRR_TYPES) && !mtrr_types_valid(value, 8))
+	if ((row->flags & MTRR_TYPES) && !types_valid(value, 8, MTRR_ALLOWED))
 		return false;
-	if ((row->flags & MTRR_TYPE) && !mtrr_types_valid(value, 1))
+	if ((row->flags & MTRR_TYPE) && !types_valid(value, 1, MTRR_ALLOWED))
 		return false;
 	if ((row->flags & PHYSICAL) && (value & f->phys_reserved))
 		return false;

@@ -151,8 +151,7 @@ static bool rights_forbid(const struct x86_walk *w)
 	if (w->all & X86_PTE_USER) {
 		if (w->access & X86_ACCESS_EXEC)
 			return r->cr4 & X86_CR4_SMEP;
-		if ((r->cr4 & X86_CR4_SMAP) &&
-		    ((w->access & X86_ACCESS_IMPLICIT) || !(r->rflags & X86_RFLAGS_AC)))
+		if ((r->cr4 & X86_CR4_SMAP) && !(r->rflags & X86_RFLAGS_AC))
 			return true;
 	}
 	return read_only && (r->cr0 & X86_CR0_WP);

@@ -20,8 +20,7 @@
 /* The access to be checked; without WRITE and EXEC it is a data read. */
 #define X86_ACCESS_WRITE	BIT(0)
 #define X86_ACCESS_EXEC		BIT(1)
-#define X86_ACCESS_USER		BIT(2)	/* at CPL 3, implicit accesses excepted */
-#define X86_ACCESS_IMPLICIT	BIT(3)	/* to descriptor tables and the TSS: AC does not help it */
+#define X86_ACCESS_USER		BIT(2)	/* at CPL 3 */
 
 /* Error code of a page fault (SDM vol. 3, 4.7). */
 #define X86_PFEC_PRESENT		BIT(0)

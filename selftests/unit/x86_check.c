@@ -111,14 +111,6 @@ static void refused_control(void)
 	REFUSED(linux64, s.efer &= ~(X86_EFER_LME_BIT | X86_EFER_LMA_BIT));	/* CS.L stays */
 }
 
-static void pat(void)
-{
-	EXPECT(x86_pat_valid(0x0007040600070406));
-	EXPECT(!x86_pat_valid(2));
-	EXPECT(!x86_pat_valid(3ULL << 56));
-	EXPECT(!x86_pat_valid(8));
-}
-
 static void xcr0(void)
 {
 	u64 value;
@@ -167,7 +159,7 @@ static void reset_values(void)
 }
 
 static const struct test tests[] = {
-	TEST(valid_states), TEST(refused_control), TEST(pat), TEST(xcr0), TEST(reset_values),
+	TEST(valid_states), TEST(refused_control), TEST(xcr0), TEST(reset_values),
 };
 
 int main(int argc, char **argv)

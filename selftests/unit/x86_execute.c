@@ -574,6 +574,19 @@ static void other_modes(void)
 	EXPECT(x86_mmio_commit(&m, &s));
 	EXPECT_EQ(s.gpr[X86_RSP], 0xfffffffe);
 
+	/* push %si and pop %di in their ModRM forms */
+	s.gpr[X86_RSI] = 0x1234;
+	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\xff\xf6", 2, X86_MODE_16), X86_DECODE_OK);
+	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
+	EXPECT_EQ(m.data[0] | m.data[1] << 8, 0x1234);
+	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x8f\xc7", 2, X86_MODE_16), X86_DECODE_OK);
+	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
+	m.data[0] = 0x78;
+	m.data[1] = 0x56;
+	x86_mmio_feed(&m);
+	EXPECT(x86_mmio_commit(&m, &s));
+	EXPECT_EQ((u16)s.gpr[X86_RDI], 0x5678);
+
 	/* no memory, or none of ours */
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x01\xc0", 2, X86_MODE_16), X86_DECODE_OK);
 	EXPECT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_UNSUPPORTED);

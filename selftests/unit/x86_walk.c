@@ -95,12 +95,8 @@ static void judge(struct outcome *o, const u64 *entries, unsigned int first, uns
 		ok = user && (!wants_write || writable);
 	} else {
 		ok = !wants_write || writable || !(r->cr0 & X86_CR0_WP);
-		if (user && (r->cr4 & X86_CR4_SMAP)) {
-			if (access & X86_ACCESS_IMPLICIT)
-				ok = false;
-			if (!(r->rflags & X86_RFLAGS_AC))
-				ok = false;
-		}
+		if (user && (r->cr4 & X86_CR4_SMAP) && !(r->rflags & X86_RFLAGS_AC))
+			ok = false;
 	}
 	if (has_keys && (r->cr4 & X86_CR4_PKE) && user && !fetch) {
 		key = (entries[n - 1] >> 59) & 0xf;
@@ -341,11 +337,9 @@ static void model(void)
 		linear = random64();
 		if (random64() % 8)
 			linear = (u64)((s64)(linear << 16) >> 16);
-		access = random64() & 15;
+		access = random64() & 7;
 		if (access & X86_ACCESS_EXEC)
-			access &= ~(X86_ACCESS_WRITE | X86_ACCESS_IMPLICIT);
-		if (access & X86_ACCESS_IMPLICIT)
-			access &= ~X86_ACCESS_USER;
+			access &= ~X86_ACCESS_WRITE;
 		want = reference(linear, access, &regs);
 
 		x86_walk_start(&w, linear, access, &regs);
