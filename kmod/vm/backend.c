@@ -12,4 +12,5 @@ void __init backend_select(const struct kvirt_backend *chosen)
 {
 #define BACKEND_UPDATE(name) static_call_update(backend_##name, chosen->name);
 	BACKEND_CALLS(BACKEND_UPDATE)
+	features.unload = chosen->unload;
 }

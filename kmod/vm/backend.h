@@ -40,7 +40,10 @@ struct kvirt_backend {
 	 */
 	int (*open)(struct vcpu *vcpu);
 	void (*close)(struct vcpu *vcpu);
-	/* At sched_out and the end of an ioctl, irqs off: forget what this CPU cached for it. */
+	/*
+	 * At sched_out and the end of an ioctl, irqs off: forget what this CPU cached for it.
+	 * NULL where close() leaves nothing, as on VT-x, whose translations carry their root.
+	 */
 	void (*unload)(struct vcpu *vcpu);
 
 	/* All below: window open. Move register groups from, to the control block. */

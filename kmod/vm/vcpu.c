@@ -197,6 +197,8 @@ void vcpu_pull_slow(struct vcpu *vcpu, u32 groups)
 
 void vcpu_load(struct vcpu *vcpu)
 {
+	if (!features.unload)
+		return;
 	preempt_disable();
 	preempt_notifier_register(&vcpu->preempt);
 	preempt_enable();
@@ -206,6 +208,8 @@ void vcpu_put(struct vcpu *vcpu)
 {
 	unsigned long flags;
 
+	if (!features.unload)
+		return;
 	preempt_disable();
 	preempt_notifier_unregister(&vcpu->preempt);
 	local_irq_save(flags);

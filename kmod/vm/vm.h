@@ -33,6 +33,7 @@ struct vcpu;
 struct backend_features {
 	struct npt_format npt;
 	bool deadline;		/* backend->deadline() works */
+	bool unload;		/* backend->unload() is needed: a CPU keeps something */
 	bool rdtscp, invpcid;	/* these instructions work in a guest */
 	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
 	bool amd;		/* the vendor's CPUID conventions: AMD's, else Intel's */

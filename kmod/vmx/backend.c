@@ -69,7 +69,6 @@ const struct kvirt_backend vmx_backend = {
 	.vcpu_fini	= vmx_vcpu_fini,
 	.open		= vmx_open,
 	.close		= vmx_close,
-	.unload		= vmx_unload,
 	.pull		= vmx_pull,
 	.push		= vmx_push,
 	.enter		= vmx_enter,

@@ -116,7 +116,6 @@ int vmx_window_init(void);
 void vmx_window_exit(void);
 int vmx_open(struct vcpu *vcpu);
 void vmx_close(struct vcpu *vcpu);
-void vmx_unload(struct vcpu *vcpu);
 /* Before a window's first entry: host fields, host state that the guest's run destroys. */
 void vmx_arm(struct vcpu *vcpu);
 /* Before an entry: the MSRs the guest needs, where they are not there yet. */

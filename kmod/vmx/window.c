@@ -425,8 +425,3 @@ void vmx_close(struct vcpu *vcpu)
 	if (unlikely(w->machine_check))
 		host_machine_check();
 }
-
-void vmx_unload(struct vcpu *vcpu)
-{
-	/* close() left nothing here, and translations carry the EPT root. */
-}
