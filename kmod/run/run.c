@@ -242,11 +242,16 @@ static bool wants_user(struct vcpu *vcpu)
 int vcpu_run(struct vcpu *vcpu)
 {
 	int verdict, err;
+	u64 cr8;
 
 	if (vcpu->mp_state == KVIRT_MP_STATE_UNINITIALIZED)
 		return READ_ONCE(vcpu->run->immediate_exit) ? -EINTR : wait_for_init(vcpu);
-	if (!vcpu->lapic)
-		vcpu->state.cr8 = READ_ONCE(vcpu->run->cr8) & 0xf;
+	if (!vcpu->lapic) {
+		cr8 = READ_ONCE(vcpu->run->cr8);
+		if (cr8 > 15)
+			return -EINVAL;
+		vcpu->state.cr8 = cr8;
+	}
 	/* Snapshots rely on it: an exit is finished even if the guest is not to run. */
 	err = complete_last_exit(vcpu);
 	if (err == TO_USER || err < 0)

@@ -760,6 +760,10 @@ static void run_arguments(void)
 	vcpu->run->kvirt_dirty_regs = 1ull << 40;
 	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_RUN, 0), EINVAL);
 	vcpu->run->kvirt_dirty_regs = 0;
+	/* Without a LAPIC, CR8 comes from here, and has four bits. */
+	vcpu->run->cr8 = 16;
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_RUN, 0), EINVAL);
+	vcpu->run->cr8 = 15;
 	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_RUN, 0), EINTR);
 }
 
