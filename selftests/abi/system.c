@@ -97,6 +97,9 @@ static void capabilities(void)
 	EXPECT_EQ(ioctl(vm->fd, KVIRT_CHECK_EXTENSION, 100000), 0);
 	EXPECT(ioctl(vm->fd, KVIRT_CHECK_EXTENSION, KVIRT_CAP_XSAVE2) >= 4096);
 	EXPECT(ioctl(vm->dev, KVIRT_CHECK_EXTENSION, KVIRT_CAP_NR_MEMSLOTS) >= 32);
+	/* Not KVM's on x86, though the state is carried; and what needs hardware that scales the TSC. */
+	EXPECT_EQ(ioctl(vm->dev, KVIRT_CHECK_EXTENSION, KVIRT_CAP_INTR_SHADOW), 0);
+	EXPECT_EQ(dev_cap(KVIRT_CAP_VM_TSC_CONTROL), dev_cap(KVIRT_CAP_TSC_CONTROL));
 	/* Those of other architectures. */
 	EXPECT_EQ(ioctl(vm->dev, KVIRT_CHECK_EXTENSION, 70), 0);
 	EXPECT_EQ(ioctl(vm->dev, KVIRT_CHECK_EXTENSION, 165), 0);

@@ -20,6 +20,9 @@
  *           used by a process (address space) that did not create the VM
  *   EINTR   a signal came while waiting for a vCPU that is running
  * A call that fails has changed nothing, unless its description says otherwise.
+ * The numbers of the whole ABI are here; docs/abi.md says which calls this version
+ * serves. Those it does not serve give ENOTTY or EINVAL as an unknown one does, and
+ * their capability is 0.
  * Addresses: gpa is guest physical, hva is an address of the calling process.
  */
 #ifndef _UAPI_LINUX_KVIRT_H
@@ -80,8 +83,7 @@ struct kvirt_dtable {
  * KVIRT_GET_SREGS, KVIRT_SET_SREGS.
  *
  * interrupt_bitmap has at most one bit: the external interrupt that is queued
- * for injection. SET queues it only if the VM has no in-kernel interrupt
- * controller that would answer for it.
+ * for injection. SET queues the lowest; with no bit set, what is queued stays.
  *
  * SET: EINVAL if EFER.LME and CR0.PG are set without CR4.PAE and EFER.LMA, or
  * LMA or CS.L is set without them; a reserved bit in CR3 (in long mode) or CR4;
@@ -146,8 +148,7 @@ struct kvirt_fpu {
 
 /*
  * KVIRT_GET_XSAVE, KVIRT_SET_XSAVE, KVIRT_GET_XSAVE2: the standard (not
- * compacted) XSAVE image, components where CPUID leaf 0xD of the host puts them;
- * PKRU included.
+ * compacted) XSAVE image, components where CPUID leaf 0xD of the host puts them.
  *
  * GET_XSAVE writes and reads 4096 bytes. GET_XSAVE2 and SET_XSAVE move as many
  * bytes as KVIRT_CHECK_EXTENSION(KVIRT_CAP_XSAVE2) on the VM file says, never
@@ -262,10 +263,11 @@ struct kvirt_cpuid_entry2 {
  * Bits that mirror live state (OSXSAVE, OSPKE, the APIC's enable, the XSAVE
  * sizes) are computed at every CPUID, whatever the table says.
  *   E2BIG   nent > 256
- *   EINVAL  the vCPU has run and the table differs from the one it has, or the
- *           physical address width is below 36 or above 52 bits where given
+ *   EINVAL  the vCPU has run and the table differs from the one it has, or leaf
+ *           0x80000008 gives a linear address width other than 0, 48 or 57
  *
- * KVIRT_GET_CPUID2 (vCPU): takes the room in nent, gives the table as set.
+ * KVIRT_GET_CPUID2 (vCPU): takes the room in nent, gives the table as set and its
+ * length in nent (KVM 6.1 leaves nent as it was given).
  *   E2BIG   the room is too small; nothing is written
  */
 struct kvirt_cpuid2 {
@@ -383,7 +385,7 @@ struct kvirt_lapic_state {
  * GET first carries out an INIT or SIPI that has arrived. The boot vCPU starts
  * RUNNABLE, others UNINITIALIZED if there is an in-kernel local APIC.
  *
- * SET: EINVAL for a state x86 has not (5 to 8, 10 and up), and for any but
+ * SET: EINVAL for a state kvirt has not (5 and up), and for any but
  * RUNNABLE without an in-kernel local APIC.
  */
 struct kvirt_mp_state {
@@ -488,8 +490,9 @@ struct kvirt_translation {
 
 /*
  * KVIRT_IRQ_LINE (VM): set the level of a line (GSI). KVIRT_IRQ_LINE_STATUS also
- * gives status: < 0 ignored (masked), 0 merged with one still pending, n reached
- * n vCPUs. A GSI without a route is ignored.
+ * gives status: < 0 ignored (no route, or an MSI route's level 0), n accepted by
+ * n vCPUs, 0 by none. An interrupt that merges with one still pending counts as
+ * accepted.
  *   ENXIO  no in-kernel irqchip
  */
 struct kvirt_irq_level {
@@ -554,10 +557,11 @@ struct kvirt_irq_routing {
 #define KVIRT_MSI_VALID_DEVID		(1U << 0)
 
 /*
- * KVIRT_SIGNAL_MSI (VM): deliver one message. Returns the number of vCPUs that
- * accepted it (again, if it was pending already), 0 if none did, and -1 (EPERM)
- * if there is no vCPU it could be meant for.
- *   EINVAL  no in-kernel irqchip; flags is not 0
+ * KVIRT_SIGNAL_MSI (VM): deliver one message. Gives the number of vCPUs that
+ * accepted it; one that merges with an interrupt still pending counts. 0: none did,
+ * the one addressed being switched off or not there.
+ *   EPERM   the VM has no vCPU yet
+ *   EINVAL  no in-kernel irqchip; an unknown flag
  */
 struct kvirt_msi {
 	__u32 address_lo;
@@ -729,10 +733,7 @@ struct kvirt_clock_data {
  *   KVIRT_CAP_X2APIC_API         KVIRT_X2APIC_API_*
  *   KVIRT_CAP_EXCEPTION_PAYLOAD, KVIRT_CAP_X86_TRIPLE_FAULT_EVENT  0 or 1
  *   KVIRT_CAP_DISABLE_QUIRKS2    the KVIRT_X86_QUIRK_* to turn off
- *   KVIRT_CAP_MAX_VCPU_ID        highest vCPU id + 1, before the first vCPU
- * On a vCPU:
- *   KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID  1: paravirtual services only as the
- *           guest's CPUID tells
+ * On a vCPU nothing can be enabled yet: EINVAL.
  */
 struct kvirt_enable_cap {
 	__u32 cap;
@@ -977,7 +978,10 @@ struct kvirt_run {
 				__u64 data[16];
 			};
 		} system_event;
-		/* The vector the IOAPIC in user space may consider finished. */
+		/*
+		 * The vector the IOAPIC in user space may consider finished. It
+		 * comes even if the guest set SVR bit 12 to keep its EOIs.
+		 */
 		struct {
 			__u8 vector;
 		} eoi;
@@ -1097,8 +1101,8 @@ struct kvirt_run {
 /*
  * VM (the rate of vCPUs still to be made) and vCPU. SET takes kHz, 0 for the
  * host's own; GET gives it.
- *   EINVAL  vCPU: a rate the hardware cannot give (without TSC scaling: any below
- *           the host's); with scaling, one above what it can scale to
+ *   EINVAL  a rate other than the host's (250 ppm apart at most): nothing is
+ *           scaled yet
  */
 #define KVIRT_SET_TSC_KHZ		_IO(KVIRT_IO, 0xa2)
 #define KVIRT_GET_TSC_KHZ		_IO(KVIRT_IO, 0xa3)

@@ -40,7 +40,10 @@
 
 #define KVIRT_HINTS_REALTIME		0
 
-/* A write of gpa | 1 to a clock MSR makes the host keep the structure there. */
+/*
+ * A write of gpa | 1 to a clock MSR makes the host keep the structure there. A guest
+ * reaches each of these MSRs only if its CPUID has the feature's bit; #GP otherwise.
+ */
 #define KVIRT_MSR_WALL_CLOCK		0x11
 #define KVIRT_MSR_SYSTEM_TIME		0x12
 #define KVIRT_MSR_WALL_CLOCK_NEW	0x4b564d00
