@@ -186,7 +186,7 @@ void vcpu_pull_slow(struct vcpu *vcpu, u32 groups)
 		static_call(backend_pull)(vcpu, groups);
 		vcpu_close_window(vcpu);
 	} else {
-		/* The registers are out of reach: zeros, and the VM does not run on (any request). */
+		/* The registers are out of reach: zeros, and the VM ends (any request). */
 		WRITE_ONCE(vcpu->vm->dead, true);
 		set_bit(REQUEST_EVENT, &vcpu->requests);
 	}
