@@ -5,7 +5,7 @@
  *
  *     bench: NAME TICKS [busy=N] [privops=N [KIND=N]...]
  *
- * TICKS is measured in the guest, around --count exits (default 300) after some to warm up, so it is the whole way to who
+ * TICKS is measured in the guest, around --count exits (default 300; --only NAME for one kind) after some to warm up, so it is the whole way to who
  * serves the exit and back. privops is the module's own count of VMX and SVM instructions and MSR, CR and XCR accesses
  * per exit, and of each kind, where it offers one (built with KVIRT_COUNT_PRIVOPS: its own cost is then in TICKS); busy is
  * the CPU time of this process alone, in ticks, where much of TICKS is waiting.
@@ -197,32 +197,37 @@ static void run_to_stage(struct vcpu *vcpu)
 	ASSERT(false);
 }
 
+static void measure(size_t i, uint32_t n)
+{
+	struct vm *vm = rows[i].split ? vm_new_split() : vm_new();
+	struct vcpu *vcpu = vcpu_new(vm, 0, rows[i].guest);
+	uint32_t times = rows[i].most && rows[i].most < n ? rows[i].most : n;
+	struct privops before, after;
+
+	/* The process has the pages, as small ones. */
+	madvise(vm_at(vm, GUEST_SCRATCH), GUEST_SCRATCH, MADV_NOHUGEPAGE);
+	if (rows[i].most)
+		memset(vm_at(vm, GUEST_SCRATCH), 1, GUEST_SCRATCH);
+	vm_var(vm, bench)->count = times;
+	run_to_stage(vcpu);
+	before = privileged_operations();
+	run_to_stage(vcpu);
+	after = privileged_operations();
+	printf("bench: %s %llu", rows[i].name, (unsigned long long)vm_var(vm, bench)->ticks / times);
+	print_privops(&before, &after, times);
+	vcpu_free(vcpu);
+	vm_free(vm);
+}
+
 static void exits(void)
 {
-	const char *count = test_option("--count");
+	const char *count = test_option("--count"), *only = test_option("--only");
 	uint32_t n = count ? strtoul(count, NULL, 0) : 300;
 
 	bench.amd = cpu_is_amd();
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct vm *vm = rows[i].split ? vm_new_split() : vm_new();
-		struct vcpu *vcpu = vcpu_new(vm, 0, rows[i].guest);
-		uint32_t times = rows[i].most && rows[i].most < n ? rows[i].most : n;
-		struct privops before, after;
-
-		/* The process has the pages, as small ones. */
-		madvise(vm_at(vm, GUEST_SCRATCH), GUEST_SCRATCH, MADV_NOHUGEPAGE);
-		if (rows[i].most)
-			memset(vm_at(vm, GUEST_SCRATCH), 1, GUEST_SCRATCH);
-		vm_var(vm, bench)->count = times;
-		run_to_stage(vcpu);
-		before = privileged_operations();
-		run_to_stage(vcpu);
-		after = privileged_operations();
-		printf("bench: %s %llu", rows[i].name, (unsigned long long)vm_var(vm, bench)->ticks / times);
-		print_privops(&before, &after, times);
-		vcpu_free(vcpu);
-		vm_free(vm);
-	}
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (!only || !strcmp(only, rows[i].name))
+			measure(i, n);
 }
 
 static uint64_t nanoseconds(clockid_t clock)
