@@ -202,6 +202,7 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	struct x86_state *s = &vcpu->state;
+	u64 host_rsp;
 	u32 reason;
 
 	memset(exit, 0, sizeof(*exit));
@@ -224,11 +225,14 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 		host_write_cr2(s->cr2);
 
 	count_privop(PRIVOP_VMX);
+	host_rsp = hw->host_rsp;
 	if (unlikely(run_guest(hw, s->gpr, hw->launched))) {
 		not_entered(hw, exit);
 		return;
 	}
 	hw->launched = true;
+	if (hw->host_rsp != host_rsp)
+		count_privop(PRIVOP_VMX);
 	s->cr2 = host_read_cr2();
 	reason = vmcs_read(EXIT_REASON);
 	s->rip = vmcs_read(GUEST_RIP);

@@ -5,8 +5,8 @@
  *
  *     bench: NAME TICKS [busy=N] [privops=N [KIND=N]...]
  *
- * TICKS is measured in the guest, around --count exits (default 300; --only NAME for one kind) after some to warm up, so it is the whole way to who
- * serves the exit and back. privops is the module's own count of VMX and SVM instructions and MSR, CR and XCR accesses
+ * TICKS is measured in the guest, around --count exits (default 300; --only NAME for one kind) after some to warm up, so
+ * it is the whole way to who serves the exit and back. privops is the module's own count of VMX and SVM instructions and MSR, CR and XCR accesses
  * per exit, and of each kind, where it offers one (built with KVIRT_COUNT_PRIVOPS: its own cost is then in TICKS); busy is
  * the CPU time of this process alone, in ticks, where much of TICKS is waiting.
  */
