@@ -16,7 +16,7 @@
 #include "../run/run.h"
 #include "api.h"
 
-/* What the run page tells on every return, errors included (ABI.md, row 4). */
+/* What the run page tells on every return, errors included, as KVM does. */
 static void report(struct vcpu *vcpu)
 {
 	struct kvirt_run *run = vcpu->run;

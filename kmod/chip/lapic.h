@@ -186,7 +186,7 @@ bool chip_lapic_accepts_extint(const struct chip_lapic *l);
 
 /*
  * chip_lapic_timer() - what the timer waits for: a time, a guest TSC value, or nothing.
- * chip_lapic_timer_run(), _expire_tsc() - it has come: deliver what is due.
+ * chip_lapic_timer_run(), chip_lapic_timer_expire_tsc() - it has come: deliver what is due.
  */
 enum chip_lapic_timer { LAPIC_TIMER_OFF, LAPIC_TIMER_NS, LAPIC_TIMER_TSC };
 enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when);

@@ -66,7 +66,7 @@ static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool writ
 		return SLOW;
 	if (lapic_mmio(vcpu, gpa, len, data, write))
 		return 0;
-	/* In a window the faulting access is known to be no memory: see mmio_in_window(). */
+	/* In a window the faulting access is known to be no memory. */
 	if (vcpu->in_window)
 		return -ENOENT;
 	err = write ? gmem_write(vm, gpa, data, len) : gmem_read(vm, gpa, data, len);

@@ -6,7 +6,7 @@
  *   I  set before the vCPU can be seen, constant after
  *   m  (or no letter) vcpu->mutex: the thread in KVM_RUN or in an ioctl, the "owner"
  *   a  atomic, or READ_ONCE/WRITE_ONCE, from anywhere
- *   u  shared with user space: written for it, read once and checked (R2)
+ *   u  shared with user space: written for it, read once and checked
  */
 #ifndef KVIRT_VM_VCPU_H
 #define KVIRT_VM_VCPU_H

@@ -2,7 +2,7 @@
 /*
  * The world switch of VT-x: general registers in, VMLAUNCH or VMRESUME, general registers
  * out, and what must be done against leaks before the host takes its first indirect
- * branch (RELIABILITY rules: RSB, SPEC_CTRL, branch history, CPU buffers). Called by
+ * branch (docs/mitigations.md: RSB, SPEC_CTRL, branch history, CPU buffers). Called by
  * enter.c inside a strict window. XMM, control registers and MSRs are not touched here.
  */
 #include <linux/linkage.h>
