@@ -74,5 +74,65 @@
 	lfence
 .endm
 
+/*
+ * The frame of both switches, called with RDI: the guest's general registers, RSI: the
+ * vCPU's part of the back end. Inside it both are found again at (%rsp) and 8(%rsp).
+ */
+.macro PUSH_HOST_REGISTERS
+	push	%rbp
+	mov	%rsp, %rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	push	%rsi
+	push	%rdi
+.endm
+
+.macro POP_HOST_REGISTERS
+	pop	%rdi
+	pop	%rsi
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+.endm
+
+/* All but RAX and RSP, from what RDI points at, by their encoding number. Keeps the flags. */
+.macro LOAD_GUEST_REGISTERS
+	mov	1 * 8(%rdi), %rcx
+	mov	2 * 8(%rdi), %rdx
+	mov	3 * 8(%rdi), %rbx
+	mov	5 * 8(%rdi), %rbp
+	mov	6 * 8(%rdi), %rsi
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	\n * 8(%rdi), %r\n
+	.endr
+	mov	7 * 8(%rdi), %rdi
+.endm
+
+/* And back, to what RAX points at. */
+.macro STORE_GUEST_REGISTERS
+	mov	%rcx, 1 * 8(%rax)
+	mov	%rdx, 2 * 8(%rax)
+	mov	%rbx, 3 * 8(%rax)
+	mov	%rbp, 5 * 8(%rax)
+	mov	%rsi, 6 * 8(%rax)
+	mov	%rdi, 7 * 8(%rax)
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	%r\n, \n * 8(%rax)
+	.endr
+.endm
+
+/* No value of the guest's survives where speculation could use it; RBX has the result. */
+.macro CLEAR_GUEST_REGISTERS
+	.irp	r, eax, ecx, edx, ebp, esi, edi, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+	xor	%\r, %\r
+	.endr
+.endm
+
 #endif
 #endif

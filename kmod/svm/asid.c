@@ -17,27 +17,16 @@
 #include <linux/sched.h>
 #include "svm.h"
 
-static unsigned long nr_switches(void)
-{
-	return current->nvcsw + current->nivcsw;
-}
-
-/* A window found SVM mode on: somebody else may have used the ASID before this load. */
-void svm_asid_share(struct svm_cpu *c)
-{
-	if (!c->shared)
-		c->vcpu = NULL;
-	c->shared = true;
-}
-
-/* Before an entry, window armed: tell VMRUN whether to flush. */
-void svm_asid_enter(struct svm_vcpu *hw)
+void svm_asid_arm(struct svm_vcpu *hw, bool shared)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
-	struct vmcb *v = hw->vmcb;
+	unsigned long switches = current->nvcsw + current->nivcsw;
 	int cpu = smp_processor_id();
-	unsigned long switches = nr_switches();
 
+	/* Somebody else may have used the ASID before this load. */
+	if (shared && !c->shared)
+		c->vcpu = NULL;
+	c->shared |= shared;
 	if (unlikely(c->vcpu != hw || hw->last_cpu != cpu || c->task != current ||
 		     c->task_start != current->start_time || c->switches != switches)) {
 		c->vcpu = hw;
@@ -52,11 +41,6 @@ void svm_asid_enter(struct svm_vcpu *hw)
 		hw->clean = 0;
 	}
 	c->used = true;
-	v->tlb_control = TLB_NOTHING;
-	if (unlikely(hw->flush)) {
-		hw->flush = false;
-		v->tlb_control = svm.flush_by_asid ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
-	}
 }
 
 /* Linear and nested translations carry the same name: either goes with both. */
@@ -79,10 +63,10 @@ static void flush_run(struct svm_cpu *c)
 	if (!(efer & EFER_SVME))
 		host_wrmsr(MSR_EFER, efer | EFER_SVME);
 	hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
-	host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
+	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(c->hsave));
 	svm_clgi();
 	c->flush->clean = 0;
-	svm_vmrun_nothing(c->flush_pa);
+	svm_vmrun_nothing(svm_pa(c->flush));
 	svm_stgi();
 	host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
 	if (!(efer & EFER_SVME))

@@ -9,7 +9,7 @@
 
 /*
  * The control half as it is before the first entry: everything that is not listed as
- * harmless exits. Event and exception intercepts follow in enter.c (APM vol. 2, B.1).
+ * harmless exits. Intercepts for events follow in enter.c (APM vol. 2, B.1).
  */
 void svm_init_control(struct vcpu *vcpu)
 {
@@ -19,6 +19,7 @@ void svm_init_control(struct vcpu *vcpu)
 	memset(v, 0, sizeof(*v));
 	v->intercept_cr = CR_WRITE(4) | CR_READ(8) | CR_WRITE(8);
 	v->intercept_dr = DR_ALL;
+	v->intercept_exceptions = EXCEPTIONS_INTERCEPTED;
 	v->intercepts[0] = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT |
 			   INTERCEPT_CR0_SELECTIVE | INTERCEPT_RDPMC | INTERCEPT_CPUID |
 			   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT |
@@ -49,10 +50,9 @@ static int svm_vcpu_init(struct vcpu *vcpu)
 {
 	struct svm_vcpu *hw = kzalloc(sizeof(*hw), GFP_KERNEL_ACCOUNT);
 
-	if (!hw)
-		return -ENOMEM;
-	hw->vmcb = svm_alloc_page();
-	if (!hw->vmcb) {
+	if (hw)
+		hw->vmcb = svm_alloc_page();
+	if (!hw || !hw->vmcb) {
 		kfree(hw);
 		return -ENOMEM;
 	}
@@ -69,6 +69,12 @@ static void svm_vcpu_fini(struct vcpu *vcpu)
 
 	free_page((unsigned long)hw->vmcb);
 	kfree(hw);
+}
+
+/* The VMCB is plain memory: a window changes the CPU with its first entry (window.c). */
+static int svm_open(struct vcpu *vcpu)
+{
+	return 0;
 }
 
 /* features.deadline is false: an hrtimer of vm/ ends the window instead. */
@@ -93,5 +99,4 @@ const struct kvirt_backend svm_backend = {
 	.nmi_window = svm_nmi_window,
 	.deadline = svm_deadline,
 	.flush = svm_flush,
-	.intercept = svm_intercept,
 };

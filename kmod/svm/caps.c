@@ -21,14 +21,13 @@ struct svm_features svm __ro_after_init;
 DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 
 #define SVM_LEAF		0x8000000a
-#define SVM_EDX_NPT		BIT(0)
-#define SVM_EDX_LBR		BIT(1)
-#define SVM_EDX_NRIPS		BIT(3)
-#define SVM_EDX_CLEAN_BITS	BIT(5)
-#define SVM_EDX_FLUSH_BY_ASID	BIT(6)
-#define SVM_EDX_DECODE_ASSISTS	BIT(7)
-#define SVM_EDX_PAUSE_FILTER	BIT(10)
-#define SVM_EDX_SPEC_CTRL	BIT(20)
+enum svm_edx {
+	SVM_EDX_NPT = BIT(0), SVM_EDX_LBR = BIT(1), SVM_EDX_NRIPS = BIT(3),
+	SVM_EDX_CLEAN_BITS = BIT(5), SVM_EDX_FLUSH_BY_ASID = BIT(6),
+	SVM_EDX_DECODE_ASSISTS = BIT(7), SVM_EDX_PAUSE_FILTER = BIT(10),
+	SVM_EDX_SPEC_CTRL = BIT(20),
+};
+
 #define ENCRYPTION_LEAF		0x8000001f
 
 #define VM_CR_MSR		0xc0010114
@@ -37,13 +36,10 @@ DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 #define IOPM_ORDER		2	/* 12 KiB are used */
 #define MSRPM_ORDER		1
 
-/* Nested tables are walked as the host's own: long mode's format. */
-#define NPT_PRESENT		BIT_ULL(0)
-#define NPT_WRITE		BIT_ULL(1)
-#define NPT_USER		BIT_ULL(2)	/* every access of a guest is a user's */
-#define NPT_ACCESSED		BIT_ULL(5)
-#define NPT_DIRTY		BIT_ULL(6)
-#define NPT_LARGE		BIT_ULL(7)
+enum npt_bit {			/* nested tables have the format of the host's own */
+	NPT_PRESENT = BIT(0), NPT_WRITE = BIT(1), NPT_USER = BIT(2) /* as every guest's access */,
+	NPT_ACCESSED = BIT(5), NPT_DIRTY = BIT(6), NPT_LARGE = BIT(7),
+};
 
 /*
  * MSRs that a guest reads and writes without an exit: VMLOAD and VMSAVE move them, the
@@ -55,8 +51,7 @@ static const u32 passed_msrs[] __initconst = {
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 
-static void *iopm, *msrpm;
-static void *empty_root;
+static void *iopm, *msrpm, *empty_root;
 
 static int __init refuse(const char *reason)
 {
@@ -122,14 +117,12 @@ static void __init init_flush_vmcb(struct vmcb *v)
 	v->iopm_pa = svm.iopm_pa;
 	v->msrpm_pa = svm.msrpm_pa;
 	v->asid = svm.asid;
-	v->tlb_control = svm.flush_by_asid ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
+	v->tlb_control = svm.flush;
 	v->int_ctl = V_INTR_MASKING;
 	v->np_control = NP_ENABLE;
 	v->nested_cr3 = svm_pa(empty_root);
-	v->cs.attributes = 0x09b;
-	v->cs.limit = 0xffff;
-	v->ss.attributes = 0x093;
-	v->ss.limit = 0xffff;
+	v->seg[X86_CS] = (struct vmcb_segment) { .attributes = 0x09b, .limit = 0xffff };
+	v->seg[X86_SS] = (struct vmcb_segment) { .attributes = 0x093, .limit = 0xffff };
 	v->efer = EFER_SVME;
 	v->cr0 = X86_CR0_ET;
 	v->dr6 = X86_DR6_FIXED;
@@ -144,9 +137,6 @@ static int __init alloc_cpu(struct svm_cpu *c)
 	c->flush = svm_alloc_page();
 	if (!c->hsave || !c->host || !c->flush)
 		return -ENOMEM;
-	c->hsave_pa = svm_pa(c->hsave);
-	c->host_pa = svm_pa(c->host);
-	c->flush_pa = svm_pa(c->flush);
 	init_flush_vmcb(c->flush);
 	return 0;
 }
@@ -182,8 +172,8 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 {
 	svm.nrips = edx & SVM_EDX_NRIPS;
 	svm.decode_assists = edx & SVM_EDX_DECODE_ASSISTS;
-	svm.flush_by_asid = edx & SVM_EDX_FLUSH_BY_ASID;
-	svm.clean_bits = edx & SVM_EDX_CLEAN_BITS;
+	svm.flush = edx & SVM_EDX_FLUSH_BY_ASID ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
+	svm.clean = edx & SVM_EDX_CLEAN_BITS ? CLEAN_ALL : 0;
 	svm.lbr = edx & SVM_EDX_LBR;
 	svm.pause_filter = edx & SVM_EDX_PAUSE_FILTER;
 	svm.tsc_ratio = boot_cpu_has(X86_FEATURE_TSCRATEMSR);
@@ -197,16 +187,18 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 	/* With MCE clear a machine check during the guest would shut the machine down. */
 	svm.host_cr4 = host_read_cr4() & X86_CR4_MCE;
 
-	f->npt.present = NPT_PRESENT;
-	f->npt.table = NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED | svm.encryption;
-	f->npt.leaf = NPT_PRESENT | NPT_USER | svm.encryption;
-	f->npt.write = NPT_WRITE;
-	f->npt.large = NPT_LARGE;
-	f->npt.accessed = NPT_ACCESSED;
-	f->npt.dirty = NPT_DIRTY;
-	/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
-	f->npt.levels = host_la57() ? 5 : 4;
-	f->npt.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M;
+	f->npt = (struct npt_format) {
+		.present = NPT_PRESENT,
+		.table = NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED | svm.encryption,
+		.leaf = NPT_PRESENT | NPT_USER | svm.encryption,
+		.write = NPT_WRITE,
+		.large = NPT_LARGE,
+		.accessed = NPT_ACCESSED,
+		.dirty = NPT_DIRTY,
+		/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
+		.levels = host_la57() ? 5 : 4,
+		.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M,
+	};
 	f->amd = true;
 	f->rdtscp = svm.tsc_aux;
 	f->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);
@@ -222,10 +214,8 @@ int __init svm_probe(struct backend_features *f)
 		return -ENODEV;
 	if (!host_rdmsr_safe(VM_CR_MSR, &vm_cr) && (vm_cr & VM_CR_DISABLED))
 		return refuse("AMD-V is disabled by the firmware (VM_CR.SVMDIS)");
-	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF)
-		return refuse("AMD-V without nested paging");
 	host_cpuid(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
-	if (!(edx & SVM_EDX_NPT))
+	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF || !(edx & SVM_EDX_NPT))
 		return refuse("AMD-V without nested paging");
 	if (nr_asids < 2)
 		return refuse("AMD-V without an address space identifier for guests");

@@ -16,11 +16,9 @@ static_assert(offsetof(struct svm_switch, vmcb_pa) == 0);
 static_assert(offsetof(struct svm_switch, host_pa) == 8);
 static_assert(offsetof(struct svm_switch, spec_ctrl) == 16);
 
-/* Never a guest's alone: debug and alignment loops hang a CPU, machine checks are the host's. */
-#define ALWAYS_INTERCEPTED	(BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC))
 /* What one instruction can raise: none may push our RFLAGS.TF on the guest's stack. */
-#define STEP_INTERCEPTED	(ALWAYS_INTERCEPTED | BIT(X86_DE) | BIT(X86_BP) | BIT(X86_OF) | \
-				 BIT(X86_BR) | BIT(X86_UD) | BIT(X86_NM) | BIT(X86_TS) | \
+#define STEP_INTERCEPTED	(EXCEPTIONS_INTERCEPTED | BIT(X86_DE) | BIT(X86_BP) | BIT(X86_OF) | \
+				 BIT(X86_BR) | BIT(X86_NM) | BIT(X86_TS) | \
 				 BIT(X86_NP) | BIT(X86_SSF) | BIT(X86_GP) | BIT(X86_PF) | \
 				 BIT(X86_MF) | BIT(X86_XM))
 
@@ -33,7 +31,7 @@ void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 	if (type == EVENT_SOFT_EXC || type == EVENT_ICEBP)
 		type = EVENT_EXCEPTION;
 	hw->vmcb->event = EVENT_VALID | type << EVENT_TYPE_SHIFT | event->vector |
-			  (event->has_error ? EVENT_ERROR_VALID : 0);
+			  (event->has_error ? EVENT_HAS_ERROR : 0);
 	hw->vmcb->event_error = event->error;
 	hw->soft_len = event->type == EVENT_SOFT_INT || event->type == EVENT_SOFT_EXC ?
 		       event->insn_len : 0;
@@ -68,11 +66,6 @@ static void set_exceptions(struct svm_vcpu *hw, u32 vectors)
 	}
 }
 
-void svm_intercept(struct vcpu *vcpu)
-{
-	set_exceptions(to_svm(vcpu), vcpu->intercepts | ALWAYS_INTERCEPTED);
-}
-
 /*
  * A guest that touches one debug register soon touches others: from its first access on
  * they are its own until the window closes. DR6 and DR7 are in the VMCB all the time.
@@ -90,13 +83,13 @@ void svm_debug_live(struct svm_vcpu *hw, enum window_request request)
  * before it executes: from then on the mask ends as soon as RIP has moved. Where an NMI
  * waits for that, the IRET is single-stepped. So is the instruction after STI or MOV SS.
  */
-static void prepare_nmi(struct svm_vcpu *hw)
+static noinline void prepare_nmi(struct svm_vcpu *hw, bool nmi)
 {
 	struct vmcb *v = hw->vmcb;
 	bool event = v->event & EVENT_VALID;
 	u32 want;
 
-	if (event && (v->event & EVENT_TYPE) == EVENT_NMI << EVENT_TYPE_SHIFT) {
+	if (nmi) {
 		hw->nmi_masked = true;
 		hw->iret_seen = false;
 	}
@@ -110,20 +103,19 @@ static void prepare_nmi(struct svm_vcpu *hw)
 	hw->stepping = hw->nmi_window && !event &&
 		       (hw->nmi_masked ? hw->iret_seen && v->rip == hw->iret_rip :
 					 v->int_state & INT_SHADOW);
-	if (unlikely(hw->stepping)) {
-		hw->step_rip = v->rip;
-		hw->guest_tf = v->rflags & X86_RFLAGS_TF;
-		v->rflags |= X86_RFLAGS_TF;
-	}
+	if (!hw->stepping)
+		return;
+	hw->step_rip = v->rip;
+	hw->guest_tf = v->rflags & X86_RFLAGS_TF;
+	v->rflags |= X86_RFLAGS_TF;
+	set_exceptions(hw, STEP_INTERCEPTED);
 }
 
 /* The return address of a soft event lies behind its instruction. */
-static void prepare_soft_event(struct svm_vcpu *hw)
+static noinline void prepare_soft_event(struct svm_vcpu *hw)
 {
 	struct vmcb *v = hw->vmcb;
 
-	if (likely(!hw->soft_len))
-		return;
 	hw->soft_rip = v->rip;
 	if (svm.nrips)
 		v->next_rip = v->rip + hw->soft_len;
@@ -131,39 +123,45 @@ static void prepare_soft_event(struct svm_vcpu *hw)
 		v->rip += hw->soft_len;
 }
 
-static void prepare(struct vcpu *vcpu)
+static __always_inline void prepare(struct vcpu *vcpu, struct svm_vcpu *hw)
 {
-	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
+	bool nmi = (v->event & (EVENT_VALID | EVENT_TYPE)) ==
+		   (EVENT_VALID | EVENT_NMI << EVENT_TYPE_SHIFT);
 
-	svm_arm(vcpu);
-	prepare_nmi(hw);
-	prepare_soft_event(hw);
-	set_exceptions(hw, vcpu->intercepts |
-		       (unlikely(hw->stepping) ? STEP_INTERCEPTED : ALWAYS_INTERCEPTED));
-	svm_asid_enter(hw);
+	if (unlikely(!hw->armed))
+		svm_arm(vcpu);
+	if (unlikely(nmi | hw->nmi_masked | hw->nmi_window |
+		     !!(v->intercepts[0] & INTERCEPT_IRET)))
+		prepare_nmi(hw, nmi);
+	if (unlikely(hw->soft_len))
+		prepare_soft_event(hw);
+	v->tlb_control = TLB_NOTHING;
+	if (unlikely(hw->flush)) {
+		hw->flush = false;
+		v->tlb_control = svm.flush;
+	}
 	v->rax = vcpu->state.gpr[X86_RAX];
 	if (unlikely(hw->debug_live)) {
 		v->dr6 = vcpu->state.dr6;
 		hw->clean &= ~CLEAN_DR;
 	}
+	hw->switch_args.spec_ctrl = vcpu->state.spec_ctrl;
 	if (svm.virtual_spec_ctrl) {
 		v->spec_ctrl = vcpu->state.spec_ctrl;
 		hw->switch_args.spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
-	} else {
-		hw->switch_args.spec_ctrl = vcpu->state.spec_ctrl;
 	}
-	v->clean = svm.clean_bits ? hw->clean : 0;
+	v->clean = hw->clean;
 }
 
 /* GIF is clear from here to the host's registers being back; then a pending NMI is taken. */
-static noinstr int world_switch(struct vcpu *vcpu)
+static noinstr int run_guest(u64 *gpr, const struct svm_switch *args)
 {
 	int faulted;
 
 	svm_clgi();
 	host_guest_enter();
-	faulted = svm_switch(vcpu->state.gpr, &to_svm(vcpu)->switch_args);
+	faulted = svm_switch(gpr, args);
 	host_guest_exit();
 	svm_stgi();
 	return faulted;
@@ -187,7 +185,7 @@ static void take_vectoring(struct svm_vcpu *hw, struct kvirt_event *event)
 		return;
 	event->type = (info & EVENT_TYPE) >> EVENT_TYPE_SHIFT;
 	event->vector = info & EVENT_VECTOR;
-	event->has_error = info & EVENT_ERROR_VALID;
+	event->has_error = info & EVENT_HAS_ERROR;
 	event->error = event->has_error ? v->exit_int_error : 0;
 	event->insn_len = 0;
 	if (event->type == EVENT_EXCEPTION &&
@@ -223,12 +221,13 @@ static void end_step(struct vcpu *vcpu, struct kvirt_exit *exit)
 	bool was_iret = hw->iret_seen;
 
 	hw->stepping = false;
+	set_exceptions(hw, EXCEPTIONS_INTERCEPTED);
 	if (!hw->guest_tf && !(was_iret && v->rip != hw->step_rip))
 		v->rflags &= ~X86_RFLAGS_TF;
 	if (exit->kind != EXIT_EXCEPTION)
 		return;
 	if (exit->exception.vector != X86_DB) {
-		if (!(vcpu->intercepts & BIT(exit->exception.vector)))
+		if (!(EXCEPTIONS_INTERCEPTED & BIT(exit->exception.vector)))
 			return_exception(vcpu, exit);
 	} else if (!hw->guest_tf) {
 		exit->exception.payload &= ~X86_DR6_BS;
@@ -267,6 +266,7 @@ static void restart(struct vcpu *vcpu)
 	svm_init_control(vcpu);
 	hw->nmi_masked = false;
 	hw->iret_seen = false;
+	hw->stepping = false;
 	hw->debug_live = false;
 	hw->flush = true;
 	x86_reset_by_init(&vcpu->state, vcpu->guest.signature);
@@ -280,7 +280,7 @@ static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
 
-	hw->clean = CLEAN_ALL;
+	hw->clean = svm.clean;
 	if (unlikely(v->exit_code == VMEXIT_SHUTDOWN)) {
 		memset(exit, 0, sizeof(*exit));
 		exit->kind = EXIT_TRIPLE_FAULT;
@@ -313,17 +313,18 @@ static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 
 void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 {
+	struct svm_vcpu *hw = to_svm(vcpu);
 	int entry;
 
 	/* A second entry lets an IRET go on, or a MOV DR; neither exits for the same again. */
 	for (entry = 0; entry < 3; entry++) {
-		prepare(vcpu);
+		prepare(vcpu, hw);
 		/* VMLOAD, VMRUN, VMSAVE, VMLOAD. */
 		count_privop(PRIVOP_VMX);
 		count_privop(PRIVOP_VMX);
 		count_privop(PRIVOP_VMX);
 		count_privop(PRIVOP_VMX);
-		if (unlikely(world_switch(vcpu))) {
+		if (unlikely(run_guest(vcpu->state.gpr, &hw->switch_args))) {
 			memset(exit, 0, sizeof(*exit));
 			exit->kind = EXIT_INTERNAL;
 			exit->internal.code = ~0ULL;

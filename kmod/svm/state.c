@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Register groups between struct x86_state and the VMCB's save area. No policy: what is
- * dirty and what is wanted is decided above the waist. Called through vm/backend.h.
+ * Register groups to and from the VMCB's save area: the only file that knows which field
+ * holds which register of struct x86_state. Called through vm/backend.h by vm/vcpu.c.
  *
  * Sources: APM vol. 2, 4.8 (descriptors), 15.5.1 (VMRUN's view of segments), B.2.
  */
@@ -10,109 +10,62 @@
 
 #define CR0_CACHE	(X86_CR0_CD | X86_CR0_NW)
 
-/* A descriptor's bits 8 to 15 and 20 to 23, without the limit's four between them. */
-static u16 pack_attributes(const struct x86_segment *s)
+static int place(int i)
 {
-	if (s->unusable)
-		return 0;
-	return (s->attributes & 0xff) | ((s->attributes >> 4) & 0xf00);
+	return i == X86_TR ? VMCB_TR : i == X86_LDTR ? VMCB_LDTR : i;
 }
 
-static void push_segment(struct vmcb_segment *to, const struct x86_segment *from)
+/* Attributes are a descriptor's bits 8 to 15 and 20 to 23, without the limit's four between. */
+static void push_segment(struct vmcb *v, const struct x86_state *s, int i)
 {
-	to->selector = from->selector;
-	to->attributes = pack_attributes(from);
-	to->limit = from->limit;
-	to->base = from->base;
+	const struct x86_segment *from = &s->seg[i];
+	u16 attributes = (from->attributes & 0xff) | ((from->attributes >> 4) & 0xf00);
+
+	v->seg[place(i)] = (struct vmcb_segment) {
+		.selector = from->selector, .attributes = from->unusable ? 0 : attributes,
+		.limit = from->limit, .base = from->base,
+	};
 }
 
 /*
  * AMD-V keeps the limit in bytes and does not keep G, nor D in a segment that a null
  * selector made unusable; it runs on with either.
  */
-static void pull_segment(struct x86_segment *to, const struct vmcb_segment *from)
+static __always_inline void pull_segment(struct x86_state *s, const struct vmcb *v, int i)
 {
+	const struct vmcb_segment *from = &v->seg[place(i)];
+	struct x86_segment *to = &s->seg[i];
+	u16 attributes = (from->attributes & 0xff) | ((from->attributes & 0x700) << 4);
+
 	to->selector = from->selector;
 	to->base = from->base;
 	to->limit = from->limit;
-	to->attributes = (from->attributes & 0xff) | ((from->attributes & 0x700) << 4);
+	to->unusable = !(attributes & X86_SEG_P);
 	if (from->limit > 0xfffff)
-		to->attributes |= X86_SEG_G;
-	to->unusable = !(to->attributes & X86_SEG_P);
-}
-
-/* Data segments' accessed bit may be clear in memory, never in the CPU; VT-x insists. */
-static void pull_data_segment(struct x86_segment *to, const struct vmcb_segment *from)
-{
-	pull_segment(to, from);
-	if (to->unusable)
-		to->attributes &= ~X86_SEG_DB;
-	else
-		to->attributes |= 1;
-}
-
-static void pull_code(struct x86_state *s, const struct vmcb *v)
-{
-	pull_segment(&s->seg[X86_CS], &v->cs);
-	pull_data_segment(&s->seg[X86_SS], &v->ss);
+		attributes |= X86_SEG_G;
+	/* Data segments' accessed bit may be clear in memory, never in the CPU; VT-x insists. */
+	if (i < X86_LDTR && i != X86_CS)
+		attributes = to->unusable ? attributes & ~X86_SEG_DB : attributes | 1;
+	/* A loaded TSS is busy; some CPUs leave the bit out. */
+	else if (i == X86_TR && !to->unusable)
+		attributes |= 2;
 	/* The CPL is a field of its own, and SS.DPL is it by definition on the other vendor. */
-	s->seg[X86_SS].attributes &= ~X86_SEG_DPL;
-	s->seg[X86_SS].attributes |= v->cpl << X86_SEG_DPL_SHIFT;
+	if (i == X86_SS)
+		attributes = (attributes & ~X86_SEG_DPL) | v->cpl << X86_SEG_DPL_SHIFT;
+	to->attributes = attributes;
 }
 
-static void push_code(const struct x86_state *s, struct vmcb *v)
+static void push_code(struct vmcb *v, const struct x86_state *s)
 {
-	push_segment(&v->cs, &s->seg[X86_CS]);
-	push_segment(&v->ss, &s->seg[X86_SS]);
+	push_segment(v, s, X86_CS);
+	push_segment(v, s, X86_SS);
 	/* In real mode it must be 0 (APM vol. 2, 15.5.1); the segment's DPL is 0 there too. */
 	v->cpl = (s->seg[X86_SS].attributes & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
 }
 
-static void pull_segments(struct x86_state *s, const struct vmcb *v)
+static void set_bits(u32 *word, u32 bits, bool on)
 {
-	pull_data_segment(&s->seg[X86_ES], &v->es);
-	pull_data_segment(&s->seg[X86_DS], &v->ds);
-	pull_data_segment(&s->seg[X86_FS], &v->fs);
-	pull_data_segment(&s->seg[X86_GS], &v->gs);
-	pull_segment(&s->seg[X86_LDTR], &v->ldtr);
-	pull_segment(&s->seg[X86_TR], &v->tr);
-	/* A loaded TSS is busy; some CPUs leave the bit out. */
-	if (!s->seg[X86_TR].unusable)
-		s->seg[X86_TR].attributes |= 2;
-}
-
-static void push_segments(const struct x86_state *s, struct vmcb *v)
-{
-	push_segment(&v->es, &s->seg[X86_ES]);
-	push_segment(&v->ds, &s->seg[X86_DS]);
-	push_segment(&v->fs, &s->seg[X86_FS]);
-	push_segment(&v->gs, &s->seg[X86_GS]);
-	push_segment(&v->ldtr, &s->seg[X86_LDTR]);
-	push_segment(&v->tr, &s->seg[X86_TR]);
-}
-
-static void pull_syscall(struct x86_state *s, const struct vmcb *v)
-{
-	s->star = v->star;
-	s->lstar = v->lstar;
-	s->cstar = v->cstar;
-	s->sfmask = v->sfmask;
-	s->kernel_gs_base = v->kernel_gs_base;
-	/* tsc_aux: every write exits, so the state has it. */
-}
-
-static void push_syscall(const struct x86_state *s, struct vmcb *v)
-{
-	v->star = s->star;
-	v->lstar = s->lstar;
-	v->cstar = s->cstar;
-	v->sfmask = s->sfmask;
-	v->kernel_gs_base = s->kernel_gs_base;
-}
-
-static u64 guest_cr0(const struct svm_vcpu *hw)
-{
-	return (hw->vmcb->cr0 & ~CR0_CACHE) | hw->cr0_hidden;
+	*word = on ? *word | bits : *word & ~bits;
 }
 
 /*
@@ -122,29 +75,61 @@ static u64 guest_cr0(const struct svm_vcpu *hw)
  */
 static void push_cr0(struct svm_vcpu *hw, u64 cr0)
 {
-	struct vmcb *v = hw->vmcb;
-
 	hw->cr0_hidden = cr0 & CR0_CACHE;
-	v->cr0 = (cr0 & ~CR0_CACHE) | X86_CR0_ET;
-	if (hw->cr0_hidden)
-		v->intercept_cr |= CR_READ(0) | CR_WRITE(0);
-	else
-		v->intercept_cr &= ~(CR_READ(0) | CR_WRITE(0));
-	hw->clean &= ~(CLEAN_CR | CLEAN_INTERCEPTS);
+	hw->vmcb->cr0 = (cr0 & ~CR0_CACHE) | X86_CR0_ET;
+	set_bits(&hw->vmcb->intercept_cr, CR_READ(0) | CR_WRITE(0), hw->cr0_hidden);
 }
 
 /* Every write of CR4 exits, so the guest's value is kept beside the hardware's. */
 static void push_cr4(struct svm_vcpu *hw, u64 cr4)
 {
-	struct vmcb *v = hw->vmcb;
-
 	hw->cr4 = cr4;
-	v->cr4 = cr4 | svm.host_cr4;
-	if (v->cr4 != cr4)
-		v->intercept_cr |= CR_READ(4);
-	else
-		v->intercept_cr &= ~CR_READ(4);
-	hw->clean &= ~(CLEAN_CR | CLEAN_INTERCEPTS);
+	hw->vmcb->cr4 = cr4 | svm.host_cr4;
+	set_bits(&hw->vmcb->intercept_cr, CR_READ(4), hw->vmcb->cr4 != cr4);
+}
+
+/* Registers that a field holds as they are, and the clean bit that a write of it ends. */
+static const struct {
+	u32 group;
+	u16 field, offset, clean;
+} plain[] = {
+#define PLAIN(group, field, name, clean) { X86_GROUP_##group, offsetof(struct vmcb, field), \
+					   offsetof(struct x86_state, name), clean }
+	PLAIN(RSP, rsp, gpr[X86_RSP], 0),
+	PLAIN(CR2, cr2, cr2, CLEAN_CR2),
+	PLAIN(TABLES, seg[VMCB_GDTR].base, gdtr.base, CLEAN_TABLES),
+	PLAIN(TABLES, seg[VMCB_IDTR].base, idtr.base, CLEAN_TABLES),
+	PLAIN(SYSENTER, sysenter_cs, sysenter_cs, 0),
+	PLAIN(SYSENTER, sysenter_esp, sysenter_esp, 0),
+	PLAIN(SYSENTER, sysenter_eip, sysenter_eip, 0),
+	PLAIN(SYSCALL, star, star, 0),
+	PLAIN(SYSCALL, lstar, lstar, 0),
+	PLAIN(SYSCALL, cstar, cstar, 0),
+	PLAIN(SYSCALL, sfmask, sfmask, 0),
+	PLAIN(SYSCALL, kernel_gs_base, kernel_gs_base, 0),
+	PLAIN(PAT, pat, pat, CLEAN_NESTED),
+	PLAIN(DEBUG, dr7, dr7, CLEAN_DR),
+	PLAIN(TSC, tsc_offset, tsc_offset, CLEAN_INTERCEPTS),
+};
+
+#define GROUPS_PLAIN	(X86_GROUP_RSP | X86_GROUP_CR2 | X86_GROUP_TABLES | X86_GROUP_SYSENTER | \
+			 X86_GROUP_SYSCALL | X86_GROUP_PAT | X86_GROUP_DEBUG | X86_GROUP_TSC)
+
+static noinline void pull_rest(struct x86_state *s, const struct vmcb *v, u32 groups)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		if (groups & plain[i].group)
+			*(u64 *)((void *)s + plain[i].offset) = *(u64 *)((void *)v + plain[i].field);
+	if (groups & X86_GROUP_TABLES) {
+		s->gdtr.limit = v->seg[VMCB_GDTR].limit;
+		s->idtr.limit = v->seg[VMCB_IDTR].limit;
+	}
+	if (groups & X86_GROUP_SEGMENTS)
+		for (i = 0; i < X86_NR_SEG; i++)
+			if (i != X86_CS && i != X86_SS)
+				pull_segment(s, v, i);
 }
 
 void svm_pull(struct vcpu *vcpu, u32 groups)
@@ -153,6 +138,19 @@ void svm_pull(struct vcpu *vcpu, u32 groups)
 	const struct vmcb *v = hw->vmcb;
 	struct x86_state *s = &vcpu->state;
 
+	if (groups & X86_GROUP_CODE) {
+		pull_segment(s, v, X86_CS);
+		pull_segment(s, v, X86_SS);
+	}
+	if (groups & X86_GROUP_CR0)
+		s->cr0 = (v->cr0 & ~CR0_CACHE) | hw->cr0_hidden;
+	/* PAE's four entries are read from memory as the CPU needs them (15.25.7). */
+	if (groups & X86_GROUP_CR3)
+		s->cr3 = v->cr3;
+	if (groups & X86_GROUP_CR4)
+		s->cr4 = hw->cr4;
+	if (likely(!(groups & ~(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4))))
+		return;
 	if (groups & X86_GROUP_RIP)
 		s->rip = v->rip;
 	if (groups & X86_GROUP_RFLAGS)
@@ -162,44 +160,35 @@ void svm_pull(struct vcpu *vcpu, u32 groups)
 		s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
 	if (groups & X86_GROUP_NMI_MASK)
 		s->nmi_masked = hw->nmi_masked;
-	if (groups & X86_GROUP_RSP)
-		s->gpr[X86_RSP] = v->rsp;
-	if (groups & X86_GROUP_CODE)
-		pull_code(s, v);
-	if (groups & X86_GROUP_SEGMENTS)
-		pull_segments(s, v);
-	if (groups & X86_GROUP_TABLES) {
-		s->gdtr = (struct x86_table){ v->gdtr.base, v->gdtr.limit };
-		s->idtr = (struct x86_table){ v->idtr.base, v->idtr.limit };
-	}
-	if (groups & X86_GROUP_CR0)
-		s->cr0 = guest_cr0(hw);
-	/* PAE's four entries are read from memory as the CPU needs them (15.25.7). */
-	if (groups & X86_GROUP_CR3)
-		s->cr3 = v->cr3;
-	if (groups & X86_GROUP_CR4)
-		s->cr4 = hw->cr4;
-	if (groups & X86_GROUP_CR2)
-		s->cr2 = v->cr2;
-	if (groups & X86_GROUP_SYSENTER) {
-		s->sysenter_cs = v->sysenter_cs;
-		s->sysenter_esp = v->sysenter_esp;
-		s->sysenter_eip = v->sysenter_eip;
-	}
-	if (groups & X86_GROUP_SYSCALL)
-		pull_syscall(s, v);
-	if (groups & X86_GROUP_PAT)
-		s->pat = v->pat;
-	if (groups & X86_GROUP_DEBUG)
-		s->dr7 = v->dr7;
+	if (groups & (GROUPS_PLAIN | X86_GROUP_SEGMENTS))
+		pull_rest(s, v, groups);
+	/* The others are written by exits alone: EFER, TSC_AUX, DEBUGCTL. */
 }
 
-static void push_event_groups(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
+static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
 {
 	struct vmcb *v = hw->vmcb;
 
-	if (groups & X86_GROUP_RIP)
-		v->rip = s->rip;
+	if (groups & X86_GROUP_CR0)
+		push_cr0(hw, s->cr0);
+	if (groups & X86_GROUP_CR3)
+		v->cr3 = s->cr3;
+	if (groups & X86_GROUP_CR4)
+		push_cr4(hw, s->cr4);
+	/* VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. */
+	if (groups & X86_GROUP_EFER)
+		v->efer = s->efer | EFER_SVME;
+	if (groups & (X86_GROUP_CR0 | X86_GROUP_CR4))
+		hw->clean &= ~CLEAN_INTERCEPTS;
+	if (groups & (X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_EFER))
+		hw->clean &= ~CLEAN_CR;
+}
+
+static noinline void push_rest(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
+{
+	struct vmcb *v = hw->vmcb;
+	int i;
+
 	if (groups & X86_GROUP_RFLAGS)
 		v->rflags = s->rflags;
 	if (groups & X86_GROUP_SHADOW)
@@ -208,33 +197,26 @@ static void push_event_groups(struct svm_vcpu *hw, const struct x86_state *s, u3
 		hw->nmi_masked = s->nmi_masked;
 		hw->iret_seen = false;
 	}
-	if (groups & X86_GROUP_RSP)
-		v->rsp = s->gpr[X86_RSP];
-	if (groups & X86_GROUP_CR2) {
-		v->cr2 = s->cr2;
-		hw->clean &= ~CLEAN_CR2;
+	push_control_registers(hw, s, groups);
+	for (i = 0; i < ARRAY_SIZE(plain); i++)
+		if (groups & plain[i].group) {
+			*(u64 *)((void *)v + plain[i].field) = *(u64 *)((void *)s + plain[i].offset);
+			hw->clean &= ~plain[i].clean;
+		}
+	if (groups & X86_GROUP_TABLES) {
+		v->seg[VMCB_GDTR].limit = s->gdtr.limit;
+		v->seg[VMCB_IDTR].limit = s->idtr.limit;
 	}
-}
-
-static void push_msr_groups(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
-{
-	struct vmcb *v = hw->vmcb;
-
-	if (groups & X86_GROUP_SYSENTER) {
-		v->sysenter_cs = s->sysenter_cs;
-		v->sysenter_esp = s->sysenter_esp;
-		v->sysenter_eip = s->sysenter_eip;
-	}
+	if (groups & X86_GROUP_CODE)
+		push_code(v, s);
+	if (groups & X86_GROUP_SEGMENTS)
+		for (i = 0; i < X86_NR_SEG; i++)
+			if (i != X86_CS && i != X86_SS)
+				push_segment(v, s, i);
+	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
+		hw->clean &= ~CLEAN_SEGMENTS;
 	if (groups & X86_GROUP_SYSCALL)
-		push_syscall(s, v);
-	if (groups & X86_GROUP_PAT) {
-		v->pat = s->pat;
-		hw->clean &= ~CLEAN_NESTED;
-	}
-	if (groups & X86_GROUP_TSC) {
-		v->tsc_offset = s->tsc_offset;
-		hw->clean &= ~CLEAN_INTERCEPTS;
-	}
+		svm_load_tsc_aux(hw, s->tsc_aux);
 	/* Without LBR virtualization the guest's DEBUGCTL is a value without effect. */
 	if ((groups & X86_GROUP_DEBUGCTL) && svm.lbr) {
 		v->debugctl = s->debugctl;
@@ -243,44 +225,13 @@ static void push_msr_groups(struct svm_vcpu *hw, const struct x86_state *s, u32 
 	}
 }
 
+/* Most steps write RIP alone. */
 void svm_push(struct vcpu *vcpu, u32 groups)
 {
 	struct svm_vcpu *hw = to_svm(vcpu);
-	const struct x86_state *s = &vcpu->state;
-	struct vmcb *v = hw->vmcb;
 
-	push_event_groups(hw, s, groups);
-	push_msr_groups(hw, s, groups);
-	if (groups & X86_GROUP_CODE) {
-		push_code(s, v);
-		hw->clean &= ~CLEAN_SEGMENTS;
-	}
-	if (groups & X86_GROUP_SEGMENTS) {
-		push_segments(s, v);
-		hw->clean &= ~CLEAN_SEGMENTS;
-	}
-	if (groups & X86_GROUP_TABLES) {
-		v->gdtr.base = s->gdtr.base;
-		v->gdtr.limit = s->gdtr.limit;
-		v->idtr.base = s->idtr.base;
-		v->idtr.limit = s->idtr.limit;
-		hw->clean &= ~CLEAN_TABLES;
-	}
-	if (groups & X86_GROUP_CR0)
-		push_cr0(hw, s->cr0);
-	if (groups & X86_GROUP_CR3) {
-		v->cr3 = s->cr3;
-		hw->clean &= ~CLEAN_CR;
-	}
-	if (groups & X86_GROUP_CR4)
-		push_cr4(hw, s->cr4);
-	/* VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. */
-	if (groups & X86_GROUP_EFER) {
-		v->efer = s->efer | EFER_SVME;
-		hw->clean &= ~CLEAN_CR;
-	}
-	if (groups & X86_GROUP_DEBUG) {
-		v->dr7 = s->dr7;
-		hw->clean &= ~CLEAN_DR;
-	}
+	if (groups & X86_GROUP_RIP)
+		hw->vmcb->rip = vcpu->state.rip;
+	if (groups & ~X86_GROUP_RIP)
+		push_rest(hw, &vcpu->state, groups);
 }

@@ -16,15 +16,14 @@
 struct svm_features {
 	bool nrips;		/* next_rip is filled */
 	bool decode_assists;	/* CR and DR operands, instruction bytes */
-	bool flush_by_asid;
-	bool clean_bits;
+	u8 flush;		/* TLB_CONTROL_*: the least that there is */
+	u32 clean;		/* CLEAN_ALL, or 0 without clean bits */
 	bool lbr;		/* DEBUGCTL is switched */
 	bool pause_filter;
 	bool tsc_ratio;
 	bool tsc_aux;		/* RDTSCP or RDPID: MSR_TSC_AUX exists */
 	bool xss;
-	bool spec_ctrl;		/* the MSR exists */
-	bool virtual_spec_ctrl;	/* and the VMCB has the guest's */
+	bool virtual_spec_ctrl;	/* the VMCB has the guest's */
 	u32 asid;
 	u64 encryption;		/* physical address bit of encrypted host memory, or 0 */
 	u64 iopm_pa, msrpm_pa;
@@ -38,7 +37,6 @@ struct svm_cpu {
 	void *hsave;
 	struct vmcb *host;	/* VMSAVE's area for what VMRUN does not save */
 	struct vmcb *flush;	/* the guest of the flush run */
-	u64 hsave_pa, host_pa, flush_pa;
 	const void *vcpu;	/* whose translations the ASID may hold */
 	const struct task_struct *task;
 	u64 task_start;
@@ -106,13 +104,15 @@ void *svm_alloc_page(void);
 void svm_init_control(struct vcpu *vcpu);
 
 /* window.c */
-int svm_open(struct vcpu *vcpu);
 void svm_close(struct vcpu *vcpu);
+/* Before a window's first entry: SVM mode, host state that the guest's run destroys. */
 void svm_arm(struct vcpu *vcpu);
+/* Put the guest's TSC_AUX into the CPU, if the window is armed. */
+void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value);
 
 /* asid.c */
-void svm_asid_share(struct svm_cpu *c);
-void svm_asid_enter(struct svm_vcpu *hw);
+/* Before a window's first entry. @shared: another hypervisor has SVM mode on. */
+void svm_asid_arm(struct svm_vcpu *hw, bool shared);
 void svm_unload(struct vcpu *vcpu);
 void svm_flush(struct vcpu *vcpu, u32 scope);
 
@@ -125,7 +125,6 @@ void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit);
 void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event);
 void svm_irq_window(struct vcpu *vcpu, enum window_request request);
 void svm_nmi_window(struct vcpu *vcpu, enum window_request request);
-void svm_intercept(struct vcpu *vcpu);
 void svm_debug_live(struct svm_vcpu *hw, enum window_request request);
 
 /* exit.c: fill @exit from the VMCB. */
@@ -138,6 +137,17 @@ asmlinkage int svm_switch(u64 *gpr, const struct svm_switch *args);
  * SVM instructions outside the world switch. They cannot fault while EFER.SVME is set;
  * should they, they are skipped and the entry reports it.
  */
+#define SVM_INSTRUCTION(name, text)						\
+static __always_inline void svm_##name(u64 pa)					\
+{										\
+	count_privop(PRIVOP_VMX);						\
+	asm volatile("1: " text "\n2:" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory", "cc"); \
+}
+
+SVM_INSTRUCTION(vmsave, "vmsave %%rax")
+/* Of a guest that exits before its first instruction, so that registers survive. */
+SVM_INSTRUCTION(vmrun_nothing, "vmrun %%rax")
+
 static __always_inline void svm_clgi(void)
 {
 	count_privop(PRIVOP_VMX);
@@ -148,19 +158,6 @@ static __always_inline void svm_stgi(void)
 {
 	count_privop(PRIVOP_VMX);
 	asm volatile("1: stgi\n2:" _ASM_EXTABLE(1b, 2b) : : : "memory");
-}
-
-static __always_inline void svm_vmsave(u64 pa)
-{
-	count_privop(PRIVOP_VMX);
-	asm volatile("1: vmsave %%rax\n2:" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory");
-}
-
-/* VMRUN of a guest that exits before its first instruction, so that registers survive. */
-static __always_inline void svm_vmrun_nothing(u64 pa)
-{
-	count_privop(PRIVOP_VMX);
-	asm volatile("1: vmrun %%rax\n2:" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory", "cc");
 }
 
 #endif

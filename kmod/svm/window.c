@@ -16,31 +16,26 @@
 
 #define TSC_RATIO_ONE	BIT_ULL(32)
 
-int svm_open(struct vcpu *vcpu)
+/* It is not in the VMCB; the guest has no way to it but an exit or reading it. */
+void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value)
 {
-	return 0;
-}
-
-/* TSC_AUX is not in the VMCB; the guest has no way to it but an exit or reading it. */
-static void load_tsc_aux(struct svm_vcpu *hw, u64 value)
-{
-	if (svm.tsc_aux && hw->guest_tsc_aux != value) {
+	if (svm.tsc_aux && hw->armed && hw->guest_tsc_aux != value) {
 		host_wrmsr(MSR_TSC_AUX, value);
 		hw->guest_tsc_aux = value;
 	}
 }
 
-static void arm(struct svm_vcpu *hw)
+void svm_arm(struct vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	struct svm_vcpu *hw = to_svm(vcpu);
 
 	hw->host_efer = host_rdmsr(MSR_EFER);
-	if (hw->host_efer & EFER_SVME)
-		svm_asid_share(c);
-	else
+	if (!(hw->host_efer & EFER_SVME))
 		host_wrmsr(MSR_EFER, hw->host_efer | EFER_SVME);
+	svm_asid_arm(hw, hw->host_efer & EFER_SVME);
 	hw->host_hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
-	host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
+	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(c->hsave));
 	/* KVM leaves its guest's ratio in the CPU. */
 	if (svm.tsc_ratio) {
 		hw->host_tsc_ratio = host_rdmsr(MSR_AMD64_TSC_RATIO);
@@ -58,20 +53,11 @@ static void arm(struct svm_vcpu *hw)
 			host_wrmsr(MSR_IA32_XSS, 0);
 	}
 	/* FS, GS, TR, LDTR and SYSCALL's MSRs do not change while the window is open. */
-	svm_vmsave(c->host_pa);
-	hw->switch_args.host_pa = c->host_pa;
+	hw->switch_args.host_pa = svm_pa(c->host);
+	svm_vmsave(hw->switch_args.host_pa);
 	hw->machine_check = false;
 	hw->armed = true;
-}
-
-/* Before each entry: the window's first one changes the CPU, all see the guest's MSRs. */
-void svm_arm(struct vcpu *vcpu)
-{
-	struct svm_vcpu *hw = to_svm(vcpu);
-
-	if (unlikely(!hw->armed))
-		arm(hw);
-	load_tsc_aux(hw, vcpu->state.tsc_aux);
+	svm_load_tsc_aux(hw, vcpu->state.tsc_aux);
 }
 
 void svm_close(struct vcpu *vcpu)
@@ -80,12 +66,12 @@ void svm_close(struct vcpu *vcpu)
 
 	if (!hw->armed)
 		return;
-	hw->armed = false;
 	if (unlikely(hw->debug_live)) {
 		host_debug_take(vcpu->state.dr);
 		svm_debug_live(hw, WINDOW_OFF);
 	}
-	load_tsc_aux(hw, hw->host_tsc_aux);
+	svm_load_tsc_aux(hw, hw->host_tsc_aux);
+	hw->armed = false;
 	if (svm.xss && hw->host_xss)
 		host_wrmsr(MSR_IA32_XSS, hw->host_xss);
 	if (svm.tsc_ratio && hw->host_tsc_ratio != TSC_RATIO_ONE)

@@ -65,8 +65,6 @@ struct kvirt_backend {
 	void (*deadline)(struct vcpu *vcpu, u64 host_tsc);
 	/* Drop cached translations before the next entry; enum flush_scope. */
 	void (*flush)(struct vcpu *vcpu, u32 scope);
-	/* Apply vcpu->intercepts (exceptions). */
-	void (*intercept)(struct vcpu *vcpu);
 };
 
 extern const struct kvirt_backend vmx_backend;
@@ -75,7 +73,7 @@ extern const struct kvirt_backend svm_backend;
 #define BACKEND_CALLS(F)						\
 	F(vcpu_init) F(vcpu_fini) F(open) F(close) F(unload) F(pull)	\
 	F(push) F(enter) F(inject) F(irq_window) F(nmi_window)		\
-	F(deadline) F(flush) F(intercept)
+	F(deadline) F(flush)
 
 #define BACKEND_DECLARE(name)						\
 	DECLARE_STATIC_CALL(backend_##name, *(((struct kvirt_backend *)0)->name));

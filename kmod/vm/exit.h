@@ -47,6 +47,16 @@ enum event_type {		/* numbered as both vendors encode them */
 	EVENT_SOFT_EXC	= 6,	/* INT3, INTO */
 };
 
+/* And the word that has it with them, on the way in and cut short. */
+#define EVENT_VECTOR		0xffU
+#define EVENT_TYPE_SHIFT	8
+#define EVENT_TYPE		(7U << EVENT_TYPE_SHIFT)
+#define EVENT_HAS_ERROR		BIT(11)
+#define EVENT_VALID		BIT(31)
+
+/* Exceptions that exit: debug and alignment loops hang a CPU, #MC is the host's, #UD KVM's ABI. */
+#define EXCEPTIONS_INTERCEPTED	(BIT(X86_DB) | BIT(X86_UD) | BIT(X86_AC) | BIT(X86_MC))
+
 /* An event on its way into the guest, or cut short on that way by an exit. */
 struct kvirt_event {
 	u8 type;		/* enum event_type */
@@ -98,7 +108,6 @@ struct kvirt_exit {
 		} exception;
 		struct {
 			u64 code;	/* the hardware's own number, for people */
-			u64 info;
 		} internal;		/* INTERNAL, INVALID_STATE, TASK_SWITCH */
 	};
 };

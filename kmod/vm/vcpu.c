@@ -126,7 +126,6 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 		x86_reset(s, family);
 		x86_msr_reset(&vcpu->msrs);
 		guest_fpu_reset(&vcpu->fpu);
-		vcpu->intercepts = BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC) | BIT(X86_UD);
 	}
 	vcpu_set_cr4(vcpu, s->cr4);
 	vcpu_dirty(vcpu, X86_GROUPS_ALL);

@@ -128,7 +128,6 @@ struct vcpu {
 	struct vcpu_completion complete;
 	struct vcpu_mmio mmio;
 	struct vcpu_events events;
-	u32 intercepts;			/* exception vectors intercepted, as bits */
 	bool ran;			/* KVM_RUN entered once: CPUID is fixed */
 
 	struct x86_cpuid cpuid;

@@ -27,15 +27,12 @@ static bool allow_unsafe_smt;
 module_param(allow_unsafe_smt, bool, 0444);
 MODULE_PARM_DESC(allow_unsafe_smt, "load on CPUs with L1TF although hyper-threading is on");
 
-/* Bits of IA32_VMX_EPT_VPID_CAP. */
-#define EPT_CAP_WALK_4		BIT_ULL(6)
-#define EPT_CAP_WRITE_BACK	BIT_ULL(14)
-#define EPT_CAP_2M		BIT_ULL(16)
-#define EPT_CAP_1G		BIT_ULL(17)
-#define EPT_CAP_INVEPT		BIT_ULL(20)
-#define EPT_CAP_AD		BIT_ULL(21)
-#define EPT_CAP_INVEPT_SINGLE	BIT_ULL(25)
-#define EPT_CAP_INVEPT_ALL	BIT_ULL(26)
+enum ept_vpid_cap {		/* IA32_VMX_EPT_VPID_CAP */
+	EPT_CAP_WALK_4 = BIT(6), EPT_CAP_WRITE_BACK = BIT(14), EPT_CAP_2M = BIT(16),
+	EPT_CAP_1G = BIT(17), EPT_CAP_INVEPT = BIT(20), EPT_CAP_AD = BIT(21),
+	EPT_CAP_SINGLE = BIT(25), EPT_CAP_ALL = BIT(26),
+};
+
 #define VPID_CAP_INVVPID	BIT_ULL(32)
 #define VPID_CAP_SINGLE		BIT_ULL(41)
 #define VPID_CAP_ALL		BIT_ULL(42)
@@ -44,21 +41,17 @@ MODULE_PARM_DESC(allow_unsafe_smt, "load on CPUs with L1TF although hyper-thread
 #define EPTP_WRITE_BACK		6
 #define EPTP_WALK_4		(3 << 3)
 #define EPTP_AD			BIT_ULL(6)
-#define EPT_READ		BIT_ULL(0)
-#define EPT_WRITE		BIT_ULL(1)
-#define EPT_EXEC		BIT_ULL(2)
-#define EPT_WRITE_BACK		(6ULL << 3)
-#define EPT_IGNORE_PAT		BIT_ULL(6)
-#define EPT_LARGE		BIT_ULL(7)
-#define EPT_ACCESSED		BIT_ULL(8)
-#define EPT_DIRTY		BIT_ULL(9)
+
+enum ept_bit {
+	EPT_READ = BIT(0), EPT_WRITE = BIT(1), EPT_EXEC = BIT(2), EPT_WRITE_BACK = 6 << 3,
+	EPT_IGNORE_PAT = BIT(6), EPT_LARGE = BIT(7), EPT_ACCESSED = BIT(8), EPT_DIRTY = BIT(9),
+};
 
 #define BASIC_TRUE_CONTROLS	BIT_ULL(55)
 #define BASIC_ERROR_CODE_FREE	BIT_ULL(56)
 #define MISC_TIMER_SHIFT	0x1f
 #define MISC_PT_IN_VMX		BIT_ULL(14)
-#define FEATURE_LOCKED		BIT_ULL(0)
-#define FEATURE_VMX_OUTSIDE_SMX	BIT_ULL(2)
+#define FEATURE_USABLE		(BIT_ULL(0) | BIT_ULL(2))	/* locked, VMX outside SMX */
 #define CPUID_1_ECX_VMX		BIT(5)
 
 struct control {
@@ -125,7 +118,7 @@ static int controls_init(struct vmx_caps *caps)
 	/* Asked for to see that they exist; each vCPU turns them on when it needs them. */
 	caps->cpu &= ~(CPU_IRQ_WINDOW | CPU_NMI_WINDOW);
 	caps->entry &= ~ENTRYCTL_IA32E;
-	caps->revision = (u32)basic & 0x7fffffff;
+	caps->revision = basic & 0x7fffffff;
 	caps->error_code_free = basic & BASIC_ERROR_CODE_FREE;
 	caps->timer = caps->pin & PIN_PREEMPTION_TIMER;
 	caps->perf = (caps->exit & EXITCTL_LOAD_PERF) && (caps->entry & ENTRYCTL_LOAD_PERF) &&
@@ -143,30 +136,30 @@ static int ept_init(struct vmx_caps *caps, struct npt_format *npt)
 
 	if (!(cap & EPT_CAP_WALK_4) || !(cap & EPT_CAP_WRITE_BACK))
 		return refuse("EPT without 4-level tables or write-back memory");
-	if (!(cap & EPT_CAP_INVEPT) || !(cap & (EPT_CAP_INVEPT_SINGLE | EPT_CAP_INVEPT_ALL)))
+	if (!(cap & EPT_CAP_INVEPT) || !(cap & (EPT_CAP_SINGLE | EPT_CAP_ALL)))
 		return refuse("EPT without INVEPT");
-	caps->invept_single = cap & EPT_CAP_INVEPT_SINGLE;
-	caps->invvpid_single = cap & VPID_CAP_SINGLE;
+	caps->invept = cap & EPT_CAP_SINGLE ? INVALIDATE_SINGLE : INVALIDATE_ALL;
+	caps->invvpid = cap & VPID_CAP_SINGLE ? INVALIDATE_SINGLE : INVALIDATE_ALL;
 	/* A VPID that cannot be flushed is worse than none. */
 	if (!(cap & VPID_CAP_INVVPID) || !(cap & (VPID_CAP_SINGLE | VPID_CAP_ALL)))
 		caps->cpu2 &= ~CPU2_VPID;
 	caps->eptp = EPTP_WRITE_BACK | EPTP_WALK_4 | (cap & EPT_CAP_AD ? EPTP_AD : 0);
 
 	/* RAM is write-back whatever the guest's PAT says, as on KVM without assigned devices. */
-	npt->present = EPT_READ | EPT_WRITE | EPT_EXEC;
-	npt->table = EPT_READ | EPT_WRITE | EPT_EXEC;
-	npt->leaf = EPT_READ | EPT_EXEC | EPT_WRITE_BACK | EPT_IGNORE_PAT;
-	npt->write = EPT_WRITE;
-	npt->large = EPT_LARGE;
-	npt->accessed = cap & EPT_CAP_AD ? EPT_ACCESSED : 0;
-	npt->dirty = cap & EPT_CAP_AD ? EPT_DIRTY : 0;
-	npt->levels = 4;
-	npt->max_level = cap & EPT_CAP_2M ? NPT_LEVEL_2M : NPT_LEVEL_4K;
-	if ((cap & EPT_CAP_2M) && (cap & EPT_CAP_1G))
-		npt->max_level = NPT_LEVEL_1G;
+	*npt = (struct npt_format) {
+		.present = EPT_READ | EPT_WRITE | EPT_EXEC,
+		.table = EPT_READ | EPT_WRITE | EPT_EXEC,
+		.leaf = EPT_READ | EPT_EXEC | EPT_WRITE_BACK | EPT_IGNORE_PAT,
+		.write = EPT_WRITE,
+		.large = EPT_LARGE,
+		.accessed = cap & EPT_CAP_AD ? EPT_ACCESSED : 0,
+		.dirty = cap & EPT_CAP_AD ? EPT_DIRTY : 0,
+		.levels = 4,
+		.max_level = NPT_LEVEL_4K,
+	};
 	/* An executable large page can hang such a CPU: the guest's to provoke, so not given. */
-	if (boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !allow_large_pages)
-		npt->max_level = NPT_LEVEL_4K;
+	if ((cap & EPT_CAP_2M) && (allow_large_pages || !boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT)))
+		npt->max_level = cap & EPT_CAP_1G ? NPT_LEVEL_1G : NPT_LEVEL_2M;
 	return 0;
 }
 
@@ -178,8 +171,8 @@ static void check_cpu(void *different)
 	if (host_rdmsr_safe(MSR_IA32_VMX_BASIC, &basic) ||
 	    host_rdmsr_safe(MSR_IA32_VMX_EPT_VPID_CAP, &ept) ||
 	    host_rdmsr_safe(MSR_IA32_FEAT_CTL, &feature) ||
-	    ((u32)basic & 0x7fffffff) != vmx_caps.revision ||
-	    !(feature & FEATURE_LOCKED) || !(feature & FEATURE_VMX_OUTSIDE_SMX))
+	    (basic & 0x7fffffff) != vmx_caps.revision ||
+	    (feature & FEATURE_USABLE) != FEATURE_USABLE)
 		WRITE_ONCE(*(bool *)different, true);
 }
 
@@ -225,10 +218,7 @@ int vmx_caps_init(struct backend_features *features)
 		return -ENODEV;
 	if (!boot_cpu_has(X86_FEATURE_VMX) || !boot_cpu_has(X86_FEATURE_MSR_IA32_FEAT_CTL))
 		return refuse("VT-x is disabled by the firmware");
-	err = controls_init(caps);
-	if (err)
-		return err;
-	err = ept_init(caps, &features->npt);
+	err = controls_init(caps) ?: ept_init(caps, &features->npt) ?: l1tf_init(caps);
 	if (err)
 		return err;
 	misc = host_rdmsr(MSR_IA32_VMX_MISC);
@@ -239,9 +229,6 @@ int vmx_caps_init(struct backend_features *features)
 	caps->cr4_fixed1 = host_rdmsr(MSR_IA32_VMX_CR4_FIXED1);
 	caps->pebs = caps->perf && boot_cpu_has(X86_FEATURE_PEBS);
 	caps->cstar = boot_cpu_data.x86_vendor != X86_VENDOR_INTEL;
-	err = l1tf_init(caps);
-	if (err)
-		return err;
 	on_each_cpu(check_cpu, &different, 1);
 	if (different)
 		return refuse("VT-x differs between CPUs, or is disabled on some");
@@ -250,6 +237,5 @@ int vmx_caps_init(struct backend_features *features)
 	features->rdtscp = caps->cpu2 & CPU2_RDTSCP;
 	features->invpcid = caps->cpu2 & CPU2_INVPCID;
 	features->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
-	features->amd = false;
 	return 0;
 }

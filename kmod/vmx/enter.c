@@ -12,61 +12,30 @@
 static_assert(offsetof(struct vmx_vcpu, host_rsp) == VMX_HOST_RSP);
 static_assert(offsetof(struct vmx_vcpu, spec_ctrl) == VMX_SPEC_CTRL);
 
-#define INVEPT_SINGLE	1
-#define INVEPT_ALL	2
-#define INVVPID_SINGLE	1
-#define INVVPID_ALL	2
-
-/* Where VMLAUNCH or VMRESUME itself failed: not an exit reason, so above all of those. */
-#define NOT_ENTERED	0x10000
-
 #define TIMER_LONGEST_MS	100ULL	/* the field has 32 bits */
 #define TIMER_SLACK_PER_MS	256	/* so 4 microseconds */
 
-static void flush_ept(u64 eptp)
-{
-	struct { u64 eptp, reserved; } operand = { eptp, 0 };
-	u64 type = vmx_caps.invept_single ? INVEPT_SINGLE : INVEPT_ALL;
-
-	count_privop(PRIVOP_VMX);
-	asm goto("1: invept %[operand], %[type]\n\tjna %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[failed])
-		 : : [operand] "m" (operand), [type] "r" (type) : "cc", "memory" : failed);
-	return;
-failed:
-	vmcs_access_failed(EPT_POINTER);
-}
-
-static void flush_vpid(u16 vpid)
-{
-	struct { u64 vpid, address; } operand = { vpid, 0 };
-	u64 type = vmx_caps.invvpid_single ? INVVPID_SINGLE : INVVPID_ALL;
-
-	count_privop(PRIVOP_VMX);
-	asm goto("1: invvpid %[operand], %[type]\n\tjna %l[failed]\n\t"
-		 _ASM_EXTABLE(1b, %l[failed])
-		 : : [operand] "m" (operand), [type] "r" (type) : "cc", "memory" : failed);
-	return;
-failed:
-	vmcs_access_failed(VPID);
-}
-
 void vmx_flush(struct vcpu *vcpu, u32 scope)
 {
-	to_vmx(vcpu)->flush |= scope;
+	to_vmx(vcpu)->due |= scope;
 }
 
-static void do_flush(struct vcpu *vcpu)
+void vmx_deadline(struct vcpu *vcpu, u64 host_tsc)
 {
-	struct vmx_vcpu *hw = to_vmx(vcpu);
-	u32 scope = hw->flush;
+	to_vmx(vcpu)->deadline = host_tsc;
+}
 
-	hw->flush = 0;
+static void flush(struct vcpu *vcpu, u32 scope)
+{
+	enum vmx_result result = VMX_OK;
+
 	/* INVEPT drops what was combined with linear addresses too, whatever the VPID. */
 	if (scope & FLUSH_NESTED)
-		flush_ept(npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
-	else if ((scope & FLUSH_GUEST) && (hw->cpu2 & CPU2_VPID))
-		flush_vpid(vcpu->index + 1);
+		result = vmx_invept(vmx_caps.invept, npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
+	else if ((scope & FLUSH_GUEST) && (to_vmx(vcpu)->cpu2 & CPU2_VPID))
+		result = vmx_invvpid(vmx_caps.invvpid, vcpu->index + 1);
+	if (result != VMX_OK)
+		vmcs_access_failed(scope & FLUSH_NESTED ? EPT_POINTER : VPID);
 	if (!(scope & FLUSH_PREDICTORS))
 		return;
 	if (boot_cpu_has(X86_FEATURE_IBPB))
@@ -75,16 +44,10 @@ static void do_flush(struct vcpu *vcpu)
 		host_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 }
 
-static bool has_error_code(u8 vector)
-{
-	return BIT(vector & 31) & (BIT(X86_DF) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SSF) |
-				   BIT(X86_GP) | BIT(X86_PF) | BIT(X86_AC));
-}
-
 void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
-	u32 info = INTR_VALID | event->vector | (u32)event->type << INTR_TYPE_SHIFT;
+	u32 info = EVENT_VALID | event->vector | (u32)event->type << EVENT_TYPE_SHIFT;
 	bool error = event->has_error;
 
 	/*
@@ -94,9 +57,9 @@ void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 	if (event->type != EVENT_EXCEPTION || !(hw->cr0_shadow & X86_CR0_PE))
 		error = false;
 	else if (!vmx_caps.error_code_free)
-		error = has_error_code(event->vector);
+		error = X86_ERROR_CODE_VECTORS & BIT(event->vector & 31);
 	if (error) {
-		info |= INTR_HAS_ERROR;
+		info |= EVENT_HAS_ERROR;
 		/* Its upper half must be zero. */
 		vmcs_write(ENTRY_EXCEPTION_ERROR, event->has_error ? (u16)event->error : 0);
 	}
@@ -104,6 +67,8 @@ void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 		vmcs_write(ENTRY_INSTRUCTION_LENGTH, event->insn_len);
 	vmcs_write(ENTRY_INTERRUPTION_INFO, info);
 	hw->injected = *event;
+	if (event->type == EVENT_NMI)
+		hw->due |= DUE_NMI;
 }
 
 static void set_cpu_control(struct vmx_vcpu *hw, u32 bit, enum window_request request)
@@ -124,53 +89,54 @@ void vmx_nmi_window(struct vcpu *vcpu, enum window_request request)
 	set_cpu_control(to_vmx(vcpu), CPU_NMI_WINDOW, request);
 }
 
-void vmx_deadline(struct vcpu *vcpu, u64 host_tsc)
-{
-	to_vmx(vcpu)->deadline = host_tsc;
-}
-
 /*
  * Let the preemption timer end this entry at the deadline. It starts anew from its field
  * at every entry, so the field is written only where it would be wrong by more than some
  * microseconds, or by half where the deadline is just the window's limit. False when there
  * is no time left.
  */
-static bool set_timer(struct vcpu *vcpu)
+static __always_inline bool set_timer(struct vcpu *vcpu, struct vmx_vcpu *hw)
 {
-	struct vmx_vcpu *hw = to_vmx(vcpu);
-	u64 now, left, slack;
+	u64 deadline = hw->deadline, now, left, slack = tsc_khz / TIMER_SLACK_PER_MS;
 
-	if (!vmx_caps.timer || hw->deadline == ~0ULL)
+	if (unlikely(deadline == ~0ULL))
 		return true;
 	now = rdtsc();
-	if (unlikely(now >= hw->deadline))
+	if (unlikely(now >= deadline))
 		return false;
-	left = min_t(u64, hw->deadline - now, TIMER_LONGEST_MS * tsc_khz);
-	slack = tsc_khz / TIMER_SLACK_PER_MS;
-	if (hw->deadline < vcpu->deadline)
+	left = deadline - now;
+	if (likely(deadline < vcpu->deadline))
 		slack = max(slack, left / 2);
-	if (hw->timer > left + slack || hw->timer + slack < left) {
-		hw->timer = left;
-		/* One more: the first tick can come at once. */
-		vmcs_write(PREEMPTION_TIMER, (left >> vmx_caps.timer_shift) + 1);
-	}
+	if (likely(hw->timer - left + slack <= 2 * slack))
+		return true;
+	hw->timer = min_t(u64, left, TIMER_LONGEST_MS * tsc_khz);
+	/* One more: the first tick can come at once. */
+	vmcs_write(PREEMPTION_TIMER, (hw->timer >> vmx_caps.timer_shift) + 1);
 	return true;
 }
 
-/*
- * An NMI goes in only while NMIs are not blocked; delivering it blocks them. Neutral code
- * may have pushed the mask already.
- */
-static void unblock_for_nmi(void)
+static noinline void do_due(struct vcpu *vcpu, struct vmx_vcpu *hw)
 {
-	u32 state = vmcs_read(GUEST_INTERRUPTIBILITY);
+	u32 due, state;
 
+	if (hw->due & DUE_ARM)
+		vmx_arm(vcpu);
+	if (hw->due & DUE_MSRS)
+		vmx_load_msrs(vcpu);
+	due = hw->due;
+	hw->due = 0;
+	if (due & (FLUSH_GUEST | FLUSH_NESTED | FLUSH_PREDICTORS))
+		flush(vcpu, due);
+	if (!(due & DUE_NMI))
+		return;
+	/* Goes in only unblocked, and blocks; neutral code may have pushed the mask already. */
+	state = vmcs_read(GUEST_INTERRUPTIBILITY);
 	if (state & BLOCKED_BY_NMI)
 		vmcs_write(GUEST_INTERRUPTIBILITY, state & ~BLOCKED_BY_NMI);
 }
 
 /* The guest was not entered: an event that was to go in comes back as cut short. */
-static void take_back_injected(struct vmx_vcpu *hw, struct kvirt_exit *exit)
+static noinline void take_back_injected(struct vmx_vcpu *hw, struct kvirt_exit *exit)
 {
 	if (!hw->injected.valid)
 		return;
@@ -179,23 +145,14 @@ static void take_back_injected(struct vmx_vcpu *hw, struct kvirt_exit *exit)
 	vmcs_write(ENTRY_INTERRUPTION_INFO, 0);
 }
 
-static noinstr int run_guest(struct vmx_vcpu *hw, u64 *gpr, bool launched)
+static noinstr int run_guest(u64 *gpr, struct vmx_vcpu *hw, bool launched)
 {
 	int failed;
 
 	host_guest_enter();
-	failed = vmx_switch(hw, gpr, launched);
+	failed = vmx_switch(gpr, hw, launched);
 	host_guest_exit();
 	return failed;
-}
-
-static void not_entered(struct vmx_vcpu *hw, struct kvirt_exit *exit)
-{
-	take_back_injected(hw, exit);
-	hw->host_rsp = 0;
-	exit->kind = EXIT_INVALID_STATE;
-	exit->internal.code = vmcs_read(INSTRUCTION_ERROR);
-	exit->internal.info = NOT_ENTERED;
 }
 
 void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
@@ -205,34 +162,34 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	u64 host_rsp;
 	u32 reason;
 
-	memset(exit, 0, sizeof(*exit));
-	if (unlikely(!hw->window.armed))
-		vmx_arm(vcpu);
-	if (unlikely(!hw->msrs_loaded))
-		vmx_load_msrs(vcpu);
-	if (unlikely(hw->flush))
-		do_flush(vcpu);
-	if (unlikely(!set_timer(vcpu))) {
+	exit->insn_len = 0;
+	exit->fetched = 0;
+	exit->vectoring.valid = false;
+	if (unlikely(hw->due))
+		do_due(vcpu, hw);
+	if (unlikely(!set_timer(vcpu, hw))) {
 		take_back_injected(hw, exit);
 		exit->kind = EXIT_DEADLINE;
 		return;
 	}
-	if (unlikely(hw->injected.valid && hw->injected.type == EVENT_NMI))
-		unblock_for_nmi();
 	hw->spec_ctrl = s->spec_ctrl;
 	/* A fault of the host's own inside the window may have changed it. */
 	if (host_read_cr2() != s->cr2)
 		host_write_cr2(s->cr2);
 
-	count_privop(PRIVOP_VMX);
 	host_rsp = hw->host_rsp;
-	if (unlikely(run_guest(hw, s->gpr, hw->launched))) {
-		not_entered(hw, exit);
+	count_privop(PRIVOP_VMX);
+	if (unlikely(run_guest(s->gpr, hw, hw->launched))) {
+		take_back_injected(hw, exit);
+		hw->host_rsp = 0;
+		exit->kind = EXIT_INVALID_STATE;
+		exit->internal.code = vmcs_read(INSTRUCTION_ERROR);
 		return;
 	}
-	hw->launched = true;
+	/* switch.S wrote the field. */
 	if (hw->host_rsp != host_rsp)
 		count_privop(PRIVOP_VMX);
+	hw->launched = true;
 	s->cr2 = host_read_cr2();
 	reason = vmcs_read(EXIT_REASON);
 	s->rip = vmcs_read(GUEST_RIP);
@@ -241,11 +198,8 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	if (unlikely(reason & VMX_ENTRY_FAILED))
 		take_back_injected(hw, exit);
 	hw->injected.valid = false;
-
-	hw->failures += vmcs_take_failures();
-	if (unlikely(hw->failures)) {
+	if (unlikely(hw->failures | this_cpu_read(vmcs_failures))) {
 		exit->kind = EXIT_INTERNAL;
 		exit->internal.code = reason;
-		exit->internal.info = hw->failures;
 	}
 }

@@ -13,6 +13,9 @@
 #define TYPE_TSS_BUSY	2
 #define TYPE_TSS_32BIT	8
 
+/* In the field where struct x86_state has them. */
+#define SHADOWS		(X86_SHADOW_STI | X86_SHADOW_MOV_SS)
+
 static void push_cr0(struct vmx_vcpu *hw, u64 cr0)
 {
 	/*
@@ -71,35 +74,32 @@ static void push_efer(struct vmx_vcpu *hw, u64 efer)
 	if (entry != hw->entry)
 		vmcs_write(ENTRY_CONTROLS, hw->entry = entry);
 	fix_tss(efer);
-	hw->msrs_loaded = false;
 }
 
 /* CS and SS are a group of their own: mode and privilege are asked for more often. */
-static u32 group_of_segment(int i)
+static bool has_segment(u32 groups, int i)
 {
-	return i == X86_CS || i == X86_SS ? X86_GROUP_CODE : X86_GROUP_SEGMENTS;
+	return groups & (i == X86_CS || i == X86_SS ? X86_GROUP_CODE : X86_GROUP_SEGMENTS);
 }
 
 static void push_segments(const struct x86_state *s, u32 groups)
 {
+	const struct x86_segment *seg = s->seg;
 	int i;
 
-	for (i = 0; i < X86_NR_SEG; i++) {
-		const struct x86_segment *seg = &s->seg[i];
+	for (i = 0; i < X86_NR_SEG; i++, seg++) {
 		u32 access = seg->attributes;
 
-		if (!(groups & group_of_segment(i)))
+		if (!has_segment(groups, i))
 			continue;
 		/* The CPU sets these bits when it loads a segment, and entry insists on them. */
 		if (i == X86_TR)
 			access |= TYPE_TSS_BUSY;
 		else if (i != X86_LDTR)
 			access |= TYPE_ACCESSED;
-		if (seg->unusable)
-			access = ACCESS_UNUSABLE;
 		vmcs_write(GUEST_ES_SELECTOR + 2 * i, seg->selector);
 		vmcs_write(GUEST_ES_LIMIT + 2 * i, seg->limit);
-		vmcs_write(GUEST_ES_ACCESS + 2 * i, access);
+		vmcs_write(GUEST_ES_ACCESS + 2 * i, seg->unusable ? ACCESS_UNUSABLE : access);
 		vmcs_write(GUEST_ES_BASE + 2 * i, seg->base);
 	}
 	if (groups & X86_GROUP_SEGMENTS)
@@ -108,13 +108,13 @@ static void push_segments(const struct x86_state *s, u32 groups)
 
 static void pull_segments(struct x86_state *s, u32 groups)
 {
+	struct x86_segment *seg = s->seg;
 	int i;
 
-	for (i = 0; i < X86_NR_SEG; i++) {
-		struct x86_segment *seg = &s->seg[i];
+	for (i = 0; i < X86_NR_SEG; i++, seg++) {
 		u32 access;
 
-		if (!(groups & group_of_segment(i)))
+		if (!has_segment(groups, i))
 			continue;
 		access = vmcs_read(GUEST_ES_ACCESS + 2 * i);
 		seg->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
@@ -125,20 +125,14 @@ static void pull_segments(struct x86_state *s, u32 groups)
 	}
 }
 
-static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
+static void pull_cr3(struct vmx_vcpu *hw, struct x86_state *s)
 {
-	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
-}
-
-static void pull_cr3(struct vcpu *vcpu)
-{
-	struct vmx_vcpu *hw = to_vmx(vcpu);
-	struct x86_state *s = &vcpu->state;
 	int i;
 
 	s->cr3 = vmcs_read(GUEST_CR3);
-	/* Host-owned bits all: the shadows tell the paging mode without a read. */
-	if (pae_paging(hw->cr0_shadow, hw->cr4_shadow, s->efer))
+	/* PAE paging; bits that the host owns, so the shadows have them. */
+	if ((hw->cr0_shadow & X86_CR0_PG) && (hw->cr4_shadow & X86_CR4_PAE) &&
+	    !(s->efer & EFER_LMA))
 		for (i = 0; i < 4; i++)
 			s->pdptr[i] = vmcs_read(GUEST_PDPTE0 + 2 * i);
 }
@@ -155,21 +149,16 @@ static void push_cr3(const struct x86_state *s)
 }
 
 /* Interruptibility has two of our groups; keep the one that is not asked for. */
-static void push_interruptibility(struct vcpu *vcpu, u32 groups)
+static void push_interruptibility(const struct x86_state *s, u32 groups)
 {
-	const struct x86_state *s = &vcpu->state;
 	u32 old = vmcs_read(GUEST_INTERRUPTIBILITY), new = old;
-	u64 pending, flags;
+	u64 old_debug, debug;
 
 	if (groups & X86_GROUP_NMI_MASK)
 		new = (new & ~BLOCKED_BY_NMI) | (s->nmi_masked ? BLOCKED_BY_NMI : 0);
-	if (groups & X86_GROUP_SHADOW) {
-		new &= ~(BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
-		if (s->shadow & X86_SHADOW_MOV_SS)
-			new |= BLOCKED_BY_MOV_SS;
-		else if (s->shadow & X86_SHADOW_STI)
-			new |= BLOCKED_BY_STI;
-	}
+	/* Entry takes one of them. */
+	if (groups & X86_GROUP_SHADOW)
+		new = (new & ~SHADOWS) | (s->shadow & X86_SHADOW_MOV_SS ?: s->shadow);
 	if (new != old)
 		vmcs_write(GUEST_INTERRUPTIBILITY, new);
 	if (!(groups & X86_GROUP_SHADOW))
@@ -179,15 +168,13 @@ static void push_interruptibility(struct vcpu *vcpu, u32 groups)
 	 * it must not (SDM vol. 3, 26.3.1.5). When the shadow goes, what it held back has
 	 * been delivered by whoever stepped over the instruction.
 	 */
-	pending = vmcs_read(GUEST_PENDING_DEBUG);
-	flags = vmcs_read(GUEST_RFLAGS);
-	if ((new & (BLOCKED_BY_STI | BLOCKED_BY_MOV_SS)) && (flags & X86_RFLAGS_TF) &&
+	old_debug = vmcs_read(GUEST_PENDING_DEBUG);
+	debug = old_debug & ~(u64)PENDING_DEBUG_BS;
+	if ((new & SHADOWS) && (vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_TF) &&
 	    !(s->debugctl & DEBUGCTL_BTF))
-		flags = pending | PENDING_DEBUG_BS;
-	else
-		flags = pending & ~(u64)PENDING_DEBUG_BS;
-	if (flags != pending)
-		vmcs_write(GUEST_PENDING_DEBUG, flags);
+		debug |= PENDING_DEBUG_BS;
+	if (debug != old_debug)
+		vmcs_write(GUEST_PENDING_DEBUG, debug);
 }
 
 /* Registers that a field holds as they are. */
@@ -207,22 +194,19 @@ static const struct {
 	PLAIN(TSC, TSC_OFFSET, tsc_offset),
 };
 
-/* What most steps write; everything else is not worth looking through for it. */
 #define GROUPS_OF_A_STEP (X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_SHADOW | \
 			  X86_GROUP_NMI_MASK | X86_GROUP_CR2)
 
-void vmx_push(struct vcpu *vcpu, u32 groups)
+static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 {
 	const struct x86_state *s = &vcpu->state;
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	int i;
 
-	if (groups & X86_GROUP_RIP)
-		vmcs_write(GUEST_RIP, s->rip);
 	if (groups & X86_GROUP_RFLAGS)
 		vmcs_write(GUEST_RFLAGS, s->rflags);
 	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK))
-		push_interruptibility(vcpu, groups);
+		push_interruptibility(s, groups);
 	if (likely(!(groups & ~GROUPS_OF_A_STEP)))
 		return;
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
@@ -242,40 +226,30 @@ void vmx_push(struct vcpu *vcpu, u32 groups)
 		push_cr4(vcpu, s->cr4);
 	if (groups & X86_GROUP_EFER)
 		push_efer(hw, s->efer);
-	if (groups & X86_GROUP_SYSCALL) {
+	if (groups & X86_GROUP_SYSCALL)
 		vmx_set_guest_kernel_gs_base(hw, s->kernel_gs_base);
-		hw->msrs_loaded = false;
-	}
+	if (groups & (X86_GROUP_SYSCALL | X86_GROUP_EFER))
+		hw->due |= DUE_MSRS;
 	/* Branch recording would show the host's branches, so no more than BTF. */
 	if (groups & X86_GROUP_DEBUGCTL)
 		vmcs_write(GUEST_DEBUGCTL, s->debugctl & DEBUGCTL_BTF);
 }
 
-static void pull_interruptibility(struct x86_state *s, u32 groups)
+/* Most steps write RIP alone, and read the flags and the shadow: these have a short way. */
+void vmx_push(struct vcpu *vcpu, u32 groups)
 {
-	u32 value = vmcs_read(GUEST_INTERRUPTIBILITY);
-
-	if (groups & X86_GROUP_SHADOW)
-		s->shadow = (value & BLOCKED_BY_STI ? X86_SHADOW_STI : 0) |
-			    (value & BLOCKED_BY_MOV_SS ? X86_SHADOW_MOV_SS : 0);
-	if (groups & X86_GROUP_NMI_MASK)
-		s->nmi_masked = value & BLOCKED_BY_NMI;
+	if (groups & X86_GROUP_RIP)
+		vmcs_write(GUEST_RIP, vcpu->state.rip);
+	if (unlikely(groups & ~(X86_GROUP_RIP | X86_GROUP_CR2)))
+		push_rest(vcpu, groups);
 }
 
-void vmx_pull(struct vcpu *vcpu, u32 groups)
+static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	struct x86_state *s = &vcpu->state;
 	int i;
 
-	if (groups & X86_GROUP_RIP)
-		s->rip = vmcs_read(GUEST_RIP);
-	if (groups & X86_GROUP_RFLAGS)
-		s->rflags = vmcs_read(GUEST_RFLAGS);
-	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK))
-		pull_interruptibility(s, groups);
-	if (likely(!(groups & ~GROUPS_OF_A_STEP)))
-		return;
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group)
 			*(u64 *)((void *)s + plain[i].offset) = vmcs_read(plain[i].field);
@@ -288,11 +262,33 @@ void vmx_pull(struct vcpu *vcpu, u32 groups)
 	if (groups & X86_GROUP_CR0)
 		s->cr0 = pull_cr0(hw);
 	if (groups & X86_GROUP_CR3)
-		pull_cr3(vcpu);
+		pull_cr3(hw, s);
 	if (groups & X86_GROUP_CR4)
 		s->cr4 = pull_cr4(hw);
 	/* The guest writes only this one of its group without an exit. */
 	if (groups & X86_GROUP_SYSCALL)
 		s->kernel_gs_base = vmx_guest_kernel_gs_base(hw);
 	/* The other groups change only by our hand and stay valid: VMX_GROUPS_KEPT. */
+}
+
+void vmx_pull(struct vcpu *vcpu, u32 groups)
+{
+	struct x86_state *s = &vcpu->state;
+	u32 value;
+
+	if (groups & X86_GROUP_RFLAGS)
+		s->rflags = vmcs_read(GUEST_RFLAGS);
+	if (groups & (X86_GROUP_SHADOW | X86_GROUP_NMI_MASK)) {
+		value = vmcs_read(GUEST_INTERRUPTIBILITY);
+		if (groups & X86_GROUP_SHADOW)
+			s->shadow = value & SHADOWS;
+		if (groups & X86_GROUP_NMI_MASK)
+			s->nmi_masked = value & BLOCKED_BY_NMI;
+	}
+	if (likely(!(groups & ~(GROUPS_OF_A_STEP & ~X86_GROUP_RIP))))
+		return;
+	if (groups & X86_GROUP_RIP)
+		s->rip = vmcs_read(GUEST_RIP);
+	if (groups & ~GROUPS_OF_A_STEP)
+		pull_rest(vcpu, groups);
 }

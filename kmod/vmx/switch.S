@@ -17,46 +17,25 @@
 
 	.section .noinstr.text, "ax"
 
-/* int vmx_switch(struct vmx_vcpu *hw, u64 *gpr, bool launched) */
+/* int vmx_switch(u64 *gpr, struct vmx_vcpu *hw, bool launched) */
 SYM_FUNC_START(vmx_switch)
-	push	%rbp
-	mov	%rsp, %rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
-	push	%rdi			/* hw, found again at 8(%rsp) */
-	push	%rsi			/* gpr, found again at (%rsp) */
+	PUSH_HOST_REGISTERS
 	mov	%edx, %ebx
 
 	/* The stack is as deep on every entry of a window: this is written once. */
-	cmp	%rsp, VMX_HOST_RSP(%rdi)
+	cmp	%rsp, VMX_HOST_RSP(%rsi)
 	je	1f
-	mov	%rsp, VMX_HOST_RSP(%rdi)
+	mov	%rsp, VMX_HOST_RSP(%rsi)
 	mov	$VMCS_HOST_RSP, %eax
 .Lwrite_host_rsp:
 	vmwrite	%rsp, %rax
 	jna	.Lfailed
 1:
-	LOAD_GUEST_SPEC_CTRL VMX_SPEC_CTRL(%rdi)
+	LOAD_GUEST_SPEC_CTRL VMX_SPEC_CTRL(%rsi)
 
 	test	%bl, %bl		/* no instruction below changes ZF but VERW */
-	mov	0x00(%rsi), %rax
-	mov	0x08(%rsi), %rcx
-	mov	0x10(%rsi), %rdx
-	mov	0x18(%rsi), %rbx
-	mov	0x28(%rsi), %rbp
-	mov	0x38(%rsi), %rdi
-	mov	0x40(%rsi), %r8
-	mov	0x48(%rsi), %r9
-	mov	0x50(%rsi), %r10
-	mov	0x58(%rsi), %r11
-	mov	0x60(%rsi), %r12
-	mov	0x68(%rsi), %r13
-	mov	0x70(%rsi), %r14
-	mov	0x78(%rsi), %r15
-	mov	0x30(%rsi), %rsi
+	mov	(%rdi), %rax
+	LOAD_GUEST_REGISTERS
 	jz	.Llaunch
 	CLEAR_CPU_BUFFERS_BEFORE_GUEST
 	UNWIND_HINT_SAVE
@@ -75,56 +54,21 @@ SYM_FUNC_START(vmx_switch)
 SYM_INNER_LABEL_ALIGN(vmx_switch_exit, SYM_L_GLOBAL)
 	UNWIND_HINT_RESTORE
 	ENDBR
-	push	%rdi
-	mov	8(%rsp), %rdi		/* gpr */
-	mov	%rax, 0x00(%rdi)
-	mov	%rcx, 0x08(%rdi)
-	mov	%rdx, 0x10(%rdi)
-	mov	%rbx, 0x18(%rdi)
-	mov	%rbp, 0x28(%rdi)
-	mov	%rsi, 0x30(%rdi)
-	mov	%r8,  0x40(%rdi)
-	mov	%r9,  0x48(%rdi)
-	mov	%r10, 0x50(%rdi)
-	mov	%r11, 0x58(%rdi)
-	mov	%r12, 0x60(%rdi)
-	mov	%r13, 0x68(%rdi)
-	mov	%r14, 0x70(%rdi)
-	mov	%r15, 0x78(%rdi)
-	pop	%rax
-	mov	%rax, 0x38(%rdi)
+	push	%rax
+	mov	8(%rsp), %rax		/* gpr */
+	STORE_GUEST_REGISTERS
+	pop	(%rax)
 	xor	%ebx, %ebx
 
 .Lleave:
-	/* No value of the guest's survives in a register that speculation could use. */
-	xor	%eax, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	CLEAR_GUEST_REGISTERS
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT,\
 			   X86_FEATURE_RSB_VMEXIT_LITE
-	mov	8(%rsp), %rdi		/* hw */
-	RESTORE_HOST_SPEC_CTRL VMX_SPEC_CTRL(%rdi)
+	mov	8(%rsp), %rsi		/* hw */
+	RESTORE_HOST_SPEC_CTRL VMX_SPEC_CTRL(%rsi)
 	ALTERNATIVE "", "call vmx_clear_branch_history", MITIGATE_BHB
 	mov	%ebx, %eax
-	pop	%rsi
-	pop	%rdi
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	POP_HOST_REGISTERS
 	RET
 
 .Lfailed:

@@ -13,26 +13,14 @@
 #define BITMAP_WRITE	0x800	/* byte offset of the half for WRMSR */
 #define BITMAP_HIGH	0x400	/* of MSRs from 0xc0000000, in each half */
 
-/* Exceptions that the host always sees: without #DB and #AC a guest can loop in microcode. */
-#define EXCEPTIONS_NEEDED (BIT(X86_DB) | BIT(X86_AC) | BIT(X86_MC))
-
 /* Shared by all vCPUs, constant after load: guests with and without long mode. */
 static unsigned long *msr_bitmap_long, *msr_bitmap_legacy;
-static DEFINE_PER_CPU(u32, failures);
+DEFINE_PER_CPU(u32, vmcs_failures);
 
 void vmcs_access_failed(enum vmcs_field field)
 {
-	this_cpu_inc(failures);
+	this_cpu_inc(vmcs_failures);
 	pr_warn_ratelimited("kvirt: VMCS field %#x could not be accessed\n", field);
-}
-
-u32 vmcs_take_failures(void)
-{
-	u32 n = this_cpu_read(failures);
-
-	if (unlikely(n))
-		this_cpu_write(failures, 0);
-	return n;
 }
 
 void *vmcs_alloc(void)
@@ -49,40 +37,34 @@ void vmcs_free(void *region)
 	free_page((unsigned long)region);
 }
 
-static void pass(unsigned long *bitmap, u32 msr, unsigned int from)
+static void pass(unsigned long *bitmap, u32 msr, unsigned int half)
 {
-	unsigned int byte = from + (msr >= 0xc0000000 ? BITMAP_HIGH : 0);
+	unsigned int byte = half + (msr >= 0xc0000000 ? BITMAP_HIGH : 0);
 
 	__clear_bit(byte * 8 + (msr & 0x1fff), bitmap);
 }
 
-static void pass_both(unsigned long *bitmap, u32 msr)
-{
-	pass(bitmap, msr, 0);
-	pass(bitmap, msr, BITMAP_WRITE);
-}
-
-/*
- * Everything is intercepted but what the VMCS or the window swaps, and the CPU checks as
- * it does without us.
- */
+/* All exit but what the VMCS or the window swaps, and the CPU checks as it does without us. */
 int vmcs_module_init(void)
 {
+	static const u32 passed[] = {
+		MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,	/* with long mode only */
+	};
+	int i;
+
 	msr_bitmap_long = (void *)__get_free_page(GFP_KERNEL);
 	msr_bitmap_legacy = (void *)__get_free_page(GFP_KERNEL);
-	if (!msr_bitmap_long || !msr_bitmap_legacy) {
-		vmcs_module_exit();
+	if (!msr_bitmap_long || !msr_bitmap_legacy)
 		return -ENOMEM;
+	memset(msr_bitmap_long, 0xff, PAGE_SIZE);
+	pass(msr_bitmap_long, MSR_IA32_TSC, 0);
+	for (i = 0; i < ARRAY_SIZE(passed); i++) {
+		if (i == 3)
+			memcpy(msr_bitmap_legacy, msr_bitmap_long, PAGE_SIZE);
+		pass(msr_bitmap_long, passed[i], 0);
+		pass(msr_bitmap_long, passed[i], BITMAP_WRITE);
 	}
-	memset(msr_bitmap_legacy, 0xff, PAGE_SIZE);
-	pass(msr_bitmap_legacy, MSR_IA32_TSC, 0);
-	pass_both(msr_bitmap_legacy, MSR_IA32_SYSENTER_CS);
-	pass_both(msr_bitmap_legacy, MSR_IA32_SYSENTER_ESP);
-	pass_both(msr_bitmap_legacy, MSR_IA32_SYSENTER_EIP);
-	memcpy(msr_bitmap_long, msr_bitmap_legacy, PAGE_SIZE);
-	pass_both(msr_bitmap_long, MSR_FS_BASE);
-	pass_both(msr_bitmap_long, MSR_GS_BASE);
-	pass_both(msr_bitmap_long, MSR_KERNEL_GS_BASE);
 	return 0;
 }
 
@@ -104,11 +86,8 @@ static void fill_controls(struct vcpu *vcpu)
 	vmcs_write(CPU2_CONTROLS, hw->cpu2);
 	vmcs_write(EXIT_CONTROLS, vmx_caps.exit);
 	vmcs_write(ENTRY_CONTROLS, hw->entry);
+	/* Together with the EPT root: VPIDs differ within a VM only. 0 is the host. */
 	if (hw->cpu2 & CPU2_VPID)
-		/*
-		 * Translations carry the EPT root as well as the VPID, so VPIDs need to
-		 * differ between the vCPUs of one VM only; 0 is the host.
-		 */
 		vmcs_write(VPID, vcpu->index + 1);
 	vmcs_write(EPT_POINTER, npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
 	vmcs_write(MSR_BITMAP, __pa(msr_bitmap_legacy));
@@ -120,39 +99,34 @@ static void fill_controls(struct vcpu *vcpu)
 		vmcs_write(PREEMPTION_TIMER, ~0U);
 		hw->timer = (u64)~0U << vmx_caps.timer_shift;
 	}
-	hw->exceptions = vcpu->intercepts | EXCEPTIONS_NEEDED;
-	vmcs_write(EXCEPTION_BITMAP, hw->exceptions);
-	/* Mask and match of zero: bit 14 of the bitmap alone decides about page faults. */
-	vmcs_write(PAGE_FAULT_ERROR_MASK, 0);
-	vmcs_write(PAGE_FAULT_ERROR_MATCH, 0);
-	vmcs_write(CR3_TARGET_COUNT, 0);
-	vmcs_write(EXIT_MSR_STORE_COUNT, 0);
-	vmcs_write(EXIT_MSR_LOAD_COUNT, 0);
-	vmcs_write(ENTRY_MSR_LOAD_COUNT, 0);
-	vmcs_write(ENTRY_INTERRUPTION_INFO, 0);
+	vmcs_write(EXCEPTION_BITMAP, EXCEPTIONS_INTERCEPTED);
 }
+
+/* Fields of a new VMCS that are zero, for good or until somebody writes them. */
+static const u16 zero_fields[] = {
+	/* Mask and match of zero: bit 14 of the exception bitmap alone decides about #PF. */
+	PAGE_FAULT_ERROR_MASK, PAGE_FAULT_ERROR_MATCH, CR3_TARGET_COUNT,
+	EXIT_MSR_STORE_COUNT, EXIT_MSR_LOAD_COUNT, ENTRY_MSR_LOAD_COUNT,
+	ENTRY_INTERRUPTION_INFO, GUEST_ACTIVITY, GUEST_INTERRUPTIBILITY, GUEST_PENDING_DEBUG,
+	/* Null selectors for what 64-bit code ignores. */
+	HOST_DS_SELECTOR, HOST_ES_SELECTOR, HOST_FS_SELECTOR, HOST_GS_SELECTOR,
+};
 
 void vmcs_fill(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *hw = to_vmx(vcpu);
+	int i;
 
 	fill_controls(vcpu);
-	/* Guest state without a register of its own. */
-	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
-	vmcs_write(GUEST_ACTIVITY, 0);
-	vmcs_write(GUEST_INTERRUPTIBILITY, 0);
-	vmcs_write(GUEST_PENDING_DEBUG, 0);
+	for (i = 0; i < ARRAY_SIZE(zero_fields); i++)
+		vmcs_write(zero_fields[i], 0);
 	if (vmx_caps.perf)
 		vmcs_write(GUEST_PERF_GLOBAL_CTRL, 0);
+	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	vmcs_write(CR0_MASK, ~CR0_GUEST_OWNED);
-	vmcs_write(CR4_MASK, ~hw->cr4_owned);
-	/* Host state that is the same on every CPU; null selectors for what 64-bit code ignores. */
+	vmcs_write(CR4_MASK, ~to_vmx(vcpu)->cr4_owned);
+	/* Host state that is the same on every CPU. */
 	vmcs_write(HOST_CS_SELECTOR, __KERNEL_CS);
 	vmcs_write(HOST_SS_SELECTOR, __KERNEL_DS);
-	vmcs_write(HOST_DS_SELECTOR, 0);
-	vmcs_write(HOST_ES_SELECTOR, 0);
-	vmcs_write(HOST_FS_SELECTOR, 0);
-	vmcs_write(HOST_GS_SELECTOR, 0);
 	vmcs_write(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
 	vmcs_write(HOST_RIP, (unsigned long)vmx_switch_exit);
 	vmcs_write(HOST_PAT, host_rdmsr(MSR_IA32_CR_PAT));
@@ -168,20 +142,10 @@ void vmcs_follow_cpuid(struct vcpu *vcpu)
 		cpu2 &= ~CPU2_RDTSCP;
 	if (cpu2 != hw->cpu2)
 		vmcs_write(CPU2_CONTROLS, hw->cpu2 = cpu2);
-	vmcs_write(MSR_BITMAP, __pa(has & X86_HAS_LM ? msr_bitmap_long :
-							      msr_bitmap_legacy));
+	vmcs_write(MSR_BITMAP, __pa(has & X86_HAS_LM ? msr_bitmap_long : msr_bitmap_legacy));
 	/* The bits of CR4 that the guest changes freely depend on what it may set at all. */
 	vcpu_pull(vcpu, X86_GROUP_CR4);
 	hw->guest_has = has;
 	hw->guest_cr4_allowed = vcpu->guest.cr4_allowed;
 	vmx_push(vcpu, X86_GROUP_CR4);
-}
-
-void vmx_intercept(struct vcpu *vcpu)
-{
-	struct vmx_vcpu *hw = to_vmx(vcpu);
-	u32 exceptions = vcpu->intercepts | EXCEPTIONS_NEEDED;
-
-	if (exceptions != hw->exceptions)
-		vmcs_write(EXCEPTION_BITMAP, hw->exceptions = exceptions);
 }

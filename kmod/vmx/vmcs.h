@@ -50,64 +50,41 @@ enum vmcs_field {
 	HOST_RIP = 0x6c16,
 };
 
-/* Pin-based controls. */
-#define PIN_INTERRUPT_EXITING	BIT(0)
-#define PIN_NMI_EXITING		BIT(3)
-#define PIN_VIRTUAL_NMIS	BIT(5)
-#define PIN_PREEMPTION_TIMER	BIT(6)
+enum pin_control {
+	PIN_INTERRUPT_EXITING = BIT(0), PIN_NMI_EXITING = BIT(3), PIN_VIRTUAL_NMIS = BIT(5),
+	PIN_PREEMPTION_TIMER = BIT(6),
+};
 
-/* Primary processor-based controls. */
-#define CPU_IRQ_WINDOW		BIT(2)
-#define CPU_TSC_OFFSETTING	BIT(3)
-#define CPU_HLT_EXITING		BIT(7)
-#define CPU_MWAIT_EXITING	BIT(10)
-#define CPU_RDPMC_EXITING	BIT(11)
-#define CPU_CR8_LOAD_EXITING	BIT(19)
-#define CPU_CR8_STORE_EXITING	BIT(20)
-#define CPU_NMI_WINDOW		BIT(22)
-#define CPU_DR_EXITING		BIT(23)
-#define CPU_IO_EXITING		BIT(24)
-#define CPU_MSR_BITMAPS		BIT(28)
-#define CPU_MONITOR_EXITING	BIT(29)
-#define CPU_SECONDARY		BIT(31)
+enum cpu_control {		/* primary processor-based */
+	CPU_IRQ_WINDOW = BIT(2), CPU_TSC_OFFSETTING = BIT(3), CPU_HLT_EXITING = BIT(7),
+	CPU_MWAIT_EXITING = BIT(10), CPU_RDPMC_EXITING = BIT(11), CPU_CR8_LOAD_EXITING = BIT(19),
+	CPU_CR8_STORE_EXITING = BIT(20), CPU_NMI_WINDOW = BIT(22), CPU_DR_EXITING = BIT(23),
+	CPU_IO_EXITING = BIT(24), CPU_MSR_BITMAPS = BIT(28), CPU_MONITOR_EXITING = BIT(29),
+	CPU_SECONDARY = BIT(31),
+};
 
-/* Secondary processor-based controls. */
-#define CPU2_EPT		BIT(1)
-#define CPU2_RDTSCP		BIT(3)
-#define CPU2_VPID		BIT(5)
-#define CPU2_WBINVD_EXITING	BIT(6)
-#define CPU2_UNRESTRICTED	BIT(7)
-#define CPU2_INVPCID		BIT(12)
-#define CPU2_ENCLS_EXITING	BIT(15)
-#define CPU2_ENCLV_EXITING	BIT(28)
+enum cpu2_control {		/* secondary processor-based */
+	CPU2_EPT = BIT(1), CPU2_RDTSCP = BIT(3), CPU2_VPID = BIT(5), CPU2_WBINVD_EXITING = BIT(6),
+	CPU2_UNRESTRICTED = BIT(7), CPU2_INVPCID = BIT(12), CPU2_ENCLS_EXITING = BIT(15),
+	CPU2_ENCLV_EXITING = BIT(28),
+};
 
-#define EXITCTL_SAVE_DEBUG	BIT(2)
-#define EXITCTL_HOST_64BIT	BIT(9)
-#define EXITCTL_LOAD_PERF	BIT(12)
-#define EXITCTL_LOAD_PAT	BIT(19)
-#define EXITCTL_LOAD_EFER	BIT(21)
+enum exit_control {
+	EXITCTL_SAVE_DEBUG = BIT(2), EXITCTL_HOST_64BIT = BIT(9), EXITCTL_LOAD_PERF = BIT(12),
+	EXITCTL_LOAD_PAT = BIT(19), EXITCTL_LOAD_EFER = BIT(21),
+};
 
-#define ENTRYCTL_LOAD_DEBUG	BIT(2)
-#define ENTRYCTL_IA32E		BIT(9)
-#define ENTRYCTL_LOAD_PERF	BIT(13)
-#define ENTRYCTL_LOAD_PAT	BIT(14)
-#define ENTRYCTL_LOAD_EFER	BIT(15)
+enum entry_control {
+	ENTRYCTL_LOAD_DEBUG = BIT(2), ENTRYCTL_IA32E = BIT(9), ENTRYCTL_LOAD_PERF = BIT(13),
+	ENTRYCTL_LOAD_PAT = BIT(14), ENTRYCTL_LOAD_EFER = BIT(15),
+};
 
-/* Guest interruptibility state. */
-#define BLOCKED_BY_STI		BIT(0)
-#define BLOCKED_BY_MOV_SS	BIT(1)
+/* Guest interruptibility: by STI and by MOV SS are X86_SHADOW_*. */
 #define BLOCKED_BY_NMI		BIT(3)
 
 #define ACCESS_UNUSABLE		BIT(16)		/* in a segment's access rights */
 #define PENDING_DEBUG_BS	BIT(14)
-
-/* Interruption information, for entry, exit and IDT vectoring alike. */
-#define INTR_VECTOR		0xff
-#define INTR_TYPE_SHIFT		8
-#define INTR_TYPE		(7 << INTR_TYPE_SHIFT)
-#define INTR_HAS_ERROR		BIT(11)
-#define INTR_IRET_UNBLOCKED	BIT(12)		/* exits only: NMIs, by an IRET that faulted */
-#define INTR_VALID		BIT(31)
+#define INTR_IRET_UNBLOCKED	BIT(12)		/* of exits: NMIs, by an IRET that faulted */
 
 /* What a VMX instruction came to. A fault means: not in VMX operation, or no such bit. */
 enum vmx_result { VMX_OK, VMX_FAILED, VMX_FAULTED };
@@ -130,6 +107,26 @@ VMX_MEMORY_OPERAND(vmxon)
 VMX_MEMORY_OPERAND(vmclear)
 VMX_MEMORY_OPERAND(vmptrld)
 
+/* @type: INVALIDATE_*; @what: the EPT pointer or VPID. */
+#define INVALIDATE_SINGLE	1
+#define INVALIDATE_ALL		2
+#define VMX_INVALIDATE(name)							\
+static __always_inline enum vmx_result vmx_##name(u64 type, u64 what)		\
+{										\
+	struct { u64 what, address; } operand = { what, 0 };			\
+										\
+	count_privop(PRIVOP_VMX);						\
+	asm goto("1: " #name " %[operand], %[type]\n\tjna %l[failed]\n\t"	\
+		 _ASM_EXTABLE(1b, %l[failed])					\
+		 : : [operand] "m" (operand), [type] "r" (type) : "cc", "memory" : failed); \
+	return VMX_OK;								\
+failed:										\
+	return VMX_FAILED;							\
+}
+
+VMX_INVALIDATE(invept)
+VMX_INVALIDATE(invvpid)
+
 static __always_inline enum vmx_result vmx_vmptrst(u64 *pa)
 {
 	count_privop(PRIVOP_VMX);
@@ -140,18 +137,15 @@ faulted:
 	return VMX_FAULTED;
 }
 
-static __always_inline enum vmx_result vmx_vmxoff(void)
+/* Its failure cannot be helped, nor can anything be left to put back. */
+static __always_inline void vmx_vmxoff(void)
 {
 	count_privop(PRIVOP_VMX);
-	asm goto("1: vmxoff\n\tjna %l[failed]\n\t" _ASM_EXTABLE(1b, %l[failed])
-		 : : : "cc", "memory" : failed);
-	return VMX_OK;
-failed:
-	return VMX_FAILED;
+	asm volatile("1: vmxoff\n2:" _ASM_EXTABLE(1b, 2b) : : : "cc", "memory");
 }
 
 /* A field that cannot be accessed is our bug: remembered, and the VM stops (vmcs.c). */
-void vmcs_access_failed(enum vmcs_field field);
+void vmcs_access_failed(enum vmcs_field field) __cold;
 
 static __always_inline u64 vmcs_read(enum vmcs_field field)
 {

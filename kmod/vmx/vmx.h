@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the files of the VT-x back end share: a vCPU's part here, what the CPU offers,
- * the functions between the files. Included by vmx/ only, but for the offsets at the top,
- * which switch.S needs too.
+ * What the files of vmx/ share: what the CPU offers, a vCPU's part here, the functions
+ * between the files. Nobody outside vmx/ includes it; the way in is vmx_backend
+ * (vm/backend.h). The offsets at the top are for switch.S too.
  */
 #ifndef KVIRT_VMX_VMX_H
 #define KVIRT_VMX_VMX_H
@@ -15,9 +15,6 @@
 
 #include <linux/percpu.h>
 #include "../vm/backend.h"
-#include "../vm/exit.h"
-#include "../vm/vcpu.h"
-#include "../vm/vm.h"
 #include "vmcs.h"
 
 /* Bits of CR0 that mean to nested paging what they mean without: the guest's to change. */
@@ -38,15 +35,15 @@ struct vmx_caps {
 	u32 pin, cpu, cpu2, exit, entry;	/* controls of a new VMCS */
 	u64 cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	u64 eptp;			/* all of an EPT pointer but the address */
+	u8 invept, invvpid;		/* INVALIDATE_* */
+	u8 timer_shift;			/* the preemption timer counts host TSC ticks >> this */
+	bool timer;
 	bool error_code_free;		/* any exception may come with or without an error code */
-	bool timer;			/* preemption timer */
-	u8 timer_shift;			/* it counts host TSC ticks >> this */
-	bool invept_single, invvpid_single;
 	bool perf;			/* PERF_GLOBAL_CTRL is switched by entry and exit */
 	bool pebs;
-	enum vmx_l1d l1d;
 	bool trace_forbids_vmxon;	/* Intel PT must be off in VMX operation */
 	bool cstar;			/* SYSCALL uses it: not on Intel's own CPUs */
+	enum vmx_l1d l1d;
 };
 
 extern struct vmx_caps vmx_caps;
@@ -54,44 +51,54 @@ extern struct vmx_caps vmx_caps;
 /* MSRs that the guest's SYSCALL and RDTSCP use, swapped by hand; window.c's table. */
 enum vmx_msr { VMX_LSTAR, VMX_STAR, VMX_SFMASK, VMX_CSTAR, VMX_TSC_AUX, VMX_NR_MSR };
 
+struct vmx_msrs {
+	u64 value[VMX_NR_MSR], efer;
+};
+
 /* What open() and the first enter() of a window found and changed; close() undoes it. */
 struct vmx_window {
 	unsigned long cr4;
 	u64 saved_vmcs;			/* current VMCS of another owner, or NO_VMCS */
 	bool own_cr4, own_vmxon;
-	bool armed;			/* vmx_arm() was done */
 	bool nmi, machine_check;	/* the window ended with one: hand it on */
-	u64 found[VMX_NR_MSR], live[VMX_NR_MSR];
-	u64 kernel_gs_base, fs_base, debugctl, pebs;
+	const struct vmx_msrs *found;
+	struct vmx_msrs foreign;	/* *found, where another hypervisor's guest may have some */
+	u64 live[VMX_NR_MSR];		/* in the CPU now */
+	u64 kernel_gs_base, debugctl, pebs;
 	u16 ds, es, fs, gs, ldt;
+};
+
+/* Due before the next entry, beside the FLUSH_* of vm/vcpu.h. */
+enum vmx_due {
+	DUE_ARM		= BIT(8),	/* the window has not been armed */
+	DUE_MSRS	= BIT(9),	/* window.live[] is not what the guest needs */
+	DUE_NMI		= BIT(10),	/* an NMI goes in */
 };
 
 /* A vCPU's part here: vcpu->hw. All of it belongs to the vCPU's thread (m). */
 struct vmx_vcpu {
-	/* switch.S knows the first two. */
-	u64 host_rsp;			/* as the VMCS has it */
-	u64 spec_ctrl;			/* the guest's */
-
+	u64 host_rsp;			/* switch.S: as the VMCS has it */
+	u64 spec_ctrl;			/* switch.S: the guest's */
 	void *vmcs;
-	struct vmx_window window;
+	u64 vmcs_pa;
+	u32 due;			/* FLUSH_*, DUE_* */
+	u32 failures;			/* VMCS accesses that failed: the vCPU stops */
 	bool filled;			/* all fields have been written once */
 	bool launched;			/* in this window */
-	bool msrs_loaded;		/* window.live[] is what the guest needs */
 	struct kvirt_event injected;	/* in the entry fields, not yet entered with */
-	u32 flush;			/* FLUSH_* before the next entry */
 	u64 deadline;			/* host TSC, ~0 none */
-	u32 failures;			/* VMCS accesses that failed: the vCPU stops */
+	u64 kernel_gs_base;		/* the guest's, while not in the CPU */
+	struct vmx_window window;
 
 	/* What the VMCS holds, so that only changes are written. */
-	int host_cpu;			/* whose per-CPU host fields, or -1 */
-	u64 host_cr0, host_cr3, host_cr4, host_fs_base, host_efer, host_perf;
+	struct {
+		u64 cr0, cr3, cr4, fs_base, efer, perf;
+		int cpu;		/* whose per-CPU fields */
+	} host;
 	u32 cpu, cpu2, entry;		/* controls */
-	u32 exceptions;
 	u64 timer;			/* in host TSC ticks */
 	u64 cr0_shadow, cr4_shadow, cr4_owned;	/* owned: bits the guest changes freely */
-	u64 guest_has;			/* X86_HAS_* that the controls were made for */
-	u64 guest_cr4_allowed;
-	u64 kernel_gs_base;		/* the guest's, while not in the CPU */
+	u64 guest_has, guest_cr4_allowed;	/* of vcpu->guest: what the controls were made for */
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
@@ -109,7 +116,7 @@ void *vmcs_alloc(void);			/* a region with the revision id: VMCS, VMXON; or NULL
 void vmcs_free(void *region);
 void vmcs_fill(struct vcpu *vcpu);	/* window open: every field of a new VMCS but the state */
 void vmcs_follow_cpuid(struct vcpu *vcpu);	/* window open: controls that CPUID decides */
-u32 vmcs_take_failures(void);		/* of this CPU since the last call */
+DECLARE_PER_CPU(u32, vmcs_failures);	/* accesses that failed here, not yet counted in a vCPU */
 
 /* window.c; see vm/backend.h */
 int vmx_window_init(void);
@@ -120,7 +127,7 @@ void vmx_close(struct vcpu *vcpu);
 void vmx_arm(struct vcpu *vcpu);
 /* Before an entry: the MSRs the guest needs, where they are not there yet. */
 void vmx_load_msrs(struct vcpu *vcpu);
-/* The guest's, wherever it is now. */
+/* The guest's inactive GS base, wherever it is now. */
 u64 vmx_guest_kernel_gs_base(struct vmx_vcpu *hw);
 void vmx_set_guest_kernel_gs_base(struct vmx_vcpu *hw, u64 value);
 
@@ -135,18 +142,17 @@ void vmx_irq_window(struct vcpu *vcpu, enum window_request request);
 void vmx_nmi_window(struct vcpu *vcpu, enum window_request request);
 void vmx_deadline(struct vcpu *vcpu, u64 host_tsc);
 void vmx_flush(struct vcpu *vcpu, u32 scope);
-void vmx_intercept(struct vcpu *vcpu);
 
 #define VMX_ENTRY_FAILED	BIT(31)	/* in the reason: guest state was not taken */
 
-/* exit.c: @exit is zeroed; the reason word has been read. */
+/* exit.c: insn_len and vectoring.valid of @exit are zero; @reason has been read. */
 void vmx_decode_exit(struct vcpu *vcpu, u32 reason, struct kvirt_exit *exit);
 
 /*
  * switch.S: enter the guest with @gpr, come back with its registers there. 0, or 1 when
  * VMLAUNCH or VMRESUME failed and the guest did not run.
  */
-asmlinkage int vmx_switch(struct vmx_vcpu *hw, u64 *gpr, bool launched);
+asmlinkage int vmx_switch(u64 *gpr, struct vmx_vcpu *hw, bool launched);
 void vmx_switch_exit(void);		/* HOST_RIP */
 
 #endif

@@ -20,14 +20,13 @@
 #define RTIT_TRACE_EN	BIT_ULL(0)
 
 /*
- * What is constant on a CPU while no other hypervisor has its guest's values there. The
- * VMXON region is ours; another's VMX operation is used when it is there.
+ * A CPU's own. The VMXON region is used where no other has VMX operation on; the MSRs are
+ * constant while no other hypervisor has its guest's values there.
  */
 struct vmx_host {
 	void *vmxon;
 	bool known;
-	u64 msr[VMX_NR_MSR], efer;
-	u64 sysenter_cs, sysenter_esp, sysenter_eip, gs_base;
+	struct vmx_msrs msrs;
 };
 
 static DEFINE_PER_CPU(struct vmx_host, vmx_host);
@@ -46,18 +45,15 @@ int vmx_window_init(void)
 	int cpu;
 
 	if (vmx_caps.l1d == L1D_BY_FILL) {
-		l1d_fill = alloc_pages_exact(L1D_FILL_SIZE, GFP_KERNEL);
+		/* Zeroed: nothing of a former owner's may be read ahead from it. */
+		l1d_fill = alloc_pages_exact(L1D_FILL_SIZE, GFP_KERNEL | __GFP_ZERO);
 		if (!l1d_fill)
 			return -ENOMEM;
-		/* Nothing of a former owner's may be read ahead from it. */
-		memset(l1d_fill, 0, L1D_FILL_SIZE);
 	}
 	for_each_possible_cpu(cpu) {
 		per_cpu(vmx_host, cpu).vmxon = vmcs_alloc();
-		if (!per_cpu(vmx_host, cpu).vmxon) {
-			vmx_window_exit();
+		if (!per_cpu(vmx_host, cpu).vmxon)
 			return -ENOMEM;
-		}
 	}
 	return 0;
 }
@@ -66,13 +62,10 @@ void vmx_window_exit(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
+	for_each_possible_cpu(cpu)
 		vmcs_free(per_cpu(vmx_host, cpu).vmxon);
-		per_cpu(vmx_host, cpu).vmxon = NULL;
-	}
 	if (l1d_fill)
 		free_pages_exact(l1d_fill, L1D_FILL_SIZE);
-	l1d_fill = NULL;
 }
 
 static bool msr_used(enum vmx_msr msr)
@@ -109,7 +102,7 @@ static int enter_vmx_operation(struct vmx_window *w)
 	return 0;
 }
 
-static void leave_vmx_operation(struct vmx_window *w)
+static void leave_vmx_operation(const struct vmx_window *w)
 {
 	if (w->own_vmxon)
 		vmx_vmxoff();
@@ -123,30 +116,25 @@ int vmx_open(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	struct vmx_window *w = &hw->window;
-	u64 pa = __pa(hw->vmcs);
-	int err;
+	int err = enter_vmx_operation(w);
 
-	err = enter_vmx_operation(w);
 	if (unlikely(err))
 		return err;
-	w->armed = false;
 	w->nmi = false;
 	w->machine_check = false;
 	hw->launched = false;
-	hw->msrs_loaded = false;
+	hw->due |= DUE_ARM | DUE_MSRS;
 	/* A new region must be cleared before it is first loaded; close() clears for later. */
-	if (unlikely(!hw->filled) && vmx_vmclear(pa) != VMX_OK)
-		goto leave;
-	if (vmx_vmptrld(pa) != VMX_OK)
-		goto leave;
+	if (unlikely((!hw->filled && vmx_vmclear(hw->vmcs_pa) != VMX_OK) ||
+		     vmx_vmptrld(hw->vmcs_pa) != VMX_OK)) {
+		leave_vmx_operation(w);
+		return -EIO;
+	}
 	if (unlikely(!hw->filled)) {
 		hw->filled = true;
 		vmcs_fill(vcpu);
 	}
 	return 0;
-leave:
-	leave_vmx_operation(w);
-	return -EIO;
 }
 
 /*
@@ -154,56 +142,39 @@ leave:
  * It does so with a user-return notifier, whose flag the context switch hands on: where
  * the running task does not have it, the values are the kernel's own, constant ones.
  */
-static u64 find_host_msrs(struct vmx_window *w, struct vmx_host *host)
+static const struct vmx_msrs *find_host_msrs(struct vmx_window *w)
 {
+	struct vmx_host *host = this_cpu_ptr(&vmx_host);
 	bool foreign = host_msrs_may_be_guests();
-	u64 efer;
+	struct vmx_msrs *msrs = foreign ? &w->foreign : &host->msrs;
 	int i;
 
-	if (likely(!foreign && host->known)) {
-		memcpy(w->found, host->msr, sizeof(w->found));
-		return host->efer;
-	}
+	if (likely(!foreign && host->known))
+		return msrs;
 	for (i = 0; i < VMX_NR_MSR; i++)
-		w->found[i] = msr_used(i) ? host_rdmsr(msr_index[i]) : 0;
-	efer = host_rdmsr(MSR_EFER);
-	if (!foreign) {
-		memcpy(host->msr, w->found, sizeof(host->msr));
-		host->efer = efer;
-		host->sysenter_cs = host_rdmsr(MSR_IA32_SYSENTER_CS);
-		host->sysenter_esp = host_rdmsr(MSR_IA32_SYSENTER_ESP);
-		host->sysenter_eip = host_rdmsr(MSR_IA32_SYSENTER_EIP);
-		host->gs_base = host_rdmsr(MSR_GS_BASE);
-		host->known = true;
-	}
-	return efer;
+		msrs->value[i] = msr_used(i) ? host_rdmsr(msr_index[i]) : 0;
+	msrs->efer = host_rdmsr(MSR_EFER);
+	host->known |= !foreign;
+	return msrs;
 }
 
 /* Host fields that differ between CPUs. */
-static void write_cpu_fields(struct vmx_vcpu *hw, const struct vmx_host *host)
+static void write_cpu_fields(struct vmx_vcpu *hw, int cpu)
 {
-	int cpu = smp_processor_id();
 	struct desc_ptr table;
 
+	hw->host.cpu = cpu;
 	vmcs_write(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	native_store_gdt(&table);
 	vmcs_write(HOST_GDTR_BASE, table.address);
 	store_idt(&table);
 	vmcs_write(HOST_IDTR_BASE, table.address);
-	if (host->known) {
-		vmcs_write(HOST_SYSENTER_CS, host->sysenter_cs);
-		vmcs_write(HOST_SYSENTER_ESP, host->sysenter_esp);
-		vmcs_write(HOST_SYSENTER_EIP, host->sysenter_eip);
-		vmcs_write(HOST_GS_BASE, host->gs_base);
-		hw->host_cpu = cpu;
-	} else {
-		vmcs_write(HOST_SYSENTER_CS, host_rdmsr(MSR_IA32_SYSENTER_CS));
-		vmcs_write(HOST_SYSENTER_ESP, host_rdmsr(MSR_IA32_SYSENTER_ESP));
-		vmcs_write(HOST_SYSENTER_EIP, host_rdmsr(MSR_IA32_SYSENTER_EIP));
-		vmcs_write(HOST_GS_BASE, host_rdmsr(MSR_GS_BASE));
-	}
+	vmcs_write(HOST_SYSENTER_CS, host_rdmsr(MSR_IA32_SYSENTER_CS));
+	vmcs_write(HOST_SYSENTER_ESP, host_rdmsr(MSR_IA32_SYSENTER_ESP));
+	vmcs_write(HOST_SYSENTER_EIP, host_rdmsr(MSR_IA32_SYSENTER_EIP));
+	vmcs_write(HOST_GS_BASE, host_rdmsr(MSR_GS_BASE));
 	/* This CPU may hold translations from a time when the guest ran here before. */
-	hw->flush |= FLUSH_NESTED;
+	hw->due |= FLUSH_NESTED;
 }
 
 static __always_inline void write_changed(enum vmcs_field field, u64 *cache, u64 value)
@@ -238,21 +209,19 @@ static noinstr u64 exchange_kernel_gs_base(u64 value)
 
 u64 vmx_guest_kernel_gs_base(struct vmx_vcpu *hw)
 {
-	u64 value;
-
-	if (!hw->window.armed)
-		return hw->kernel_gs_base;
-	value = exchange_kernel_gs_base(0);
-	exchange_kernel_gs_base(value);
-	return value;
+	if (!(hw->due & DUE_ARM)) {
+		hw->kernel_gs_base = exchange_kernel_gs_base(0);
+		exchange_kernel_gs_base(hw->kernel_gs_base);
+	}
+	return hw->kernel_gs_base;
 }
 
 void vmx_set_guest_kernel_gs_base(struct vmx_vcpu *hw, u64 value)
 {
-	if (hw->window.armed)
-		exchange_kernel_gs_base(value);
-	else
+	if (hw->due & DUE_ARM)
 		hw->kernel_gs_base = value;
+	else
+		exchange_kernel_gs_base(value);
 }
 
 /* A VM exit nulls these; a 64-bit task has them null already. */
@@ -272,10 +241,9 @@ static noinstr void load_user_gs(u16 selector)
 	native_swapgs();
 }
 
-static void restore_selectors(struct vmx_window *w)
+/* A selector's load changes the base: both bases are written after it. */
+static noinline void restore_selectors(const struct vmx_window *w, u64 fs_base)
 {
-	if (likely(!(w->ds | w->es | w->fs | w->gs | w->ldt)))
-		return;
 	if (w->ldt)
 		asm volatile("lldt %0" : : "r" (w->ldt));
 	loadsegment(ds, w->ds);
@@ -284,13 +252,13 @@ static void restore_selectors(struct vmx_window *w)
 		load_user_gs(w->gs);
 		exchange_kernel_gs_base(w->kernel_gs_base);
 	}
-	if (w->fs) {
-		loadsegment(fs, w->fs);
-		if (use_fsgsbase())
-			wrfsbase(w->fs_base);
-		else
-			host_wrmsr(MSR_FS_BASE, w->fs_base);
-	}
+	if (!w->fs)
+		return;
+	loadsegment(fs, w->fs);
+	if (use_fsgsbase())
+		wrfsbase(fs_base);
+	else
+		host_wrmsr(MSR_FS_BASE, fs_base);
 }
 
 /* Once a window: between its entries only kvirt's own code runs. */
@@ -303,9 +271,9 @@ static void flush_l1d(void)
 		return;
 	}
 	/* Without the microcode: lines of our own, twice as many as the cache has. */
-	for (i = 0; i < L1D_FILL_SIZE; i += 16 * L1D_LINE)
+	for (i = 0; i < L1D_FILL_SIZE; i += 64 * L1D_LINE)
 		asm volatile(".set line, 0\n\t"
-			     ".rept 16\n\t"
+			     ".rept 64\n\t"
 			     "movzbl line(%0), %%eax\n\t"
 			     ".set line, line + %c1\n\t"
 			     ".endr" : : "r" (l1d_fill + i), "i" (L1D_LINE) : "eax");
@@ -316,25 +284,25 @@ void vmx_arm(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	struct vmx_window *w = &hw->window;
-	struct vmx_host *host = this_cpu_ptr(&vmx_host);
-	u64 efer = find_host_msrs(w, host);
+	int cpu = smp_processor_id();
 
+	w->found = find_host_msrs(w);
+	memcpy(w->live, w->found->value, sizeof(w->live));
 	if (unlikely(hw->guest_has != vcpu->guest.has ||
 		     hw->guest_cr4_allowed != vcpu->guest.cr4_allowed))
 		vmcs_follow_cpuid(vcpu);
-	memcpy(w->live, w->found, sizeof(w->live));
-	if (unlikely(hw->host_cpu != smp_processor_id()))
-		write_cpu_fields(hw, host);
-	write_changed(HOST_EFER, &hw->host_efer, efer);
-	write_changed(HOST_CR0, &hw->host_cr0, host_read_cr0());
-	write_changed(HOST_CR3, &hw->host_cr3, host_read_cr3());
-	write_changed(HOST_CR4, &hw->host_cr4, w->cr4 | X86_CR4_VMXE);
-	w->fs_base = use_fsgsbase() ? rdfsbase() : host_rdmsr(MSR_FS_BASE);
-	write_changed(HOST_FS_BASE, &hw->host_fs_base, w->fs_base);
+	if (unlikely(hw->host.cpu != cpu))
+		write_cpu_fields(hw, cpu);
+	write_changed(HOST_EFER, &hw->host.efer, w->found->efer);
+	write_changed(HOST_CR0, &hw->host.cr0, host_read_cr0());
+	write_changed(HOST_CR3, &hw->host.cr3, host_read_cr3());
+	write_changed(HOST_CR4, &hw->host.cr4, w->cr4 | X86_CR4_VMXE);
+	write_changed(HOST_FS_BASE, &hw->host.fs_base,
+		      use_fsgsbase() ? rdfsbase() : host_rdmsr(MSR_FS_BASE));
 	/* A VM exit clears DEBUGCTL; counters must not count the guest. */
 	w->debugctl = host_rdmsr(MSR_IA32_DEBUGCTLMSR);
 	if (vmx_caps.perf)
-		write_changed(HOST_PERF_GLOBAL_CTRL, &hw->host_perf,
+		write_changed(HOST_PERF_GLOBAL_CTRL, &hw->host.perf,
 			      host_rdmsr(MSR_CORE_PERF_GLOBAL_CTRL));
 	w->pebs = vmx_caps.pebs ? host_rdmsr(MSR_IA32_PEBS_ENABLE) : 0;
 	if (unlikely(w->pebs))
@@ -343,37 +311,35 @@ void vmx_arm(struct vcpu *vcpu)
 	w->kernel_gs_base = exchange_kernel_gs_base(hw->kernel_gs_base);
 	if (vmx_caps.l1d != L1D_KEEP)
 		flush_l1d();
-	w->armed = true;
+	hw->due &= ~DUE_ARM;
+}
+
+static __always_inline void load_msr(struct vmx_vcpu *hw, enum vmx_msr i, u64 value)
+{
+	if (hw->window.live[i] == value)
+		return;
+	/* Checked when the guest wrote it; should the CPU differ, the vCPU stops. */
+	if (host_wrmsr_safe(msr_index[i], value))
+		hw->failures++;
+	else
+		hw->window.live[i] = value;
 }
 
 void vmx_load_msrs(struct vcpu *vcpu)
 {
 	const struct x86_state *s = &vcpu->state;
 	struct vmx_vcpu *hw = to_vmx(vcpu);
-	struct vmx_window *w = &hw->window;
-	u64 want[VMX_NR_MSR];
-	int i;
 
-	memcpy(want, w->live, sizeof(want));
 	if (s->efer & EFER_SCE) {
-		want[VMX_LSTAR] = s->lstar;
-		want[VMX_STAR] = s->star;
-		want[VMX_SFMASK] = s->sfmask;
+		load_msr(hw, VMX_LSTAR, s->lstar);
+		load_msr(hw, VMX_STAR, s->star);
+		load_msr(hw, VMX_SFMASK, s->sfmask);
 		if (vmx_caps.cstar)
-			want[VMX_CSTAR] = s->cstar;
+			load_msr(hw, VMX_CSTAR, s->cstar);
 	}
 	if (hw->cpu2 & CPU2_RDTSCP)
-		want[VMX_TSC_AUX] = s->tsc_aux;
-	for (i = 0; i < VMX_NR_MSR; i++) {
-		if (want[i] == w->live[i])
-			continue;
-		/* Checked when the guest wrote it; should the CPU differ, the vCPU stops. */
-		if (host_wrmsr_safe(msr_index[i], want[i]))
-			hw->failures++;
-		else
-			w->live[i] = want[i];
-	}
-	hw->msrs_loaded = true;
+		load_msr(hw, VMX_TSC_AUX, s->tsc_aux);
+	hw->due &= ~DUE_MSRS;
 }
 
 static void restore_host(struct vmx_vcpu *hw)
@@ -382,10 +348,11 @@ static void restore_host(struct vmx_vcpu *hw)
 	int i;
 
 	hw->kernel_gs_base = exchange_kernel_gs_base(w->kernel_gs_base);
-	restore_selectors(w);
+	if (unlikely(w->ds | w->es | w->fs | w->gs | w->ldt))
+		restore_selectors(w, hw->host.fs_base);
 	for (i = 0; i < VMX_NR_MSR; i++)
-		if (w->live[i] != w->found[i])
-			host_wrmsr(msr_index[i], w->found[i]);
+		if (w->live[i] != w->found->value[i])
+			host_wrmsr(msr_index[i], w->found->value[i]);
 	if (unlikely(w->debugctl))
 		host_wrmsr(MSR_IA32_DEBUGCTLMSR, w->debugctl);
 	if (unlikely(w->pebs))
@@ -398,30 +365,25 @@ static void restore_host(struct vmx_vcpu *hw)
 	load_fixmap_gdt(smp_processor_id());
 }
 
-/*
- * NMIs are blocked since the exit; the handler's IRET unblocks them. After VMXOFF, since
- * an NMI can be the one that parks this CPU for a crash kernel: INIT must reach it then.
- */
-static void forward_nmi(void)
-{
-	asm volatile("int $2" : : : "memory");
-}
-
 void vmx_close(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 	struct vmx_window *w = &hw->window;
 
-	if (w->armed)
+	if (!(hw->due & DUE_ARM))
 		restore_host(hw);
-	w->armed = false;
 	/* Written back, launch state reset: this vCPU may run on any CPU next. */
-	if (vmx_vmclear(__pa(hw->vmcs)) != VMX_OK)
+	if (vmx_vmclear(hw->vmcs_pa) != VMX_OK)
 		hw->failures++;
 	leave_vmx_operation(w);
-	hw->failures += vmcs_take_failures();
+	if (unlikely(this_cpu_read(vmcs_failures)))
+		hw->failures += this_cpu_xchg(vmcs_failures, 0);
+	/*
+	 * NMIs are blocked since the exit; the handler's IRET unblocks them. After VMXOFF,
+	 * since it can be the one that parks this CPU for a crash kernel: INIT must reach it.
+	 */
 	if (unlikely(w->nmi))
-		forward_nmi();
+		asm volatile("int $2" : : : "memory");
 	if (unlikely(w->machine_check))
 		host_machine_check();
 }

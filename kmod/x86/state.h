@@ -84,6 +84,10 @@ enum x86_vector {
 	X86_GP = 13, X86_PF = 14, X86_MF = 16, X86_AC = 17, X86_MC = 18, X86_XM = 19,
 };
 
+/* Those that push an error code. */
+#define X86_ERROR_CODE_VECTORS	(BIT(X86_DF) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SSF) | \
+				 BIT(X86_GP) | BIT(X86_PF) | BIT(X86_AC))
+
 /* Instructions after which the CPU holds back interrupts for one more (SDM vol. 3, 25.4.2). */
 #define X86_SHADOW_STI		BIT(0)
 #define X86_SHADOW_MOV_SS	BIT(1)
