@@ -153,7 +153,7 @@ matrix: kernel ## build the module for the other kernels that Debian offers here
 PREFIX  ?= /usr/local
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 
-install: vmrun ## module by DKMS, vmrun, headers, udev rule for group kvm (root)
+install: vmrun ## module by DKMS, vmrun, man page, headers, udev rule (root)
 	@scripts/install $(VERSION) $(PREFIX)
 
 uninstall: ## undo install (root)
