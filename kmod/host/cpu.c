@@ -20,9 +20,7 @@ int __init host_cpu_check(void)
 		why = "a Xen PV domain owns no virtualization hardware";
 	else if (host_read_cr4() & CR4_FRED)
 		why = "FRED is in use; boot with fred=off";
-	if (why)
-		pr_err("kvirt: refused: %s\n", why);
-	return why ? -EOPNOTSUPP : 0;
+	return why ? host_refuse(why) : 0;
 }
 
 u64 host_guest_cr4(void)

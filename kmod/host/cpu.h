@@ -3,8 +3,17 @@
 #ifndef KVIRT_HOST_CPU_H
 #define KVIRT_HOST_CPU_H
 
+#include <linux/errno.h>
+#include <linux/printk.h>
 #include <linux/types.h>
 #include <asm/processor.h>
+
+/* One line in the log says why the module does not load. */
+static inline int host_refuse(const char *reason)
+{
+	pr_err("kvirt: refused: %s\n", reason);
+	return -EOPNOTSUPP;
+}
 
 /* 0, or -EOPNOTSUPP after one line in the log: FRED in use, PREEMPT_RT, Xen PV. */
 int host_cpu_check(void);

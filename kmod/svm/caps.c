@@ -53,12 +53,6 @@ static const u32 passed_msrs[] __initconst = {
 
 static void *iopm, *msrpm, *empty_root;
 
-static int __init refuse(const char *reason)
-{
-	pr_err("kvirt: refused: %s\n", reason);
-	return -EOPNOTSUPP;
-}
-
 void *svm_alloc_page(void)
 {
 	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT), *other;
@@ -213,12 +207,12 @@ int __init svm_probe(struct backend_features *f)
 	if (!boot_cpu_has(X86_FEATURE_SVM))
 		return -ENODEV;
 	if (!host_rdmsr_safe(VM_CR_MSR, &vm_cr) && (vm_cr & VM_CR_DISABLED))
-		return refuse("AMD-V is disabled by the firmware (VM_CR.SVMDIS)");
+		return host_refuse("AMD-V is disabled by the firmware (VM_CR.SVMDIS)");
 	host_cpuid(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
 	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF || !(edx & SVM_EDX_NPT))
-		return refuse("AMD-V without nested paging");
+		return host_refuse("AMD-V without nested paging");
 	if (nr_asids < 2)
-		return refuse("AMD-V without an address space identifier for guests");
+		return host_refuse("AMD-V without an address space identifier for guests");
 	read_features(f, edx, nr_asids);
 	err = alloc_maps();
 	for_each_possible_cpu(cpu)

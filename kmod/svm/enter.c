@@ -17,8 +17,8 @@ static_assert(offsetof(struct svm_switch, host_pa) == 8);
 static_assert(offsetof(struct svm_switch, spec_ctrl) == 16);
 
 /* What one instruction can raise: none may push our RFLAGS.TF on the guest's stack. */
-#define STEP_INTERCEPTED	(EXCEPTIONS_INTERCEPTED | BIT(X86_DE) | BIT(X86_BP) | BIT(X86_OF) | \
-				 BIT(X86_BR) | BIT(X86_NM) | BIT(X86_TS) | \
+#define STEP_INTERCEPTED	(EXCEPTIONS_INTERCEPTED | BIT(X86_DE) | BIT(X86_BP) | \
+				 BIT(X86_OF) | BIT(X86_BR) | BIT(X86_NM) | BIT(X86_TS) | \
 				 BIT(X86_NP) | BIT(X86_SSF) | BIT(X86_GP) | BIT(X86_PF) | \
 				 BIT(X86_MF) | BIT(X86_XM))
 
@@ -183,11 +183,11 @@ static void take_vectoring(struct svm_vcpu *hw, struct kvirt_event *event)
 	event->valid = info & EVENT_VALID;
 	if (likely(!event->valid))
 		return;
-	event->type = (info & EVENT_TYPE) >> EVENT_TYPE_SHIFT;
-	event->vector = info & EVENT_VECTOR;
-	event->has_error = info & EVENT_HAS_ERROR;
-	event->error = event->has_error ? v->exit_int_error : 0;
-	event->insn_len = 0;
+	*event = (struct kvirt_event) {
+		.valid = true, .type = (info & EVENT_TYPE) >> EVENT_TYPE_SHIFT,
+		.vector = info & EVENT_VECTOR, .has_error = info & EVENT_HAS_ERROR,
+		.error = info & EVENT_HAS_ERROR ? v->exit_int_error : 0,
+	};
 	if (event->type == EVENT_EXCEPTION &&
 	    (event->vector == X86_BP || event->vector == X86_OF))
 		event->type = EVENT_SOFT_EXC;
@@ -200,16 +200,15 @@ static void take_vectoring(struct svm_vcpu *hw, struct kvirt_event *event)
 /* An exception that only the step intercepted goes back as one whose delivery was cut short. */
 static void return_exception(struct vcpu *vcpu, struct kvirt_exit *exit)
 {
-	struct kvirt_event *event = &exit->vectoring;
+	u8 vector = exit->exception.vector;
 
-	if (exit->exception.vector == X86_PF)
+	if (vector == X86_PF)
 		to_svm(vcpu)->vmcb->cr2 = exit->exception.payload;
-	event->valid = exit->exception.vector != X86_BP && exit->exception.vector != X86_OF;
-	event->type = EVENT_EXCEPTION;
-	event->vector = exit->exception.vector;
-	event->has_error = exit->exception.has_error;
-	event->error = exit->exception.error;
-	event->insn_len = 0;
+	exit->vectoring = (struct kvirt_event) {
+		.valid = vector != X86_BP && vector != X86_OF, .type = EVENT_EXCEPTION,
+		.vector = vector, .has_error = exit->exception.has_error,
+		.error = exit->exception.error,
+	};
 	exit->kind = EXIT_HOST;
 }
 

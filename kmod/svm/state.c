@@ -112,6 +112,8 @@ static const struct {
 	PLAIN(TSC, tsc_offset, tsc_offset, CLEAN_INTERCEPTS),
 };
 
+#define state_field(s, i)	((u64 *)((void *)(s) + plain[i].offset))
+#define vmcb_field(v, i)	((u64 *)((void *)(v) + plain[i].field))
 #define GROUPS_PLAIN	(X86_GROUP_RSP | X86_GROUP_CR2 | X86_GROUP_TABLES | X86_GROUP_SYSENTER | \
 			 X86_GROUP_SYSCALL | X86_GROUP_PAT | X86_GROUP_DEBUG | X86_GROUP_TSC)
 
@@ -121,7 +123,7 @@ static noinline void pull_rest(struct x86_state *s, const struct vmcb *v, u32 gr
 
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group)
-			*(u64 *)((void *)s + plain[i].offset) = *(u64 *)((void *)v + plain[i].field);
+			*state_field(s, i) = *vmcb_field(v, i);
 	if (groups & X86_GROUP_TABLES) {
 		s->gdtr.limit = v->seg[VMCB_GDTR].limit;
 		s->idtr.limit = v->seg[VMCB_IDTR].limit;
@@ -200,7 +202,7 @@ static noinline void push_rest(struct svm_vcpu *hw, const struct x86_state *s, u
 	push_control_registers(hw, s, groups);
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group) {
-			*(u64 *)((void *)v + plain[i].field) = *(u64 *)((void *)s + plain[i].offset);
+			*vmcb_field(v, i) = *state_field(s, i);
 			hw->clean &= ~plain[i].clean;
 		}
 	if (groups & X86_GROUP_TABLES) {

@@ -61,19 +61,13 @@ struct control {
 	u32 *result;
 };
 
-static int refuse(const char *reason)
-{
-	pr_err("kvirt: refused: %s\n", reason);
-	return -EOPNOTSUPP;
-}
-
 /* Low half of a capability MSR: bits that must be 1. High half: bits that may be 1. */
 static int control_init(const struct control *c, bool has_true)
 {
 	u64 cap;
 
 	if (host_rdmsr_safe(has_true && c->true_msr ? c->true_msr : c->msr, &cap))
-		return refuse("VT-x has no secondary controls, so no EPT");
+		return host_refuse("VT-x has no secondary controls, so no EPT");
 	if (c->needed & ~(u32)(cap >> 32)) {
 		pr_err("kvirt: refused: VT-x lacks %s controls %#x\n", c->name,
 		       c->needed & ~(u32)(cap >> 32));
@@ -135,9 +129,9 @@ static int ept_init(struct vmx_caps *caps, struct npt_format *npt)
 	u64 cap = host_rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
 
 	if (!(cap & EPT_CAP_WALK_4) || !(cap & EPT_CAP_WRITE_BACK))
-		return refuse("EPT without 4-level tables or write-back memory");
+		return host_refuse("EPT without 4-level tables or write-back memory");
 	if (!(cap & EPT_CAP_INVEPT) || !(cap & (EPT_CAP_SINGLE | EPT_CAP_ALL)))
-		return refuse("EPT without INVEPT");
+		return host_refuse("EPT without INVEPT");
 	caps->invept = cap & EPT_CAP_SINGLE ? INVALIDATE_SINGLE : INVALIDATE_ALL;
 	caps->invvpid = cap & VPID_CAP_SINGLE ? INVALIDATE_SINGLE : INVALIDATE_ALL;
 	/* A VPID that cannot be flushed is worse than none. */
@@ -202,7 +196,7 @@ static int l1tf_init(struct vmx_caps *caps)
 	if (arch & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH)
 		return 0;
 	if (smt_active() && !allow_unsafe_smt)
-		return refuse("L1TF with hyper-threading on (nosmt, or allow_unsafe_smt=1)");
+		return host_refuse("L1TF with hyper-threading on (nosmt, or allow_unsafe_smt=1)");
 	caps->l1d = boot_cpu_has(X86_FEATURE_FLUSH_L1D) ? L1D_BY_MSR : L1D_BY_FILL;
 	return 0;
 }
@@ -217,7 +211,7 @@ int vmx_caps_init(struct backend_features *features)
 	if (!(cpuid_ecx(1) & CPUID_1_ECX_VMX))
 		return -ENODEV;
 	if (!boot_cpu_has(X86_FEATURE_VMX) || !boot_cpu_has(X86_FEATURE_MSR_IA32_FEAT_CTL))
-		return refuse("VT-x is disabled by the firmware");
+		return host_refuse("VT-x is disabled by the firmware");
 	err = controls_init(caps) ?: ept_init(caps, &features->npt) ?: l1tf_init(caps);
 	if (err)
 		return err;
@@ -231,7 +225,7 @@ int vmx_caps_init(struct backend_features *features)
 	caps->cstar = boot_cpu_data.x86_vendor != X86_VENDOR_INTEL;
 	on_each_cpu(check_cpu, &different, 1);
 	if (different)
-		return refuse("VT-x differs between CPUs, or is disabled on some");
+		return host_refuse("VT-x differs between CPUs, or is disabled on some");
 
 	features->deadline = caps->timer;
 	features->rdtscp = caps->cpu2 & CPU2_RDTSCP;

@@ -98,7 +98,7 @@ struct vmx_vcpu {
 	u32 cpu, cpu2, entry;		/* controls */
 	u64 timer;			/* in host TSC ticks */
 	u64 cr0_shadow, cr4_shadow, cr4_owned;	/* owned: bits the guest changes freely */
-	u64 guest_has, guest_cr4_allowed;	/* of vcpu->guest: what the controls were made for */
+	u64 guest_has, guest_cr4_allowed;	/* of vcpu->guest: the controls are made for */
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
