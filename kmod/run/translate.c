@@ -96,14 +96,19 @@ int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access
 }
 
 /*
- * Hot exits come from few instructions. The last one fetched is kept with all that its
+ * Hot exits come from few instructions. Those fetched last are kept with all that their
  * fetch depended on; it is the same as long as registers, page-table entries and bytes are,
  * which is quicker to see than to walk and decode again.
  */
+static struct vcpu_fetch *kept_fetch(struct vcpu *vcpu, u64 linear)
+{
+	return &vcpu->fetch[(linear ^ linear >> 4) % VCPU_FETCHES];
+}
+
 static bool fetched_before(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
 			   const struct x86_walk_regs *regs)
 {
-	const struct vcpu_fetch *f = &vcpu->fetch;
+	const struct vcpu_fetch *f = kept_fetch(vcpu, linear);
 	u8 bytes[X86_INSN_MAX];
 
 	return f->n_bytes && f->linear == linear && f->mode == mode && f->access == access &&
@@ -113,13 +118,14 @@ static bool fetched_before(struct vcpu *vcpu, u64 linear, u32 access, enum x86_m
 	       !memcmp(bytes, f->bytes, f->n_bytes);
 }
 
-static void remember_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
-			   const struct x86_walk *w, const u8 *bytes, u8 n_bytes)
+static void keep_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
+		       const struct x86_walk *w, const u8 *bytes, const struct x86_insn *insn)
 {
-	struct vcpu_fetch *f = &vcpu->fetch;
+	struct vcpu_fetch *f = kept_fetch(vcpu, linear);
 
 	/* Entries of 4 bytes are not worth a case of their own. */
-	f->n_bytes = w->n && w->entry_size != sizeof(u64) ? 0 : n_bytes;
+	f->n_bytes = w->n && w->entry_size != sizeof(u64) ? 0 : insn->len;
+	f->insn = *insn;
 	f->linear = linear;
 	f->access = access;
 	f->mode = mode;
@@ -128,7 +134,7 @@ static void remember_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_m
 	f->n = w->n;
 	memcpy(f->where, w->where, sizeof(f->where));
 	memcpy(f->value, w->value, sizeof(f->value));
-	memcpy(f->bytes, bytes, n_bytes);
+	memcpy(f->bytes, bytes, insn->len);
 }
 
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
@@ -148,7 +154,7 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	linear = x86_64bit_mode(s) ? s->rip : (u32)(s->rip + s->seg[X86_CS].base);
 	mode = x86_mode_of(s);
 	if (!n && fetched_before(vcpu, linear, access, mode, &regs)) {
-		*insn = vcpu->fetch.insn;
+		*insn = kept_fetch(vcpu, linear)->insn;
 		return 0;
 	}
 	if (n) {
@@ -161,8 +167,7 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 			goto failed;
 		result = x86_decode(insn, bytes, n, mode);
 		if (result == X86_DECODE_OK) {
-			remember_fetch(vcpu, linear, access, mode, &w, bytes, insn->len);
-			vcpu->fetch.insn = *insn;
+			keep_fetch(vcpu, linear, access, mode, &w, bytes, insn);
 			return 0;
 		}
 	}

@@ -80,7 +80,9 @@ struct vcpu_completion {
 	u64 linear;		/* PIO_STRING: of the first element */
 };
 
-/* The instruction fetched last, and what its fetch depended on: run/translate.c. */
+#define VCPU_FETCHES 4	/* a power of two */
+
+/* An instruction fetched lately, and what its fetch depended on: run/translate.c. */
 struct vcpu_fetch {
 	u64 linear, gpa;
 	struct x86_walk_regs regs;
@@ -117,7 +119,7 @@ struct vcpu {
 	u32 flush;			/* enum flush_scope to do when a window opens */
 	u64 cr4_seen;			/* CR4 as last set: right in bits that always exit */
 	struct x86_insn insn;		/* at RIP, where the exit needed decoding */
-	struct vcpu_fetch fetch;
+	struct vcpu_fetch fetch[VCPU_FETCHES];
 	struct rcuwait wait;
 	struct preempt_notifier preempt;
 
