@@ -132,7 +132,7 @@ static __always_inline void prepare(struct vcpu *vcpu, struct svm_vcpu *hw)
 	if (unlikely(!hw->armed))
 		svm_arm(vcpu);
 	if (unlikely(nmi | hw->nmi_masked | hw->nmi_window |
-		     !!(v->intercepts[0] & INTERCEPT_IRET)))
+		     ((v->intercepts[0] & INTERCEPT_IRET) != 0)))
 		prepare_nmi(hw, nmi);
 	if (unlikely(hw->soft_len))
 		prepare_soft_event(hw);
