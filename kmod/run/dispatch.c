@@ -6,7 +6,7 @@
  */
 #include "run.h"
 
-#define MODE_GROUPS	(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_RFLAGS)
+#define MODE_GROUPS	(X86_GROUP_MODE | X86_GROUP_CR0 | X86_GROUP_RFLAGS)
 #define WALK_GROUPS	(MODE_GROUPS | X86_GROUP_RSP | X86_GROUP_CR3 | X86_GROUP_CR4)
 #define STEP_GROUPS	(X86_GROUP_RFLAGS | X86_GROUP_SHADOW)
 
@@ -109,7 +109,7 @@ void dispatch_step(struct vcpu *vcpu, u8 insn_len)
 	rip = old + insn_len;
 	/* IP and EIP wrap where they end; only a step over such an end asks for the mode. */
 	if (unlikely(((old ^ rip) & ~0xffffULL))) {
-		vcpu_pull(vcpu, X86_GROUP_CODE | X86_GROUP_EFER);
+		vcpu_pull(vcpu, X86_GROUP_MODE | X86_GROUP_EFER);
 		if (!x86_64bit_mode(s))
 			rip &= s->seg[X86_CS].attributes & X86_SEG_DB ? 0xffffffffULL : 0xffffULL;
 	}

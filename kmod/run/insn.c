@@ -16,7 +16,7 @@
 
 static unsigned int cpl(struct vcpu *vcpu)
 {
-	vcpu_pull(vcpu, X86_GROUP_CODE | X86_GROUP_CR0);
+	vcpu_pull(vcpu, X86_GROUP_MODE | X86_GROUP_CR0);
 	return x86_cpl(&vcpu->state);
 }
 
@@ -24,7 +24,7 @@ static bool long_code(struct vcpu *vcpu)
 {
 	if (!x86_long_mode(&vcpu->state))
 		return false;
-	vcpu_pull(vcpu, X86_GROUP_CODE);
+	vcpu_pull(vcpu, X86_GROUP_MODE);
 	return x86_64bit_mode(&vcpu->state);
 }
 
@@ -329,7 +329,7 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 	u64 value;
 
 	/* All of the combination is checked together. */
-	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_CODE);
+	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_MODE);
 	if (x86_cpl(s))
 		return raise(vcpu, X86_GP);
 	if (exit->cr.how == CR_CLTS)

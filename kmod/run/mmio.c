@@ -155,10 +155,10 @@ enum verdict mmio_start(struct vcpu *vcpu)
 		return err;
 	if (vcpu->in_window && insn.op == X86_OP_VECTOR)
 		return SLOW;
-	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_CODE | X86_GROUP_CR0 |
+	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR0 |
 		  X86_GROUP_CR4);
 	if (insn.mode != X86_MODE_64 || insn.seg == X86_FS || insn.seg == X86_GS)
-		vcpu_pull(vcpu, X86_GROUP_SEGMENTS);
+		vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_CODE);
 	switch (x86_mmio_start(&mmio->steps, &insn, &vcpu->state)) {
 	case X86_MMIO_OK:
 		break;

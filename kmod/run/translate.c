@@ -56,7 +56,7 @@ static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_reg
 
 static u32 privilege(struct vcpu *vcpu)
 {
-	vcpu_pull(vcpu, X86_GROUP_CODE | X86_GROUP_CR0);
+	vcpu_pull(vcpu, X86_GROUP_MODE | X86_GROUP_CR0);
 	return x86_cpl(&vcpu->state) == 3 ? X86_ACCESS_USER : 0;
 }
 
@@ -151,6 +151,8 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 
 	walk_regs(vcpu, &regs);
 	vcpu_pull(vcpu, X86_GROUP_RIP);
+	if (!x86_64bit_mode(s))
+		vcpu_pull(vcpu, X86_GROUP_CODE);
 	linear = x86_64bit_mode(s) ? s->rip : (u32)(s->rip + s->seg[X86_CS].base);
 	mode = x86_mode_of(s);
 	if (!n && fetched_before(vcpu, linear, access, mode, &regs)) {

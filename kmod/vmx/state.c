@@ -76,10 +76,11 @@ static void push_efer(struct vmx_vcpu *hw, u64 efer)
 	fix_tss(efer);
 }
 
-/* CS and SS are a group of their own: mode and privilege are asked for more often. */
+/* CS and SS are groups of their own: mode and privilege are asked for more often. */
 static bool has_segment(u32 groups, int i)
 {
-	return groups & (i == X86_CS || i == X86_SS ? X86_GROUP_CODE : X86_GROUP_SEGMENTS);
+	return groups & (i == X86_CS || i == X86_SS ? X86_GROUP_CODE & ~X86_GROUP_MODE :
+						      X86_GROUP_SEGMENTS);
 }
 
 static void push_segments(const struct x86_state *s, u32 groups)
@@ -106,22 +107,33 @@ static void push_segments(const struct x86_state *s, u32 groups)
 		fix_tss(s->efer);
 }
 
+static void pull_attributes(struct x86_segment *seg, int i)
+{
+	u32 access = vmcs_read(GUEST_ES_ACCESS + 2 * i);
+
+	seg->unusable = access & ACCESS_UNUSABLE;
+	seg->attributes = seg->unusable ? 0 : (u16)access;
+}
+
 static void pull_segments(struct x86_state *s, u32 groups)
 {
 	struct x86_segment *seg = s->seg;
 	int i;
 
-	for (i = 0; i < X86_NR_SEG; i++, seg++) {
-		u32 access;
+	if (groups & X86_GROUP_MODE) {
+		pull_attributes(&seg[X86_CS], X86_CS);
+		pull_attributes(&seg[X86_SS], X86_SS);
+	}
+	if (!(groups & ~X86_GROUP_MODE & (X86_GROUP_CODE | X86_GROUP_SEGMENTS)))
+		return;
 
+	for (i = 0; i < X86_NR_SEG; i++, seg++) {
 		if (!has_segment(groups, i))
 			continue;
-		access = vmcs_read(GUEST_ES_ACCESS + 2 * i);
+		pull_attributes(seg, i);
 		seg->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
 		seg->limit = vmcs_read(GUEST_ES_LIMIT + 2 * i);
 		seg->base = vmcs_read(GUEST_ES_BASE + 2 * i);
-		seg->unusable = access & ACCESS_UNUSABLE;
-		seg->attributes = seg->unusable ? 0 : (u16)access;
 	}
 }
 

@@ -112,10 +112,11 @@ enum x86_group {
 	X86_GROUP_DEBUG		= BIT(15),	/* dr7; the others live here: MOV DR exits */
 	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
-	X86_GROUP_CODE		= BIT(18),	/* seg[CS], seg[SS]: mode and CPL */
+	X86_GROUP_MODE		= BIT(18),	/* attributes of seg[CS], seg[SS]: mode and CPL */
+	X86_GROUP_CODE		= BIT(19) | X86_GROUP_MODE,	/* both whole; set whole */
 };
 
-#define X86_GROUPS_ALL		(BIT(19) - 1)
+#define X86_GROUPS_ALL		(BIT(20) - 1)
 /* What only neutral code writes: never pulled, always valid. */
 #define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER | \
 				 X86_GROUP_DEBUG)
@@ -177,13 +178,13 @@ static inline bool x86_pae_paging(u64 cr0, u64 cr4, u64 efer)
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & X86_EFER_LME_BIT);
 }
 
-/* 64-bit mode proper: long mode with CS.L. Needs EFER and CODE valid. */
+/* 64-bit mode proper: long mode with CS.L. Needs EFER and MODE valid. */
 static inline bool x86_64bit_mode(const struct x86_state *s)
 {
 	return x86_long_mode(s) && (s->seg[X86_CS].attributes & X86_SEG_L);
 }
 
-/* CPL is SS.DPL on both vendors. Needs CODE and CR0 valid. */
+/* CPL is SS.DPL on both vendors. Needs MODE and CR0 valid. */
 static inline unsigned int x86_cpl(const struct x86_state *s)
 {
 	if (!(s->cr0 & X86_CR0_PE))
