@@ -65,6 +65,9 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 	exit->insn_len = vcpu->insn.len;
 	vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RFLAGS | X86_GROUP_CODE);
 	x86_string_io(&vcpu->insn, &vcpu->state, &io);
+	/* Somebody changed the code since it exited: the sizes that are trusted must agree. */
+	if (vcpu->insn.op != (exit->io.in ? X86_OP_INS : X86_OP_OUTS) || io.size != exit->io.size)
+		return RETRY;
 	if (io.fault)
 		return raise(vcpu, io.fault);
 	if (!io.count)

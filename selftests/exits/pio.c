@@ -3,6 +3,7 @@
  * Port I/O exits: IN and OUT of all sizes, the string forms in both directions and all modes, and when an instruction is
  * over. Guests are in this file; real-mode code stands in asm below.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -407,6 +408,52 @@ static void real_mode(void)
 	EXPECT(!memcmp(vm_at(vm, 0x31030), "efgh", 4));
 }
 
+/* --- code that changes under the hypervisor --- */
+
+enum { CHANGES = 3000 };
+
+extern uint8_t changing_outs[];
+
+static void guest_changing_outs(void)
+{
+	for (;;) {
+		uint64_t address = BUFFER, count = 4096;
+
+		asm volatile(".globl changing_outs\n"
+			     "changing_outs: rep outsb\n"
+			     : "+S"(address), "+c"(count) : "d"(PORT) : "memory");
+	}
+}
+
+static bool stop_changing;
+
+static void *change(void *opcode)
+{
+	volatile uint8_t *byte = opcode;
+
+	while (!__atomic_load_n(&stop_changing, __ATOMIC_RELAXED)) {
+		*byte = 0x6f;	/* OUTSD */
+		*byte = 0x6e;	/* OUTSB */
+	}
+	return NULL;
+}
+
+/* Another size is decoded than the one that exited: no more than the page of data may ever be named. */
+static void string_that_changes(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_changing_outs);
+	pthread_t thread;
+	int i;
+
+	ASSERT_EQ(pthread_create(&thread, NULL, change, vm_at(vcpu->vm, (uintptr_t)changing_outs + 1)), 0);
+	for (i = 0; i < CHANGES; i++) {
+		vcpu_expect_exit(vcpu, KVIRT_EXIT_IO);
+		EXPECT(vcpu->run->io.size * vcpu->run->io.count <= 4096);
+	}
+	__atomic_store_n(&stop_changing, true, __ATOMIC_RELAXED);
+	ASSERT_EQ(pthread_join(thread, NULL), 0);
+}
+
 static const struct test tests[] = {
 	TEST(out),
 	TEST(in),
@@ -420,6 +467,7 @@ static const struct test tests[] = {
 	TEST(string_long),
 	TEST(string_of_none),
 	TEST(string_that_faults),
+	TEST(string_that_changes),
 	TEST(real_mode),
 };
 
