@@ -8,6 +8,7 @@
 #include "cpu.h"
 #include "msr.h"
 
+#define PSFD		BIT_ULL(7)	/* in SPEC_CTRL; no name for it before 6.9 */
 #define CR4_FRED	BIT_ULL(32)	/* no name for it before 6.9 */
 
 int __init host_cpu_check(void)
@@ -51,6 +52,27 @@ u64 host_guest_efer(void)
 	if (boot_cpu_has(X86_FEATURE_FXSR_OPT))
 		efer |= EFER_FFXSR;
 	return efer;
+}
+
+bool host_spec_ctrl_valid(u64 value)
+{
+	u32 eax = 0, ebx, ecx, edx = 0;
+
+	if (value && !boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
+		return false;
+	if (boot_cpu_has(X86_FEATURE_IBRS))
+		value &= ~SPEC_CTRL_IBRS;
+	if (boot_cpu_has(X86_FEATURE_STIBP))
+		value &= ~SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
+		value &= ~SPEC_CTRL_SSBD;
+	if (value != PSFD)
+		return !value;
+	/* Each vendor has a bit of its own for it; the kernel's names came late. */
+	if (cpuid_eax(0) >= 7 && cpuid_eax(7) >= 2)
+		host_cpuid(7, 2, &eax, &ebx, &ecx, &edx);
+	return edx & 1 || (boot_cpu_data.extended_cpuid_level >= 0x80000008 &&
+			   cpuid_ebx(0x80000008) & BIT(28));
 }
 
 bool host_la57(void)

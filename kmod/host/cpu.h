@@ -20,6 +20,8 @@ int host_cpu_check(void);
 /* CR4 and EFER bits that a guest may have on this host, by what its CPUs know. */
 u64 host_guest_cr4(void);
 u64 host_guest_efer(void);
+/* SPEC_CTRL takes this value; one with bits that the CPU lacks faults when written. */
+bool host_spec_ctrl_valid(u64 value);
 /* Host paging has five levels (nested tables of AMD-V follow it). */
 bool host_la57(void);
 /* Raises an interrupt on @cpu that does nothing but end its window; never waits. */

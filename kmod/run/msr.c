@@ -5,6 +5,7 @@
  * dispatch.c and api/.
  */
 #include <asm/tsc.h>
+#include "../host/cpu.h"
 #include "../irq/lapic.h"
 #include "../vm/vm.h"
 #include "run.h"
@@ -49,12 +50,13 @@ static int write_efer(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 	if (value & ~(vcpu->guest.efer_allowed | X86_EFER_LMA_BIT))
 		return 1;
 	if (by == X86_MSR_BY_GUEST) {
-		/* LME cannot change under paging (SDM vol. 3, 9.8.5); LMA is the CPU's. */
+		/* LME cannot change under paging (SDM vol. 3, 9.8.5). */
 		vcpu_pull(vcpu, X86_GROUP_CR0);
 		if ((s->cr0 & X86_CR0_PG) && ((s->efer ^ value) & X86_EFER_LME_BIT))
 			return 1;
-		value = (value & ~X86_EFER_LMA_BIT) | (s->efer & X86_EFER_LMA_BIT);
 	}
+	/* LMA is the CPU's, for user space too: without paging no entry would succeed. */
+	value = (value & ~X86_EFER_LMA_BIT) | (s->efer & X86_EFER_LMA_BIT);
 	if ((s->efer ^ value) & X86_EFER_NX_BIT)
 		vcpu->flush |= FLUSH_GUEST;
 	s->efer = value;
@@ -151,6 +153,9 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	/* The rest of the group stays as it is: it must be here before it is pushed. */
 	if (row->kind == X86_MSR_STATE)
 		vcpu_pull(vcpu, row->group);
+	/* The world switch writes it as it is, and there no #GP is caught. */
+	if (index == X86_MSR_SPEC_CTRL && !host_spec_ctrl_valid(value))
+		return 1;
 	switch (x86_msr_write(row, &file, by, value)) {
 	case X86_MSR_OK:
 		if (row->kind == X86_MSR_STATE)

@@ -29,6 +29,7 @@ enum x86_msr_kind {
 #define X86_MSR_KVM_SYSTEM_TIME		0x12
 #define X86_MSR_APIC_BASE		0x1b
 #define X86_MSR_TSC_ADJUST		0x3b
+#define X86_MSR_SPEC_CTRL		0x48
 #define X86_MSR_PRED_CMD		0x49
 #define X86_MSR_FLUSH_CMD		0x10b
 #define X86_MSR_TSC_DEADLINE		0x6e0
