@@ -69,7 +69,9 @@ static void set_deadline(struct vcpu *vcpu)
 /* What goes into the guest with this entry, and what it should exit for soon. */
 static void inject_events(struct vcpu *vcpu)
 {
-	bool asked = READ_ONCE(vcpu->run->request_interrupt_window);
+	/* A window that user space would not hear of would open again and again. */
+	bool asked = READ_ONCE(vcpu->run->request_interrupt_window) &&
+		     vcpu_has_room_for_interrupt(vcpu);
 	int vector = next_vector(vcpu);
 	struct event_plan plan;
 	u8 windows;
@@ -143,8 +145,10 @@ static bool stay(struct vcpu *vcpu)
 		lapic_drain(vcpu);
 		if (lapic_has_signals(vcpu))
 			return false;
+		/* An hrtimer that was a little early has to be started again. */
+		vcpu->deadline_asked = 0;
 	}
-	return !host_work_pending();
+	return !host_work_pending() && likely(!vcpu->events.triple_fault);
 }
 
 /* One strict window: the verdict that ended it, or -errno if it did not open. */

@@ -30,6 +30,8 @@ bool vcpu_runnable(struct vcpu *vcpu);
 /* The vector to go in next, -1: none. took_vector() when it went in. */
 int next_vector(struct vcpu *vcpu);
 void took_vector(struct vcpu *vcpu, int vector);
+/* KVM_INTERRUPT has a way in, be it only when the guest lets interrupts in. */
+bool vcpu_has_room_for_interrupt(struct vcpu *vcpu);
 /* KVM_INTERRUPT would go in now: the run page's ready_for_interrupt_injection. */
 bool vcpu_ready_for_interrupt(struct vcpu *vcpu);
 /* Sleep until runnable, signalled, or INIT/SIPI came. */

@@ -26,12 +26,17 @@ void took_vector(struct vcpu *vcpu, int vector)
 		lapic_acknowledge(vcpu, vector);
 }
 
+bool vcpu_has_room_for_interrupt(struct vcpu *vcpu)
+{
+	return vcpu->events.external < 0 && lapic_accepts_extint(vcpu);
+}
+
 bool vcpu_ready_for_interrupt(struct vcpu *vcpu)
 {
 	const struct vcpu_events *ev = &vcpu->events;
 
 	return !ev->exception.pending && !ev->exception.injected && !ev->nmi.injected &&
-	       !ev->interrupt.injected && ev->external < 0 && lapic_accepts_extint(vcpu) &&
+	       !ev->interrupt.injected && vcpu_has_room_for_interrupt(vcpu) &&
 	       event_interrupt_allowed(vcpu);
 }
 

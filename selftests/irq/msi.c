@@ -247,7 +247,10 @@ static void external(void)
 	EXPECT_EQ(*vm_var(vcpu->vm, taken), 1);
 	vcpu_expect_stage(vcpu, 3);
 	EXPECT_EQ(vcpu->run->ready_for_interrupt_injection, 0);
+	/* The guest gets on though a window that LINT0 keeps shut is asked for. */
+	vcpu->run->request_interrupt_window = 1;
 	vcpu_expect_stage(vcpu, 4);
+	vcpu->run->request_interrupt_window = 0;
 	EXPECT_EQ(vcpu->run->if_flag, 1);
 	EXPECT_EQ(vcpu->run->ready_for_interrupt_injection, 0);		/* masked in LINT0 */
 	vcpu_finish(vcpu);
