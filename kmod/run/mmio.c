@@ -24,6 +24,9 @@ static bool gpa_known(struct vcpu *vcpu, const struct x86_mmio_access *access)
 
 	if (exit->kind != EXIT_NESTED_FAULT || exit->fault.walk)
 		return false;
+	/* Code changed since: the CPU has not allowed the guest this write. */
+	if (access->write && !(exit->fault.access & ACCESS_WRITE))
+		return false;
 	for (i = 0; i < m->n; i++)
 		if (m->access[i].linear != access->linear)
 			return false;
