@@ -144,6 +144,8 @@ void guest_fpu_load(struct guest_fpu *fpu)
 	if (unlikely(!restore(fpu->area))) {
 		pr_warn_ratelimited("kvirt: guest vector state did not load, reset\n");
 		guest_fpu_reset(fpu);
+		/* The registers still hold what is the host's. */
+		restore(fpu->area);
 	}
 	if (fpu->xcr0 != host_xcr0)
 		write_xcr0(fpu->xcr0);

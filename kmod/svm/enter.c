@@ -267,6 +267,9 @@ static void restart(struct vcpu *vcpu)
 	hw->iret_seen = false;
 	hw->stepping = false;
 	hw->debug_live = false;
+	hw->nmi_window = false;
+	/* The interrupt window that was asked for is no more in the block. */
+	vcpu->windows = 0;
 	hw->flush = true;
 	x86_reset_by_init(&vcpu->state, vcpu->guest.signature);
 	svm_push(vcpu, X86_GROUPS_ALL);

@@ -122,6 +122,8 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	if (kind == VCPU_INIT) {
 		vcpu_pull(vcpu, X86_GROUPS_ALL);
 		x86_reset_by_init(s, family);
+		/* Paging went off: its translations would serve as those without it. */
+		vcpu->flush |= FLUSH_GUEST;
 	} else {
 		x86_reset(s, family);
 		x86_msr_reset(&vcpu->msrs);
