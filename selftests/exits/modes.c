@@ -250,8 +250,54 @@ static void real_mode_interrupts(void)
 	vcpu_expect_exit(vcpu, KVIRT_EXIT_HLT);
 }
 
+/* The architecture asks for EFER.LME and CR4.PAE before CR0.PG, in whatever order. */
+asm("	.code16\n"
+    ".globl lme_begin, lme_end\n"
+    "lme_begin:\n"
+    "	mov	$0xc0000080, %ecx\n"
+    "	rdmsr\n"
+    "	or	$0x100, %eax\n"
+    "	wrmsr\n"
+    "	mov	$0x511, %dx\n"
+    "	mov	$1, %di\n"
+    "	out	%al, %dx\n"
+    "	mov	%cr4, %eax\n"
+    "	or	$0x20, %eax\n"
+    "	mov	%eax, %cr4\n"
+    "	mov	$2, %di\n"
+    "	out	%al, %dx\n"
+    "	mov	$0xc0000080, %ecx\n"
+    "	rdmsr\n"
+    "	hlt\n"
+    "lme_end:\n"
+    "	.code64\n");
+
+extern const char lme_begin[], lme_end[];
+
+static void long_mode_enabled_before_pae(void)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+
+	/* The host's CR0 is restored before its CR4, and TCG refuses PG where LME asks for PAE: the machine is lost. */
+	if (cpu_is_tcg() && !strcmp(test_dev, "/dev/kvm"))
+		test_skip("QEMU's TCG loses the host at an exit with EFER.LME and without CR4.PAE");
+	vm = vm_new();
+	vcpu = vcpu_bare(vm, 0);
+	vcpu_cpuid(vcpu);
+	vcpu_real_mode(vcpu, lme_begin, lme_end);
+	vcpu_expect_stage(vcpu, 1);
+	EXPECT_EQ(vcpu_sregs(vcpu).efer, 0x100);
+	vcpu_expect_stage(vcpu, 2);
+	EXPECT_EQ(vcpu_sregs(vcpu).cr4 & 0x20, 0x20);
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_HLT);
+	EXPECT_EQ(vcpu_regs(vcpu).rax, 0x100);
+	EXPECT_EQ(vcpu_sregs(vcpu).efer, 0x100);
+}
+
 static const struct test tests[] = {
 	TEST(all_modes),
+	TEST(long_mode_enabled_before_pae),
 	TEST(real_mode_interrupts),
 };
 
