@@ -67,7 +67,11 @@ static int control_init(const struct control *c, bool has_true)
 	u64 cap;
 
 	if (host_rdmsr_safe(has_true && c->true_msr ? c->true_msr : c->msr, &cap))
-		return host_refuse("VT-x has no secondary controls, so no EPT");
+		return host_refuse("VT-x without EPT (no secondary controls)");
+	if (c->result == &vmx_caps.cpu2 && !(cap >> 32 & CPU2_EPT))
+		return host_refuse("VT-x without EPT");
+	if (c->result == &vmx_caps.cpu2 && !(cap >> 32 & CPU2_UNRESTRICTED))
+		return host_refuse("VT-x without unrestricted guest");
 	if (c->needed & ~(u32)(cap >> 32)) {
 		pr_err("kvirt: refused: VT-x lacks %s controls %#x\n", c->name,
 		       c->needed & ~(u32)(cap >> 32));
