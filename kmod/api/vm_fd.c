@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 #include <linux/ktime.h>
 #include <linux/timekeeping.h>
+#include "../irq/ioeventfd.h"
 #include "../irq/lapic.h"
 #include "../irq/route.h"
 #include "../vm/slots.h"
@@ -28,6 +29,7 @@ void vm_put(struct vm *vm)
 		return;
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		lapic_free(vm->vcpus[i]);
+	ioeventfds_free(vm);
 	routes_free(vm);
 	vm_destroy(vm);
 }
@@ -131,6 +133,11 @@ static long set_identity_map(struct vm *vm, void *data)
 	return vm_nr_vcpus(vm) ? -EINVAL : 0;
 }
 
+static long set_ioeventfd(struct vm *vm, void *data)
+{
+	return ioeventfd_set(vm, data);
+}
+
 static long enable_cap(struct vm *vm, void *data)
 {
 	return capability_enable(vm, data);
@@ -174,6 +181,7 @@ static const struct {
 	{ KVIRT_SET_IDENTITY_MAP_ADDR, set_identity_map },
 	{ KVIRT_GET_CLOCK, get_clock },
 	{ KVIRT_SET_CLOCK, set_clock },
+	{ KVIRT_IOEVENTFD, set_ioeventfd },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -17,6 +17,16 @@
 
 #define KERNEL_SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
+/* Counts up by one; the number is no argument any more. Any context but NMI. */
+static inline void host_eventfd_signal(struct eventfd_ctx *eventfd)
+{
+#if KERNEL_SINCE(6, 8)
+	eventfd_signal(eventfd);
+#else
+	eventfd_signal(eventfd, 1);
+#endif
+}
+
 /* The aging callbacks of an mmu notifier return int, and bool since 7.x. */
 typedef typeof(((struct mmu_notifier_ops *)0)->test_young(NULL, NULL, 0)) notifier_young_t;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * IN, OUT, INS and OUTS: to user space by the run page, the data in the page after it; and
+ * IN, OUT, INS and OUTS: to the kernel's devices on the bus, or to user space by the run
+ * page, the data in the page after it; and
  * what KVM_RUN does first: finish the exit that user space has answered, of which the kind
  * says what is left to do. Called by dispatch.c, run.c.
  */
@@ -29,15 +30,67 @@ static enum verdict to_user(struct vcpu *vcpu, enum completion_kind kind, u32 co
 	return TO_USER;
 }
 
-enum verdict exit_io(struct vcpu *vcpu)
+/* One element, by a device in the kernel: bus_read()'s and bus_write()'s answer. */
+static int port_here(struct vcpu *vcpu, u32 *value)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
 
+	return exit->io.in ? bus_read(vcpu, BUS_PIO, exit->io.port, value, exit->io.size) :
+			     bus_write(vcpu, BUS_PIO, exit->io.port, value, exit->io.size);
+}
+
+/* All elements: who takes the first has the others too, though it may go meanwhile. */
+static bool string_here(struct vcpu *vcpu, u32 count)
+{
+	const struct kvirt_exit *exit = &vcpu->exit;
+	void *data = vcpu->pio_data;
+	u32 i, value;
+
+	for (i = 0; i < count; i++, data += exit->io.size) {
+		value = 0;
+		if (!exit->io.in)
+			memcpy(&value, data, exit->io.size);
+		if (port_here(vcpu, &value) && !i)
+			return false;
+		if (exit->io.in)
+			memcpy(data, &value, exit->io.size);
+	}
+	return true;
+}
+
+/* IN changes AL or AX alone, but EAX clears the upper half (SDM vol. 1, 3.4.1.1). */
+static void load_rax(struct vcpu *vcpu, const void *data, u8 size)
+{
+	u64 *rax = &vcpu->state.gpr[X86_RAX];
+	u32 value = 0;
+
+	/* Read once: the page is user space's too. */
+	memcpy(&value, data, size);
+	if (size == 4)
+		*rax = value;
+	else
+		memcpy(rax, &value, size);
+}
+
+enum verdict exit_io(struct vcpu *vcpu)
+{
+	const struct kvirt_exit *exit = &vcpu->exit;
+	u32 value = 0;
+	int err;
+
 	if (exit->io.string)
 		return SLOW;
+	if (!exit->io.in)
+		memcpy(&value, &vcpu->state.gpr[X86_RAX], exit->io.size);
+	err = port_here(vcpu, &value);
+	if (err != -ENOENT) {
+		if (!err && exit->io.in)
+			load_rax(vcpu, &value, exit->io.size);
+		return err ?: STEP;
+	}
 	if (exit->io.in)
 		return to_user(vcpu, COMPLETE_PIO_IN, 1);
-	memcpy(vcpu->pio_data, &vcpu->state.gpr[X86_RAX], exit->io.size);
+	memcpy(vcpu->pio_data, &value, exit->io.size);
 	if (exit->io.port == PORT_STEP_FIRST &&
 	    !(READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_OUT_7E_INC_RIP)) {
 		dispatch_step(vcpu, exit->insn_len);
@@ -53,6 +106,7 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 {
 	struct kvirt_exit *exit = &vcpu->exit;
 	struct x86_string_io io;
+	enum verdict verdict;
 	u32 count;
 	u64 gpa;
 	int err;
@@ -80,7 +134,8 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 	if (err)
 		return err;
 	vcpu->complete.linear = io.linear;
-	return to_user(vcpu, COMPLETE_PIO_STRING, count);
+	verdict = to_user(vcpu, COMPLETE_PIO_STRING, count);
+	return string_here(vcpu, count) ? complete_last_exit(vcpu) ?: RETRY : verdict;
 }
 
 static int complete_string(struct vcpu *vcpu)
@@ -97,20 +152,6 @@ static int complete_string(struct vcpu *vcpu)
 	return err;
 }
 
-/* IN changes AL or AX alone, but EAX clears the upper half (SDM vol. 1, 3.4.1.1). */
-static void load_rax(struct vcpu *vcpu, u8 size)
-{
-	u64 *rax = &vcpu->state.gpr[X86_RAX];
-	u32 value = 0;
-
-	/* Read once: the page is user space's too. */
-	memcpy(&value, vcpu->pio_data, size);
-	if (size == 4)
-		*rax = value;
-	else
-		memcpy(rax, &value, size);
-}
-
 int complete_last_exit(struct vcpu *vcpu)
 {
 	enum completion_kind kind = vcpu->complete.kind;
@@ -118,7 +159,7 @@ int complete_last_exit(struct vcpu *vcpu)
 	vcpu->complete.kind = COMPLETE_NOTHING;
 	switch (kind) {
 	case COMPLETE_PIO_IN:
-		load_rax(vcpu, vcpu->complete.size);
+		load_rax(vcpu, vcpu->pio_data, vcpu->complete.size);
 		dispatch_step(vcpu, vcpu->complete.insn_len);
 		return 0;
 	case COMPLETE_PIO_OUT:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Instructions that touch what is no memory: decoded (x86/decode.h), executed step by step
- * (x86/execute.h), each access cut into pieces that memory, the local APIC's page or user
- * space answers. Between the pieces vcpu->mmio is all the state there is. Called by fault.c,
+ * (x86/execute.h), each access cut into pieces that memory, the local APIC's page, a device
+ * on the bus or user space answers. Between the pieces vcpu->mmio is all the state there is. Called by fault.c,
  * io.c.
  *
  * Inside a window only what is one piece and cannot fail half-way is served.
@@ -56,7 +56,7 @@ static int plan_access(struct vcpu *vcpu)
 	return err;
 }
 
-/* One piece by memory or the LAPIC: 0 done, SLOW, -ENOENT user space's, -EFAULT. */
+/* One piece by memory, the LAPIC or the bus: 0 done, SLOW, -ENOENT user space's, -EFAULT. */
 static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool write)
 {
 	struct vm *vm = vcpu->vm;
@@ -70,10 +70,13 @@ static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool writ
 	if (lapic_mmio(vcpu, gpa, len, data, write))
 		return 0;
 	/* In a window the faulting access is known to be no memory. */
-	if (vcpu->in_window)
-		return -ENOENT;
-	err = write ? gmem_write(vm, gpa, data, len) : gmem_read(vm, gpa, data, len);
-	return err == -EROFS ? -ENOENT : err;
+	if (!vcpu->in_window) {
+		err = write ? gmem_write(vm, gpa, data, len) : gmem_read(vm, gpa, data, len);
+		if (err != -EROFS && err != -ENOENT)
+			return err;
+	}
+	return write ? bus_write(vcpu, BUS_MMIO, gpa, data, len) :
+		       bus_read(vcpu, BUS_MMIO, gpa, data, len);
 }
 
 static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, u32 len)

@@ -41,6 +41,8 @@ struct vm *vm_create(void)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->routes_lock);
+	mutex_init(&vm->bus_lock);
+	INIT_LIST_HEAD(&vm->ioeventfds);
 	INIT_WORK(&vm->release, vm_release);
 	clock_init(vm);
 	if (init_srcu_struct(&vm->srcu))
@@ -78,6 +80,7 @@ void vm_destroy(struct vm *vm)
 	notifier_detach(vm);
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		vcpu_free(vm->vcpus[i]);
+	bus_fini(vm);
 	slots_fini(vm);
 	npt_fini(&vm->npt);
 	mmdrop(vm->mm);

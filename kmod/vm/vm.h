@@ -7,6 +7,7 @@
  *   l  vm->lock           s  written under slots_lock, read under vm->srcu
  *   n  npt.lock           a  atomic, or READ_ONCE/WRITE_ONCE
  *   r  written under routes_lock, read under vm->srcu
+ *   b  bus_lock; the bus itself is read in a window, or under vm->srcu
  */
 #ifndef KVIRT_VM_VM_H
 #define KVIRT_VM_VM_H
@@ -19,6 +20,7 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 #include "../x86/msr.h"
+#include "bus.h"
 #include "npt.h"
 
 #define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS on x86 */
@@ -90,6 +92,9 @@ struct vm {
 	u64 disabled_quirks;		/* l, a: KVM_CAP_DISABLE_QUIRKS2 */
 	struct mutex routes_lock;
 	struct routes __rcu *routes;	/* r: irq/route.c */
+	struct mutex bus_lock;
+	struct bus __rcu *bus[BUS_NR_KINDS]; /* b: vm/bus.c */
+	struct list_head ioeventfds;	/* b: irq/ioeventfd.c */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
 
 	struct vm_clock clock;

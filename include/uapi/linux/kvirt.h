@@ -674,6 +674,19 @@ struct kvirt_irqfd {
 	__u8  pad[16];
 };
 
+/*
+ * KVIRT_IOEVENTFD (VM): a guest write of len bytes to addr, a port with PIO, else an
+ * address without memory, counts the eventfd fd up by one instead of leaving. With
+ * DATAMATCH only if it writes datamatch; len 0 takes any length and any value. It stays
+ * until DEASSIGN with the same fd, addr, len, flags and datamatch (after which nothing more
+ * is signalled), or the VM's end, whoever closes the eventfd.
+ *   EINVAL  len is none of 0, 1, 2, 4, 8; addr + len wraps; a flag not listed; len 0
+ *           with DATAMATCH; fd is no eventfd
+ *   EBADF   fd is no file
+ *   EEXIST  one is assigned that would take the same write
+ *   ENOENT  DEASSIGN of one that is not assigned
+ *   ENOSPC  16384 ranges of devices are there
+ */
 #define KVIRT_IOEVENTFD_FLAG_DATAMATCH	(1 << 0)
 #define KVIRT_IOEVENTFD_FLAG_PIO	(1 << 1)
 #define KVIRT_IOEVENTFD_FLAG_DEASSIGN	(1 << 2)
