@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 #include <linux/ktime.h>
 #include <linux/timekeeping.h>
-#include "../irq/ioeventfd.h"
+#include "../irq/eventfd.h"
 #include "../irq/lapic.h"
 #include "../irq/route.h"
 #include "../vm/slots.h"
@@ -27,6 +27,7 @@ void vm_put(struct vm *vm)
 
 	if (!refcount_dec_and_test(&vm->refs))
 		return;
+	irqfds_free(vm);
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		lapic_free(vm->vcpus[i]);
 	ioeventfds_free(vm);
@@ -138,6 +139,11 @@ static long set_ioeventfd(struct vm *vm, void *data)
 	return ioeventfd_set(vm, data);
 }
 
+static long set_irqfd(struct vm *vm, void *data)
+{
+	return irqfd_set(vm, data);
+}
+
 static long enable_cap(struct vm *vm, void *data)
 {
 	return capability_enable(vm, data);
@@ -182,6 +188,7 @@ static const struct {
 	{ KVIRT_GET_CLOCK, get_clock },
 	{ KVIRT_SET_CLOCK, set_clock },
 	{ KVIRT_IOEVENTFD, set_ioeventfd },
+	{ KVIRT_IRQFD, set_irqfd },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

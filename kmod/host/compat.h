@@ -27,6 +27,17 @@ static inline void host_eventfd_signal(struct eventfd_ctx *eventfd)
 #endif
 }
 
+/* Ahead of those who poll, who then see nothing. Newer kernels refuse a second: -EBUSY. */
+static inline int host_add_wait_queue_first(wait_queue_head_t *queue, wait_queue_entry_t *entry)
+{
+#if KERNEL_SINCE(6, 17)
+	return add_wait_queue_priority_exclusive(queue, entry);
+#else
+	add_wait_queue_priority(queue, entry);
+	return 0;
+#endif
+}
+
 /* The aging callbacks of an mmu notifier return int, and bool since 7.x. */
 typedef typeof(((struct mmu_notifier_ops *)0)->test_young(NULL, NULL, 0)) notifier_young_t;
 

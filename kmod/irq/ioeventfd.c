@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 #include "../host/compat.h"
 #include "../vm/vcpu.h"
-#include "ioeventfd.h"
+#include "eventfd.h"
 
 struct ioeventfd {
 	struct list_head link;		/* in vm->ioeventfds, under bus_lock; the rest is constant */

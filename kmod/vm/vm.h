@@ -95,6 +95,8 @@ struct vm {
 	struct mutex bus_lock;
 	struct bus __rcu *bus[BUS_NR_KINDS]; /* b: vm/bus.c */
 	struct list_head ioeventfds;	/* b: irq/ioeventfd.c */
+	raw_spinlock_t irqfds_lock;	/* a leaf, under the eventfds' wait queue locks */
+	struct list_head irqfds;	/* under it, added with bus_lock too: irq/irqfd.c */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
 
 	struct vm_clock clock;

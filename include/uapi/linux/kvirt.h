@@ -663,6 +663,17 @@ struct kvirt_pit_state2 {
 	__u32 reserved[9];
 };
 
+/*
+ * KVIRT_IRQFD (VM): each signal of the eventfd fd is a pulse on gsi, delivered by the route
+ * it has then, and resets the eventfd's count; no reader need run. One that is signalled
+ * already gives a pulse at once and keeps its count. It stays until DEASSIGN with the same
+ * fd and gsi (to which there being none is no error), the eventfd's last close, or the VM's
+ * end.
+ *   EINVAL  a flag not listed; fd is no eventfd; not with DEASSIGN: no local APICs in the
+ *           kernel; RESAMPLE and not the whole irqchip there
+ *   EBADF   fd is no file
+ *   EBUSY   the eventfd is assigned in this VM (since Linux 6.17: in any)
+ */
 #define KVIRT_IRQFD_FLAG_DEASSIGN	(1 << 0)
 #define KVIRT_IRQFD_FLAG_RESAMPLE	(1 << 1)
 
