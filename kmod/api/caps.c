@@ -18,6 +18,8 @@
 #define X2APIC_API	(KVIRT_X2APIC_API_USE_32BIT_IDS | \
 			 KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
+#define DIRTY_LOG_MANUAL (KVIRT_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVIRT_DIRTY_LOG_INITIALLY_SET)
+
 static const struct { u16 number; long value; } capabilities[] = {
 	{ KVIRT_CAP_HLT, 1 },
 	{ KVIRT_CAP_USER_MEMORY, 1 }, { KVIRT_CAP_SET_TSS_ADDR, 1 },
@@ -41,6 +43,7 @@ static const struct { u16 number; long value; } capabilities[] = {
 	{ KVIRT_CAP_SREGS2, 1 }, { KVIRT_CAP_XSAVE2, sizeof(struct kvirt_xsave) },
 	{ KVIRT_CAP_IOEVENTFD, 1 }, { KVIRT_CAP_IOEVENTFD_NO_LENGTH, 1 },
 	{ KVIRT_CAP_IOEVENTFD_ANY_LENGTH, 1 }, { KVIRT_CAP_IRQFD, 1 },
+	{ KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL },
 	{ KVIRT_CAP_DISABLE_QUIRKS2, QUIRKS }, { KVIRT_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 };
 
@@ -85,6 +88,14 @@ static int enable_locked(struct vm *vm, const struct kvirt_enable_cap *cap)
 			return -EINVAL;
 		vm->x2apic_32bit |= !!(arg & KVIRT_X2APIC_API_USE_32BIT_IDS);
 		vm->x2apic_no_broadcast_quirk |= !!(arg & KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK);
+		return 0;
+	case KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		/* The second needs the first. */
+		if (arg & ~DIRTY_LOG_MANUAL || arg == KVIRT_DIRTY_LOG_INITIALLY_SET)
+			return -EINVAL;
+		mutex_lock(&vm->slots_lock);
+		vm->manual_dirty_log = arg;
+		mutex_unlock(&vm->slots_lock);
 		return 0;
 	case KVIRT_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = arg;

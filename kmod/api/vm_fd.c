@@ -84,6 +84,14 @@ static long set_gsi_routing(struct vm *vm, struct kvirt_irq_routing __user *argp
 	return err;
 }
 
+/* Nothing goes back, whatever the number says. */
+static long clear_dirty_log(struct vm *vm, const struct kvirt_clear_dirty_log __user *argp)
+{
+	struct kvirt_clear_dirty_log log;
+
+	return copy_from_user(&log, argp, sizeof(log)) ? -EFAULT : dirty_clear(vm, &log);
+}
+
 static long set_boot_cpu(struct vm *vm, unsigned long id)
 {
 	long err = -EBUSY;
@@ -111,6 +119,11 @@ static long set_tsc_khz(struct vm *vm, unsigned long khz)
 static long set_memory_region(struct vm *vm, void *data)
 {
 	return slots_set(vm, data);
+}
+
+static long get_dirty_log(struct vm *vm, void *data)
+{
+	return dirty_get(vm, data);
 }
 
 static long set_irq_line(struct vm *vm, void *data)
@@ -180,6 +193,7 @@ static const struct {
 	long (*serve)(struct vm *vm, void *data);
 } table[] = {
 	{ KVIRT_SET_USER_MEMORY_REGION, set_memory_region },
+	{ KVIRT_GET_DIRTY_LOG, get_dirty_log },
 	{ KVIRT_SIGNAL_MSI, signal_msi },
 	{ KVIRT_IRQ_LINE, set_irq_line },
 	{ KVIRT_IRQ_LINE_STATUS, set_irq_line },
@@ -205,6 +219,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return create_vcpu(vm, arg);
 	case KVIRT_SET_GSI_ROUTING:
 		return set_gsi_routing(vm, argp);
+	case KVIRT_CLEAR_DIRTY_LOG:
+		return clear_dirty_log(vm, argp);
 	case KVIRT_CHECK_EXTENSION:
 		return capability(vm, arg);
 	case KVIRT_SET_TSS_ADDR:

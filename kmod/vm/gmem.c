@@ -63,6 +63,9 @@ static __always_inline int gmem_access(struct vm *vm, u64 gpa, void *kernel, siz
 			err = -EROFS;
 		else if (gmem_copy(user, kernel, part, op))
 			err = atomic ? -EAGAIN : -EFAULT;
+		/* Some of it may be written even then. */
+		if (write && slot)
+			slot_mark_dirty(slot, gpa, part);
 		gpa += part;
 		kernel += part;
 		len -= part;

@@ -86,7 +86,7 @@ static void vm_invalidate(struct vm *vm, const struct mm_notifier *notifier,
 static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	struct mm_notifier *notifier = to_mm_notifier(mn);
-	struct npt_garbage garbage = {};
+	struct npt_garbage garbage = { .no_sleep = !mmu_notifier_range_blockable(range) };
 	struct vm *vm;
 
 	spin_lock(&notifier->lock);

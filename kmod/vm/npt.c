@@ -65,19 +65,21 @@ int npt_init(struct npt *npt)
 }
 
 /* Frees @table, whose entries are of @level, and all below it. At most four deep. */
-static void free_tables(u64 *table, u8 level)
+static void free_tables(u64 *table, u8 level, const struct npt_garbage *garbage)
 {
 	unsigned long i;
 
 	for (i = 0; level > NPT_LEVEL_4K && i < NPT_ENTRIES; i++)
 		if (entry_present(table[i]) && !entry_leaf(table[i], level))
-			free_tables(entry_table(table[i]), level - 1);
+			free_tables(entry_table(table[i]), level - 1, garbage);
 	free_page((unsigned long)table);
+	if (level > NPT_LEVEL_4K && !garbage->no_sleep)
+		cond_resched();
 }
 
 void npt_fini(struct npt *npt)
 {
-	free_tables(npt->root, features.npt.levels);
+	free_tables(npt->root, features.npt.levels, &(struct npt_garbage){});
 }
 
 int npt_cache_fill(struct npt_cache *cache)
@@ -100,7 +102,25 @@ void npt_cache_free(struct npt_cache *cache)
 		free_page((unsigned long)cache->pages[--cache->nr]);
 }
 
-/* @slot of @level holds a leaf: is it @leaf's, and does it allow what is asked for? */
+/*
+ * A zeroed table into @slot, which is of @level. A leaf that stood there is split: what maps the
+ * same needs no flush, and an accessed bit that hardware sets meanwhile may be lost.
+ */
+static void npt_link(u64 *slot, u8 level, u64 *table)
+{
+	const struct npt_format *format = &features.npt;
+	u64 entry = READ_ONCE(*slot);
+	unsigned long i;
+
+	if (level - 1 == NPT_LEVEL_4K)
+		entry &= ~format->large;
+	for (i = 0; entry_present(entry) && i < NPT_ENTRIES; i++)
+		table[i] = entry + (i * NPT_PAGES(level - 1) << PAGE_SHIFT);
+	/* Filled before it is linked: stores are seen in order on x86. */
+	WRITE_ONCE(*slot, format->table | format->accessed | __pa(table));
+}
+
+/* @slot of @level holds a leaf: make it do for @leaf. -E2BIG: it has to be split before. */
 static int npt_upgrade(u64 *slot, u8 level, const struct npt_leaf *leaf)
 {
 	const struct npt_format *format = &features.npt;
@@ -111,9 +131,9 @@ static int npt_upgrade(u64 *slot, u8 level, const struct npt_leaf *leaf)
 		return -EEXIST;
 	if (!leaf->writable || entry & format->write)
 		return 0;
-	/* A leaf larger than the host's mapping cannot be: whoever split that zapped this. */
+	/* Larger than one that may be written: its slot keeps a dirty log since. */
 	if (level > leaf->level)
-		return -EEXIST;
+		return -E2BIG;
 	/* A CPU that still has the old entry cached faults once more, and drops it. */
 	WRITE_ONCE(*slot, entry | format->write | format->accessed | format->dirty);
 	return 0;
@@ -124,26 +144,28 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
 	const struct npt_format *format = &features.npt;
 	u8 level, target = leaf->level;
 	u64 value, *slot;
+	int err;
 
 	lockdep_assert_held(&npt->lock);
 	for (;;) {
 		level = target;
 		slot = npt_walk(npt, leaf->gfn, &level);
 		value = READ_ONCE(*slot);
-		if (entry_present(value)) {
-			if (entry_leaf(value, level))
-				return npt_upgrade(slot, level, leaf);
+		if (entry_present(value) && !entry_leaf(value, level)) {
 			/* A table stands where a large leaf would do: one level down. */
 			target--;
 			continue;
 		}
-		if (level == target)
+		if (entry_present(value)) {
+			err = npt_upgrade(slot, level, leaf);
+			if (err != -E2BIG)
+				return err;
+		} else if (level == target) {
 			break;
+		}
 		if (!cache->nr)
 			return -ENOMEM;
-		/* Zeroed before it is linked: stores are seen in order on x86. */
-		value = format->table | format->accessed;
-		WRITE_ONCE(*slot, value | __pa(cache->pages[--cache->nr]));
+		npt_link(slot, level, cache->pages[--cache->nr]);
 	}
 	/*
 	 * Marked accessed and dirty at once: the guest is about to do it anyway, and a
@@ -195,6 +217,30 @@ void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage)
 	}
 }
 
+void npt_protect(struct npt *npt, u64 gfn, u64 end)
+{
+	const unsigned int write = __ffs64(features.npt.write);
+
+	lockdep_assert_held(&npt->lock);
+	while (gfn < end) {
+		u8 level = NPT_LEVEL_4K;
+		u64 *slot = npt_walk(npt, gfn, &level);
+
+		/* The neighbours stand in the same table. */
+		do {
+			u64 entry = READ_ONCE(*slot);
+
+			if (entry_leaf(entry, level) && entry & BIT_ULL(write)) {
+				/* Hardware may set another bit at this moment: atomic. */
+				clear_bit(write, (unsigned long *)slot);
+				npt->zapped++;
+			}
+			gfn = next_entry(gfn, level);
+			slot++;
+		} while (level == NPT_LEVEL_4K && gfn < end && gfn & (NPT_ENTRIES - 1));
+	}
+}
+
 void npt_flush(struct vm *vm, u64 zapped)
 {
 	struct npt *npt = &vm->npt;
@@ -221,7 +267,7 @@ void npt_free_garbage(struct npt_garbage *garbage)
 
 		garbage->first = page_private(page);
 		set_page_private(page, 0);
-		free_tables(table, level);
+		free_tables(table, level, garbage);
 	}
 }
 

@@ -37,10 +37,10 @@ struct npt_format {
 /*
  * The tree of one VM, shared by its vCPUs.
  *
- * Flushing: whoever clears a present entry adds one to "zapped"; hardware may use the
- * entry until a flush of all vCPUs that began later has ended, which "flushed" then
- * records. So an invalidation that finds nothing left to clear still knows whether it has
- * to wait for what somebody else has cleared just before.
+ * Flushing: whoever clears a present entry, or its right to write, adds one to "zapped";
+ * hardware may use the entry as it was until a flush of all vCPUs that began later has
+ * ended, which "flushed" then records. So an invalidation that finds nothing left to clear
+ * still knows whether it has to wait for what somebody else has cleared just before.
  *
  * The lock is taken irqsave, inside a strict window by trylock only, and no holder waits
  * for another CPU: a window spins on nothing that could be waiting for it.
@@ -66,6 +66,7 @@ struct npt_cache {
 /* Tables taken out of the tree, to be freed after a flush. Initialise with {}. */
 struct npt_garbage {
 	unsigned long first;	/* a table's address, its level in the low bits */
+	bool no_sleep;		/* who frees them must not */
 };
 
 /* An empty tree, or -ENOMEM. npt_fini(): nobody can reach the tree any more. */
@@ -91,8 +92,9 @@ struct npt_leaf {
 
 /*
  * npt_map() - lock held: make @leaf's page present, or writable in place. Where a table
- * stands already the leaf goes below it. 0, also if nothing was left to do; -ENOMEM:
- * the cache is empty; -EEXIST: something else is mapped there and has to be zapped.
+ * stands already the leaf goes below it, and a larger leaf that is to become writable is
+ * split. 0, also if nothing was left to do; -ENOMEM: the cache is empty; -EEXIST:
+ * something else is mapped there and has to be zapped.
  */
 int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *leaf);
 
@@ -103,11 +105,16 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
  */
 void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage);
 /*
+ * npt_protect() - lock held: no leaf in [@gfn, @end) is writable any more, nor one that reaches
+ * into it. The work is that of as many entries. Note npt->zapped; npt_flush() must follow.
+ */
+void npt_protect(struct npt *npt, u64 gfn, u64 end);
+/*
  * npt_flush() - no lock that a window takes is held, interrupts on, spinlocks allowed:
  * when it returns no CPU uses what npt->zapped counted up to @zapped. Does not sleep.
  */
 void npt_flush(struct vm *vm, u64 zapped);
-/* After the flush. Takes long where much was mapped, so better without any lock. */
+/* After the flush. Takes long where much was mapped, so better without any lock. May sleep. */
 void npt_free_garbage(struct npt_garbage *garbage);
 /* All three. No lock held that npt_flush() would not allow. */
 void npt_zap_range(struct vm *vm, u64 gfn, u64 end);

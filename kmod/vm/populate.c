@@ -131,11 +131,16 @@ static bool level_fits(const struct slot *slot, u64 gfn, u8 level)
 	       first + mask < slot->gfn + slot->npages;
 }
 
-/* From how the process has the page mapped to the largest leaf that it may have. */
-static void limit_level(struct fault *fault)
+/* From how the process has the page mapped to the most that its leaf may be. */
+static void limit_leaf(struct fault *fault)
 {
 	u8 level = min(fault->leaf.level, features.npt.max_level);
 
+	/* What is only read is not dirty. */
+	if (fault->slot.dirty) {
+		level = NPT_LEVEL_4K;
+		fault->leaf.writable &= fault->write;
+	}
 	while (level > NPT_LEVEL_4K && !level_fits(&fault->slot, fault->leaf.gfn, level))
 		level--;
 	fault->leaf.level = max_t(u8, level, NPT_LEVEL_4K);
@@ -165,6 +170,7 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 	err = npt_map(&vcpu->vm->npt, &vcpu->tables, &fault->leaf);
 	if (err || !fault->leaf.writable)
 		return err;
+	slot_mark_dirty(&fault->slot, fault->leaf.gfn << PAGE_SHIFT, PAGE_SIZE);
 	/* The process's own entry does not tell the host what the guest writes. */
 	page = pfn_to_page(fault->leaf.pfn);
 	if (!PageDirty(page) && !PageReserved(page))
@@ -189,7 +195,7 @@ static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 acc
 		err = in_window ? -EAGAIN : page_slow(fault, vm->mm);
 	if (err)
 		goto out;
-	limit_level(fault);
+	limit_leaf(fault);
 	if (!in_window) {
 		raw_spin_lock_irqsave(&vm->npt.lock, flags);
 	} else if (!raw_spin_trylock_irqsave(&vm->npt.lock, flags)) {

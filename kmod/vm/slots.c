@@ -34,7 +34,7 @@ static struct slots *slots_alloc(u32 nr)
 	return slots;
 }
 
-/* @slots and all older ones. */
+/* @slots and all older ones; no logs. */
 static void slots_free(struct slots *slots)
 {
 	while (slots) {
@@ -147,7 +147,12 @@ int slots_init(struct vm *vm)
 
 void slots_fini(struct vm *vm)
 {
-	slots_free(rcu_dereference_protected(vm->slots, 1));
+	struct slots *slots = rcu_dereference_protected(vm->slots, 1);
+	u32 i;
+
+	for (i = 0; i < slots->nr; i++)
+		kvfree(slots->slot[i].dirty);
+	slots_free(slots);
 }
 
 /* Nobody can have used the new slot yet, so there is nothing to take away. */
@@ -164,26 +169,33 @@ static void slots_publish(struct vm *vm, struct slots *old, struct slots *new)
 	new->older_bytes = 0;
 }
 
-/* @gone is an element of @old that @new has not, or elsewhere. */
-static void slots_publish_without(struct vm *vm, struct slots *old, struct slots *new,
-				  const struct slot *gone)
+/* @was is an element of @old; @new has @is in its place: of no pages, elsewhere, or other flags. */
+static void slots_publish_change(struct vm *vm, struct slots *old, struct slots *new,
+				 const struct slot *was, const struct slot *is)
 {
+	const bool log_starts = is->npages && is->gfn == was->gfn && is->dirty;
+	unsigned long *dirty = is->dirty == was->dirty ? NULL : was->dirty;
 	struct npt_garbage garbage = {};
 	unsigned long flags;
 	u64 zapped;
 
 	raw_spin_lock_irqsave(&vm->npt.lock, flags);
 	rcu_assign_pointer(vm->slots, new);
-	/* A fault that has looked @gone up must not install it any more. */
+	/* A fault that has looked @was up must not install it any more. */
 	WRITE_ONCE(vm->invalidation.sequence, vm->invalidation.sequence + 1);
-	npt_zap(&vm->npt, gone->gfn, gone->gfn + gone->npages, &garbage);
+	/* Behind a log that ends large leaves may come back. */
+	if (!log_starts)
+		npt_zap(&vm->npt, was->gfn, was->gfn + was->npages, &garbage);
 	zapped = vm->npt.zapped;
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 	npt_flush(vm, zapped);
 	npt_free_garbage(&garbage);
-	/* After the ioctl the memory is user space's alone: no late gmem_write(). */
+	if (log_starts)
+		dirty_start(vm, is);
+	/* After the ioctl there is no gmem_write() to the old place, and none without the log. */
 	synchronize_srcu_expedited(&vm->srcu);
 	slots_free(old);
+	kvfree(dirty);
 }
 
 /* What can be told without looking at the slots. */
@@ -191,11 +203,8 @@ static bool region_valid(const struct kvirt_userspace_memory_region *region)
 {
 	const u64 pages = region->memory_size | region->guest_phys_addr | region->userspace_addr;
 
-	/*
-	 * Dirty logging is not there yet, so its flag is an unknown one: refused, since a
-	 * VMM that asked for it and got 0 would lose pages when it migrates.
-	 */
-	return region->slot < SLOTS_MAX && !(region->flags & ~KVIRT_MEM_READONLY) &&
+	return region->slot < SLOTS_MAX &&
+	       !(region->flags & ~(KVIRT_MEM_READONLY | KVIRT_MEM_LOG_DIRTY_PAGES)) &&
 	       !(pages & ~PAGE_MASK) &&
 	       region->userspace_addr == untagged_addr(region->userspace_addr) &&
 	       access_ok((void __user *)(unsigned long)region->userspace_addr,
@@ -204,7 +213,7 @@ static bool region_valid(const struct kvirt_userspace_memory_region *region)
 	       region->memory_size >> PAGE_SHIFT <= SLOT_MAX_PAGES;
 }
 
-static const struct slot *slot_by_id(const struct slots *slots, u16 id)
+const struct slot *slot_by_id(const struct slots *slots, u16 id)
 {
 	u32 i;
 
@@ -240,10 +249,9 @@ static u64 gfn_limit(void)
 /* The order of checks is KVM's. */
 static int slots_set_locked(struct vm *vm, const struct kvirt_userspace_memory_region *region)
 {
-	struct slots *slots = rcu_dereference_protected(vm->slots,
-							lockdep_is_held(&vm->slots_lock));
+	struct slots *slots = slots_locked(vm);
 	const struct slot *old = slot_by_id(slots, region->slot);
-	const struct slot new = {
+	struct slot new = {
 		.gfn = region->guest_phys_addr >> PAGE_SHIFT,
 		.hva = region->userspace_addr,
 		.npages = region->memory_size >> PAGE_SHIFT,
@@ -257,20 +265,28 @@ static int slots_set_locked(struct vm *vm, const struct kvirt_userspace_memory_r
 			return -EINVAL;
 	} else {
 		if (old && (new.hva != old->hva || new.npages != old->npages ||
-			    new.flags != old->flags))
+			    (new.flags ^ old->flags) & KVIRT_MEM_READONLY))
 			return -EINVAL;
-		if (old && new.gfn == old->gfn)
+		if (old && new.gfn == old->gfn && new.flags == old->flags)
 			return 0;
 		if (slot_overlaps(slots, &new, old))
 			return -EEXIST;
 		if (new.gfn + new.npages > gfn_limit())
 			return -EINVAL;
+		if (new.flags & KVIRT_MEM_LOG_DIRTY_PAGES) {
+			new.dirty = old && old->dirty ? old->dirty : dirty_alloc(vm, new.npages);
+			if (!new.dirty)
+				return -ENOMEM;
+		}
 	}
 	copy = slots_copy(slots, old, new.npages ? &new : NULL);
-	if (!copy)
+	if (!copy) {
+		if (!old || new.dirty != old->dirty)
+			kvfree(new.dirty);
 		return -ENOMEM;
+	}
 	if (old)
-		slots_publish_without(vm, slots, copy, old);
+		slots_publish_change(vm, slots, copy, old, &new);
 	else
 		slots_publish(vm, slots, copy);
 	return 0;

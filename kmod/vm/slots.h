@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Memory slots: which guest-physical pages are which user addresses. A snapshot that never changes
- * once it is published, so readers (populate.c, gmem.c, notifier.c) need only vm->srcu.
+ * once it is published, so readers (populate.c, gmem.c, notifier.c) need only vm->srcu. And the
+ * dirty log of a slot, dirty.c.
  */
 #ifndef KVIRT_VM_SLOTS_H
 #define KVIRT_VM_SLOTS_H
@@ -21,6 +22,8 @@ struct slot {
 	u32 npages;
 	u16 id;			/* user space's number */
 	u16 flags;		/* KVIRT_MEM_* */
+	/* The log, a bit each page, atomic; NULL: none is kept. Snapshots share it. */
+	unsigned long *dirty;
 };
 
 /* Slots in the order of their user addresses, which may overlap. */
@@ -47,6 +50,23 @@ static inline unsigned long slot_hva(const struct slot *slot, u64 gfn)
 {
 	return slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
 }
+
+/* Behind a write to [@gpa, @gpa + @len) of @slot; orders the two. vm->srcu or npt.lock held. */
+static inline void slot_mark_dirty(const struct slot *slot, u64 gpa, size_t len)
+{
+	u64 gfn;
+
+	for (gfn = gpa >> PAGE_SHIFT; slot->dirty && gfn <= (gpa + len - 1) >> PAGE_SHIFT; gfn++)
+		set_bit(gfn - slot->gfn, slot->dirty);
+}
+
+/* slots_lock held: the slots now, and the one that has user space's number @id, or NULL. */
+static inline struct slots *slots_locked(const struct vm *vm)
+{
+	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
+}
+
+const struct slot *slot_by_id(const struct slots *slots, u16 id);
 
 /* vm->srcu or npt.lock held: the slots now. */
 static inline const struct slots *vm_slots(const struct vm *vm)
@@ -93,10 +113,23 @@ void slots_fini(struct vm *vm);
 
 /*
  * slots_set() - KVM_SET_USER_MEMORY_REGION, with exactly its errors (see the UAPI header); @region
- * is the caller's own copy, current->mm is vm->mm. On an error nothing has changed. Only deleting
- * and moving wait (and a creation in hundreds, or among thousands of slots): until no vCPU can
- * reach the old place, and for accesses through vm/gmem.c that are under way.
+ * is the caller's own copy, current->mm is vm->mm. On an error nothing has changed. Only deleting,
+ * moving and changing wait (and a creation in hundreds, or among thousands of slots): until no vCPU
+ * can reach the old place, and for accesses through vm/gmem.c that are under way.
  */
 int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region);
+
+/*
+ * A log for a slot of @npages; NULL: no memory. dirty_start() - it is published: what the guest
+ * writes from now on will be marked. slots_lock held.
+ */
+unsigned long *dirty_alloc(const struct vm *vm, u32 npages);
+void dirty_start(struct vm *vm, const struct slot *slot);
+/*
+ * KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG, with the errors that the UAPI header tells. No write
+ * goes unseen: not in the bitmap means that it has reached memory, and that a later one is marked.
+ */
+long dirty_get(struct vm *vm, const struct kvirt_dirty_log *log);
+long dirty_clear(struct vm *vm, const struct kvirt_clear_dirty_log *log);
 
 #endif

@@ -80,6 +80,7 @@ struct vm {
 
 	struct mutex slots_lock;	/* changes of memory slots */
 	struct slots __rcu *slots;	/* s: vm/slots.c */
+	u64 manual_dirty_log;		/* under slots_lock: KVIRT_DIRTY_LOG_* */
 	struct srcu_struct srcu;
 	struct npt npt;
 	struct vm_invalidation invalidation;

@@ -158,6 +158,129 @@ static void refused_slots_change_nothing(void)
 	EXPECT_OK(vm_slot(vm, 2, 0, 0x20000, 0x1000, m));
 }
 
+static int get_log(struct vm *vm, uint32_t slot, void *bitmap)
+{
+	struct kvirt_dirty_log log = { .slot = slot, .dirty_bitmap = bitmap };
+
+	return ioctl(vm->fd, KVIRT_GET_DIRTY_LOG, &log);
+}
+
+static int clear_log(struct vm *vm, uint32_t slot, uint64_t first, uint32_t n, void *bitmap)
+{
+	struct kvirt_clear_dirty_log log = { .slot = slot, .first_page = first, .num_pages = n, .dirty_bitmap = bitmap };
+
+	return ioctl(vm->fd, KVIRT_CLEAR_DIRTY_LOG, &log);
+}
+
+/* What the log then holds is memory/dirty's to show. */
+static void dirty_log(void)
+{
+	static const struct kvirt_clear_dirty_log constant = { .slot = 0, .num_pages = 0 };
+	struct vm *vm = vm_bare();
+	uint8_t *m = pages(0x100000);
+	uint64_t bits[2] = { -1ull, -1ull };
+	uint32_t slots = dev_cap(KVIRT_CAP_NR_MEMSLOTS);
+
+	/* 100 pages, with and without; one that may not be written. */
+	EXPECT_OK(vm_slot(vm, 0, KVIRT_MEM_LOG_DIRTY_PAGES, 0x100000, 0x64000, m));
+	EXPECT_OK(vm_slot(vm, 1, 0, 0x200000, 0x64000, m));
+	EXPECT_OK(vm_slot(vm, 2, KVIRT_MEM_READONLY | KVIRT_MEM_LOG_DIRTY_PAGES, 0x300000, 0x64000, m));
+	EXPECT_OK(get_log(vm, 0, bits));
+	EXPECT_EQ(bits[0] | bits[1], 0);
+	EXPECT_OK(get_log(vm, 2, bits));
+	EXPECT_ERRNO(get_log(vm, 0, NULL), EFAULT);
+	EXPECT_ERRNO(get_log(vm, 0, BAD_POINTER), EFAULT);
+	EXPECT_ERRNO(get_log(vm, 1, bits), ENOENT);
+	EXPECT_ERRNO(get_log(vm, 3, bits), ENOENT);
+	EXPECT_ERRNO(get_log(vm, slots - 1, bits), ENOENT);
+	EXPECT_ERRNO(get_log(vm, slots, bits), EINVAL);
+	EXPECT_ERRNO(get_log(vm, 0xffff, bits), EINVAL);
+	EXPECT_ERRNO(get_log(vm, 2 << 16, bits), EINVAL);
+	EXPECT_ERRNO(get_log(vm, 0xffff0000, bits), EINVAL);
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_GET_DIRTY_LOG, NULL), EFAULT);
+
+	EXPECT_OK(clear_log(vm, 0, 0, 100, bits));
+	EXPECT_OK(clear_log(vm, 0, 0, 64, bits));
+	EXPECT_OK(clear_log(vm, 0, 64, 36, bits));
+	EXPECT_OK(clear_log(vm, 0, 64, 0, NULL));
+	EXPECT_ERRNO(clear_log(vm, 0, 64, 35, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 64, 37, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 0, 63, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 0, 101, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 0, 128, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 0, 0xffffffff, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 1, 64, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 32, 64, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 128, 0, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, -64ull, 64, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 1ull << 63, 64, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 0, 0, 100, NULL), EFAULT);
+	EXPECT_ERRNO(clear_log(vm, 0, 0, 100, BAD_POINTER), EFAULT);
+	EXPECT_ERRNO(clear_log(vm, 1, 0, 100, bits), ENOENT);
+	EXPECT_ERRNO(clear_log(vm, 1, 1, 100, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 3, 0, 100, bits), ENOENT);
+	EXPECT_ERRNO(clear_log(vm, slots, 0, 100, bits), EINVAL);
+	EXPECT_ERRNO(clear_log(vm, 2 << 16, 0, 100, bits), EINVAL);
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_CLEAR_DIRTY_LOG, NULL), EFAULT);
+	/* Its number says that something comes back, but nothing does. */
+	EXPECT_OK(ioctl(vm->fd, KVIRT_CLEAR_DIRTY_LOG, &constant));
+
+	/* On and off; together with a move; but not with what cannot change. */
+	EXPECT_OK(vm_slot(vm, 0, 0, 0x100000, 0x64000, m));
+	EXPECT_ERRNO(get_log(vm, 0, bits), ENOENT);
+	EXPECT_OK(vm_slot(vm, 0, KVIRT_MEM_LOG_DIRTY_PAGES, 0x100000, 0x64000, m));
+	EXPECT_OK(vm_slot(vm, 0, KVIRT_MEM_LOG_DIRTY_PAGES, 0x100000, 0x64000, m));
+	EXPECT_OK(vm_slot(vm, 1, KVIRT_MEM_LOG_DIRTY_PAGES, 0x600000, 0x64000, m));
+	EXPECT_OK(get_log(vm, 1, bits));
+	EXPECT_ERRNO(vm_slot(vm, 1, 0, 0x100000, 0x64000, m), EEXIST);
+	EXPECT_ERRNO(vm_slot(vm, 1, 0, 0x600000, 0x63000, m), EINVAL);
+	EXPECT_ERRNO(vm_slot(vm, 1, KVIRT_MEM_READONLY, 0x600000, 0x64000, m), EINVAL);
+	EXPECT_ERRNO(vm_slot(vm, 2, KVIRT_MEM_LOG_DIRTY_PAGES, 0x300000, 0x64000, m), EINVAL);
+	EXPECT_ERRNO(vm_slot(vm, 4, KVIRT_MEM_LOG_DIRTY_PAGES, 0x100000, 0x1000, m), EEXIST);
+	EXPECT_ERRNO(get_log(vm, 4, bits), ENOENT);
+	EXPECT_OK(get_log(vm, 0, bits));
+	EXPECT_OK(get_log(vm, 1, bits));
+	EXPECT_OK(get_log(vm, 2, bits));
+}
+
+static void manual_dirty_log(void)
+{
+	struct kvirt_enable_cap cap = { .cap = KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, .args = { 1 }, .flags = 1 };
+	struct vm *vm = vm_bare();
+	uint8_t *m = pages(0x100000);
+	uint64_t bits[2] = { 0 };
+
+	EXPECT_EQ(dev_cap(KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2), 3);
+	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_ENABLE_CAP, &cap), EINVAL);
+	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 2), EINVAL);
+	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 4), EINVAL);
+	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 5), EINVAL);
+	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 1ull << 32 | 1), EINVAL);
+	EXPECT_OK(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 3));
+	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 2), EINVAL);
+	/* The refusals have left it at 3: all is dirty, and stays so. */
+	EXPECT_OK(vm_slot(vm, 0, KVIRT_MEM_LOG_DIRTY_PAGES, 0x100000, 0x64000, m));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_OK(get_log(vm, 0, bits));
+		EXPECT_EQ(bits[0], -1ull);
+		EXPECT_EQ(bits[1], (1ull << 36) - 1);
+	}
+	bits[1] = -1ull;
+	EXPECT_OK(clear_log(vm, 0, 64, 36, bits + 1));
+	EXPECT_OK(get_log(vm, 0, bits));
+	EXPECT_EQ(bits[0], -1ull);
+	EXPECT_EQ(bits[1], 0);
+	EXPECT_OK(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 1));
+	EXPECT_OK(vm_slot(vm, 1, KVIRT_MEM_LOG_DIRTY_PAGES, 0x200000, 0x64000, m));
+	EXPECT_OK(get_log(vm, 1, bits));
+	EXPECT_EQ(bits[0] | bits[1], 0);
+	EXPECT_OK(vm_enable(vm, KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, 0));
+	for (int i = 0; i < 2; i++) {
+		EXPECT_OK(get_log(vm, 0, bits));
+		EXPECT_EQ(bits[0], i ? 0 : -1ull);
+	}
+}
+
 static void many_slots(void)
 {
 	struct vm *vm = vm_bare();
@@ -288,6 +411,8 @@ static const struct test tests[] = {
 	TEST(slots),
 	TEST(bad_slots),
 	TEST(refused_slots_change_nothing),
+	TEST(dirty_log),
+	TEST(manual_dirty_log),
 	TEST(many_slots),
 	TEST(boot_cpu_id),
 	TEST(tss_address),

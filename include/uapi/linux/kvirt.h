@@ -449,8 +449,11 @@ struct kvirt_userspace_memory_region {
 #define KVIRT_MEM_READONLY		(1UL << 1)	/* writes leave as MMIO */
 
 /*
- * KVIRT_GET_DIRTY_LOG (VM): copy out and clear the slot's bitmap, a bit a page.
+ * KVIRT_GET_DIRTY_LOG (VM): copy out the slot's bitmap, a bit a page, in words
+ * of 64 bits, and clear it: a page that is written from now on is set again.
+ * With KVIRT_DIRTY_LOG_MANUAL_PROTECT_ENABLE it clears nothing.
  *   EINVAL  no such slot number;  ENOENT  no such slot, or it keeps no log
+ *   EFAULT  dirty_bitmap can not be written; the log is as before
  */
 struct kvirt_dirty_log {
 	__u32 slot;
@@ -461,6 +464,14 @@ struct kvirt_dirty_log {
 	};
 };
 
+/*
+ * KVIRT_CLEAR_DIRTY_LOG (VM): clear the bits that are set in dirty_bitmap, whose
+ * first bit is first_page's. Between a GET and this, a page may be written and
+ * copied any number of times: it is copied once less.
+ *   EINVAL  no such slot number; first_page or num_pages is no multiple of 64
+ *           (num_pages may reach to the slot's end); beyond the slot's end
+ *   ENOENT  as above;  EFAULT  dirty_bitmap can not be read
+ */
 struct kvirt_clear_dirty_log {
 	__u32 slot;
 	__u32 num_pages;
@@ -1293,6 +1304,9 @@ struct kvirt_run {
 #define KVIRT_CAP_COALESCED_PIO			162
 #define KVIRT_CAP_EXCEPTION_PAYLOAD		164
 #define KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2	168
+/* args[0] of that, and its value: GET clears nothing; a log begins with all bits set. */
+#define KVIRT_DIRTY_LOG_MANUAL_PROTECT_ENABLE	(1 << 0)
+#define KVIRT_DIRTY_LOG_INITIALLY_SET		(1 << 1)	/* needs the other */
 #define KVIRT_CAP_PMU_EVENT_FILTER		173
 #define KVIRT_CAP_HALT_POLL			182
 #define KVIRT_CAP_ASYNC_PF_INT			183
