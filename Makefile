@@ -139,7 +139,7 @@ lint: build ## house rules, checkpatch, sparse, the module's symbols
 
 MATRIX = 6.12
 
-matrix: kernel ## build the module for the other kernels that Debian offers here
+matrix: kernel ## build the module for the other kernels that Debian offers here; see PREEMPT_RT's refuse it
 	@for version in $(MATRIX); do \
 		scripts/host-kernel $(BUILD)/kernel-$$version linux-image-$$version-cloud-amd64 && \
 		scripts/module-tree $(BUILD)/module-$$version && \
@@ -147,6 +147,7 @@ matrix: kernel ## build the module for the other kernels that Debian offers here
 		scripts/symbols $(BUILD)/module-$$version/kvirt.ko $(BUILD)/kernel-$$version/headers/build/Module.symvers && \
 		echo "matrix: $$(cat $(BUILD)/kernel-$$version/release): builds" || exit 1; \
 	done
+	@$(MAKE) -s host-run META=linux-image-rt-amd64 BUILD=$(BUILD)/rt CMD='sh /tests/module/refuse.sh PREEMPT_RT'
 
 # --- on this machine
 
