@@ -9,6 +9,7 @@
 #include "../host/cpu.h"
 #include "../host/fpu.h"
 #include "../irq/lapic.h"
+#include "../run/run.h"
 #include "../vm/gmem.h"
 #include "../x86/check.h"
 #include "../x86/walk.h"
@@ -32,6 +33,9 @@ static int get_regs(struct vcpu *vcpu, void *data)
 		gpr[i] = vcpu->state.gpr[gpr_order[i]];
 	r->rip = vcpu->state.rip;
 	r->rflags = vcpu->state.rflags;
+	/* While the debugger steps, TF is the debugger's. */
+	if (vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP)
+		r->rflags &= ~X86_RFLAGS_TF;
 	return 0;
 }
 
@@ -41,12 +45,15 @@ static int set_regs(struct vcpu *vcpu, void *data)
 	const u64 *gpr = data;
 	int i;
 
+	/* Whether a step is pending behind STI depends on TF: the shadow is pushed with it. */
+	vcpu_pull(vcpu, X86_GROUP_SHADOW);
 	for (i = 0; i < X86_NR_GPR; i++)
 		vcpu->state.gpr[gpr_order[i]] = gpr[i];
 	vcpu->state.rip = r->rip;
 	vcpu->state.rflags = r->rflags | X86_RFLAGS_FIXED;
 	vcpu->events.exception.pending = false;
-	vcpu_dirty(vcpu, X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_RSP);
+	vcpu_dirty(vcpu, X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_RSP | X86_GROUP_SHADOW);
+	debug_keep_step(vcpu);
 	return 0;
 }
 
@@ -485,6 +492,11 @@ static int set_interrupt(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
+static int set_guest_debug(struct vcpu *vcpu, void *data)
+{
+	return debug_set(vcpu, data);
+}
+
 static int enable_cap(struct vcpu *vcpu, void *data)
 {
 	return -EINVAL;	/* there is none for a vCPU */
@@ -516,6 +528,7 @@ static const struct {
 	{ KVIRT_GET_MP_STATE, get_mp_state },
 	{ KVIRT_SET_MP_STATE, set_mp_state },
 	{ KVIRT_INTERRUPT, set_interrupt },
+	{ KVIRT_SET_GUEST_DEBUG, set_guest_debug },
 	{ KVIRT_ENABLE_CAP, enable_cap },
 };
 

@@ -95,11 +95,11 @@ enum verdict dispatch(struct vcpu *vcpu)
 	}
 	verdict = handler(vcpu);
 	if (verdict == STEP)
-		dispatch_step(vcpu, exit->insn_len);
+		return dispatch_step(vcpu, exit->insn_len);
 	return verdict;
 }
 
-void dispatch_step(struct vcpu *vcpu, u8 insn_len)
+enum verdict dispatch_step(struct vcpu *vcpu, u8 insn_len)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old, rip;
@@ -115,5 +115,5 @@ void dispatch_step(struct vcpu *vcpu, u8 insn_len)
 	}
 	s->rip = rip;
 	vcpu_dirty(vcpu, X86_GROUP_RIP);
-	event_stepped(vcpu);
+	return unlikely(event_stepped(vcpu)) ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }

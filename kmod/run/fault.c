@@ -66,12 +66,15 @@ enum verdict exit_exception(struct vcpu *vcpu)
 
 	if (vector == X86_UD)
 		return undefined_opcode(vcpu);
+	if (vector == X86_BP)
+		return debug_breakpoint(vcpu);
 	if (vector == X86_DB) {
 		/* INT1 is a trap, but exits at the instruction: only there a length comes along. */
-		if (exit->insn_len)
+		if (exit->insn_len && !debug_active(&vcpu->debug))
 			dispatch_step(vcpu, exit->insn_len);
-		event_queue_debug(vcpu, exit->exception.payload);
-	} else if (vector == X86_PF) {
+		return debug_trap(vcpu, exit->exception.payload);
+	}
+	if (vector == X86_PF) {
 		event_queue_page_fault(vcpu, exit->exception.error, exit->exception.payload);
 	} else if (exit->exception.has_error) {
 		event_queue_exception_error(vcpu, vector, exit->exception.error);

@@ -367,10 +367,8 @@ enum verdict exit_dr(struct vcpu *vcpu)
 			return raise(vcpu, X86_UD);
 		nr += 2;
 	}
-	if (s->dr7 & X86_DR7_GD) {
-		event_queue_debug(vcpu, X86_DR6_BD);
-		return RETRY;
-	}
+	if (debug_dr7(&vcpu->debug, &vcpu->state) & X86_DR7_GD)
+		return debug_trap(vcpu, X86_DR6_BD);
 	if (exit->dr.read) {
 		value = nr < 4 ? s->dr[nr] : nr == 6 ? s->dr6 : s->dr7;
 		gpr_write(vcpu, exit->dr.gpr, value);

@@ -147,9 +147,11 @@ static int complete_string(struct vcpu *vcpu)
 	if (vcpu->insn.op == X86_OP_INS)
 		err = linear_access(vcpu, c->linear, vcpu->pio_data, c->count * c->size,
 				    X86_ACCESS_WRITE);
-	if (!err && x86_string_step(&vcpu->insn, &vcpu->state, c->count))
-		dispatch_step(vcpu, c->insn_len);
-	return err;
+	if (err)
+		return err;
+	if (x86_string_step(&vcpu->insn, &vcpu->state, c->count))
+		return dispatch_step(vcpu, c->insn_len);
+	return vcpu->state.rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }
 
 int complete_last_exit(struct vcpu *vcpu)
@@ -160,13 +162,12 @@ int complete_last_exit(struct vcpu *vcpu)
 	switch (kind) {
 	case COMPLETE_PIO_IN:
 		load_rax(vcpu, vcpu->pio_data, vcpu->complete.size);
-		dispatch_step(vcpu, vcpu->complete.insn_len);
-		return 0;
+		return dispatch_step(vcpu, vcpu->complete.insn_len);
 	case COMPLETE_PIO_OUT:
 		/* A reset or a jump set by user space is not to be stepped over. */
 		vcpu_pull(vcpu, X86_GROUP_RIP);
 		if (vcpu->state.rip == vcpu->complete.rip)
-			dispatch_step(vcpu, vcpu->complete.insn_len);
+			return dispatch_step(vcpu, vcpu->complete.insn_len);
 		return 0;
 	case COMPLETE_PIO_STRING:
 		return complete_string(vcpu);

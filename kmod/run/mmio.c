@@ -128,8 +128,9 @@ static enum verdict commit(struct vcpu *vcpu)
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	if (x86_mmio_commit(m, &vcpu->state))
-		dispatch_step(vcpu, m->insn.len);
-	return RETRY;
+		return dispatch_step(vcpu, m->insn.len);
+	/* REP: each iteration is a step. */
+	return vcpu->state.rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }
 
 /* Accesses from the one under way on. */

@@ -22,14 +22,13 @@
 /* Interrupts off: from here to close_window() the CPU is the guest's, and no trace stays. */
 static int open_window(struct vcpu *vcpu)
 {
-	struct x86_state *s = &vcpu->state;
 	int err = vcpu_open_window(vcpu);
 
 	if (unlikely(err))
 		return err;
 	/* What another VM taught this CPU's branch predictors must not steer this one. */
 	host_predictor_barrier(vcpu->vm->id);
-	host_debug_save(&vcpu->host_debug, s->dr7 & X86_DR7_ENABLED ? s->dr : NULL);
+	host_debug_save(&vcpu->host_debug, debug_breakpoints(&vcpu->debug, &vcpu->state));
 	host_guest_time_enter();
 	guest_fpu_load(&vcpu->fpu);
 	if (lapic_timer_due(vcpu))
@@ -263,6 +262,8 @@ int vcpu_run(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->immediate_exit))
 		return -EINTR;
 	vcpu->ran = true;
+	if (unlikely(vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP))
+		debug_prepare(vcpu);
 
 	for (;;) {
 		/* Whoever wants something of this vCPU has left a bit. */

@@ -22,8 +22,8 @@ int vcpu_run(struct vcpu *vcpu);
 enum verdict dispatch(struct vcpu *vcpu);
 /* Groups that the slow handler of this exit's kind will ask for: pulled at close. */
 u32 dispatch_groups(const struct vcpu *vcpu);
-/* Move RIP over @insn_len bytes: what STEP means. */
-void dispatch_step(struct vcpu *vcpu, u8 insn_len);
+/* Move RIP over @insn_len bytes: what STEP means. RETRY, or TO_USER: it was a debugger's step. */
+enum verdict dispatch_step(struct vcpu *vcpu, u8 insn_len);
 
 /* runnable.c */
 bool vcpu_runnable(struct vcpu *vcpu);
@@ -46,6 +46,21 @@ int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa);
 int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access);
 /* The instruction at RIP, decoded; TO_USER: it cannot be. */
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn);
+
+/* RIP as a linear address. */
+u64 linear_rip(struct vcpu *vcpu);
+
+/*
+ * debug.c. debug_set(): KVM_SET_GUEST_DEBUG; -EBUSY: it injects, but an exception is pending.
+ * debug_trap(): #DB with these bits of DR6, for the debugger or the guest. debug_breakpoint():
+ * INT3, the debugger's. debug_keep_step(): RFLAGS was set anew (and is valid), TF may be the
+ * debugger's. debug_prepare(): single-stepped, before the guest is entered.
+ */
+int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted);
+enum verdict debug_trap(struct vcpu *vcpu, u64 dr6_bits);
+enum verdict debug_breakpoint(struct vcpu *vcpu);
+void debug_keep_step(struct vcpu *vcpu);
+void debug_prepare(struct vcpu *vcpu);
 
 /* Bytes from @address to the end of its page. */
 #define PAGE_LEFT(address) (PAGE_SIZE - ((address) & ~PAGE_MASK))

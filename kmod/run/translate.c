@@ -30,6 +30,17 @@ static void walk_regs(struct vcpu *vcpu, struct x86_walk_regs *regs)
 	memcpy(regs->pdptr, s->pdptr, sizeof(regs->pdptr));
 }
 
+u64 linear_rip(struct vcpu *vcpu)
+{
+	const struct x86_state *s = &vcpu->state;
+
+	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_MODE);
+	if (x86_64bit_mode(s))
+		return s->rip;
+	vcpu_pull(vcpu, X86_GROUP_CODE);
+	return (u32)(s->rip + s->seg[X86_CS].base);
+}
+
 /* 0; RETRY: a fault was queued; -EAGAIN: not inside this window; -EFAULT: a table is nowhere. */
 static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
 		u64 linear, u32 access)
@@ -140,7 +151,6 @@ static void keep_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode 
 int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 {
 	u32 n = vcpu->exit.fetched, access = X86_ACCESS_EXEC | privilege(vcpu);
-	const struct x86_state *s = &vcpu->state;
 	enum x86_decode_result result;
 	u8 bytes[X86_INSN_MAX] = {};
 	struct x86_walk_regs regs;
@@ -150,11 +160,8 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
 	int err;
 
 	walk_regs(vcpu, &regs);
-	vcpu_pull(vcpu, X86_GROUP_RIP);
-	if (!x86_64bit_mode(s))
-		vcpu_pull(vcpu, X86_GROUP_CODE);
-	linear = x86_64bit_mode(s) ? s->rip : (u32)(s->rip + s->seg[X86_CS].base);
-	mode = x86_mode_of(s);
+	linear = linear_rip(vcpu);
+	mode = x86_mode_of(&vcpu->state);
 	if (!n && fetched_before(vcpu, linear, access, mode, &regs)) {
 		*insn = kept_fetch(vcpu, linear)->insn;
 		return 0;

@@ -19,7 +19,6 @@ void svm_init_control(struct vcpu *vcpu)
 	memset(v, 0, sizeof(*v));
 	v->intercept_cr = CR_WRITE(4) | CR_READ(8) | CR_WRITE(8);
 	v->intercept_dr = DR_ALL;
-	v->intercept_exceptions = EXCEPTIONS_INTERCEPTED;
 	v->intercepts[0] = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_INIT |
 			   INTERCEPT_CR0_SELECTIVE | INTERCEPT_RDPMC | INTERCEPT_CPUID |
 			   INTERCEPT_RSM | INTERCEPT_INVD | INTERCEPT_HLT |

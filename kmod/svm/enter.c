@@ -220,13 +220,13 @@ static void end_step(struct vcpu *vcpu, struct kvirt_exit *exit)
 	bool was_iret = hw->iret_seen;
 
 	hw->stepping = false;
-	set_exceptions(hw, EXCEPTIONS_INTERCEPTED);
+	set_exceptions(hw, debug_exceptions(&vcpu->debug));
 	if (!hw->guest_tf && !(was_iret && v->rip != hw->step_rip))
 		v->rflags &= ~X86_RFLAGS_TF;
 	if (exit->kind != EXIT_EXCEPTION)
 		return;
 	if (exit->exception.vector != X86_DB) {
-		if (!(EXCEPTIONS_INTERCEPTED & BIT(exit->exception.vector)))
+		if (!(debug_exceptions(&vcpu->debug) & BIT(exit->exception.vector)))
 			return_exception(vcpu, exit);
 	} else if (!hw->guest_tf) {
 		exit->exception.payload &= ~X86_DR6_BS;
@@ -297,7 +297,7 @@ static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 		hw->iret_seen = false;
 		hw->nmi_masked = false;
 	}
-	if (unlikely(exit->kind == EXIT_DR) && !exit->vectoring.valid) {
+	if (unlikely(exit->kind == EXIT_DR) && !exit->vectoring.valid && !vcpu->debug.control) {
 		host_debug_lend(&vcpu->host_debug, vcpu->state.dr);
 		svm_debug_live(hw, WINDOW_ON);
 		vcpu->state.gpr[X86_RAX] = v->rax;

@@ -108,14 +108,13 @@ static const struct {
 	PLAIN(SYSCALL, sfmask, sfmask, 0),
 	PLAIN(SYSCALL, kernel_gs_base, kernel_gs_base, 0),
 	PLAIN(PAT, pat, pat, CLEAN_NESTED),
-	PLAIN(DEBUG, dr7, dr7, CLEAN_DR),
 	PLAIN(TSC, tsc_offset, tsc_offset, CLEAN_INTERCEPTS),
 };
 
 #define state_field(s, i)	((u64 *)((void *)(s) + plain[i].offset))
 #define vmcb_field(v, i)	((u64 *)((void *)(v) + plain[i].field))
 #define GROUPS_PLAIN	(X86_GROUP_RSP | X86_GROUP_CR2 | X86_GROUP_TABLES | X86_GROUP_SYSENTER | \
-			 X86_GROUP_SYSCALL | X86_GROUP_PAT | X86_GROUP_DEBUG | X86_GROUP_TSC)
+			 X86_GROUP_SYSCALL | X86_GROUP_PAT | X86_GROUP_TSC)
 
 static noinline void pull_rest(struct x86_state *s, const struct vmcb *v, u32 groups)
 {
@@ -189,8 +188,10 @@ static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *
 		hw->clean &= ~CLEAN_CR;
 }
 
-static noinline void push_rest(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
+static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 {
+	const struct x86_state *s = &vcpu->state;
+	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
 	int i;
 
@@ -222,6 +223,11 @@ static noinline void push_rest(struct svm_vcpu *hw, const struct x86_state *s, u
 		hw->clean &= ~CLEAN_SEGMENTS;
 	if (groups & X86_GROUP_SYSCALL)
 		svm_load_tsc_aux(hw, s->tsc_aux);
+	if (groups & X86_GROUP_DEBUG) {
+		v->dr7 = debug_dr7(&vcpu->debug, &vcpu->state);
+		v->intercept_exceptions = debug_exceptions(&vcpu->debug);
+		hw->clean &= ~(CLEAN_DR | CLEAN_INTERCEPTS);
+	}
 	/* Without LBR virtualization the guest's DEBUGCTL is a value without effect. */
 	if ((groups & X86_GROUP_DEBUGCTL) && svm.lbr) {
 		v->debugctl = s->debugctl;
@@ -233,10 +239,8 @@ static noinline void push_rest(struct svm_vcpu *hw, const struct x86_state *s, u
 /* Most steps write RIP alone. */
 void svm_push(struct vcpu *vcpu, u32 groups)
 {
-	struct svm_vcpu *hw = to_svm(vcpu);
-
 	if (groups & X86_GROUP_RIP)
-		hw->vmcb->rip = vcpu->state.rip;
+		to_svm(vcpu)->vmcb->rip = vcpu->state.rip;
 	if (groups & ~X86_GROUP_RIP)
-		push_rest(hw, &vcpu->state, groups);
+		push_rest(vcpu, groups);
 }

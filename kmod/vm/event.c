@@ -170,6 +170,8 @@ void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 		plan->event = plan_interrupt(vcpu);
 	} else if (ev->exception.pending) {
 		plan->event = plan_exception(vcpu);
+	} else if (unlikely(vcpu->debug.control & KVIRT_GUESTDBG_BLOCKIRQ)) {
+		return;
 	} else if (ev->nmi.pending && event_nmi_allowed(vcpu)) {
 		ev->nmi.pending--;
 		ev->nmi.injected = true;
@@ -231,17 +233,16 @@ void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit)
 		requeue(vcpu, &exit->vectoring);
 }
 
-void event_stepped(struct vcpu *vcpu)
+bool event_stepped(struct vcpu *vcpu)
 {
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
 	if (unlikely(vcpu->state.shadow)) {
 		vcpu->state.shadow = 0;
 		vcpu_dirty(vcpu, X86_GROUP_SHADOW);
 	}
-	if (unlikely(vcpu->state.rflags & (X86_RFLAGS_TF | X86_RFLAGS_RF))) {
-		if (vcpu->state.rflags & X86_RFLAGS_TF)
-			event_queue_debug(vcpu, X86_DR6_BS);
+	if (unlikely(vcpu->state.rflags & X86_RFLAGS_RF)) {
 		vcpu->state.rflags &= ~X86_RFLAGS_RF;
 		vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
 	}
+	return vcpu->state.rflags & X86_RFLAGS_TF;
 }

@@ -49,7 +49,7 @@ bool event_interrupt_allowed(struct vcpu *vcpu);
 bool event_nmi_allowed(struct vcpu *vcpu);
 /* What comes with an exception into CR2, DR6: when it is injected, or when user space asks. */
 void event_deliver_payload(struct vcpu *vcpu);
-/* The step over an instruction is done: trap if the guest single-steps. */
-void event_stepped(struct vcpu *vcpu);
+/* The step over an instruction is done; true: a single-step trap follows. */
+bool event_stepped(struct vcpu *vcpu);
 
 #endif

@@ -24,6 +24,7 @@
 #include "../x86/msr.h"
 #include "../x86/state.h"
 #include "../x86/walk.h"
+#include "debug.h"
 #include "event.h"
 #include "npt.h"
 
@@ -130,6 +131,7 @@ struct vcpu {
 	struct vcpu_completion complete;
 	struct vcpu_mmio mmio;
 	struct vcpu_events events;
+	struct vcpu_debug debug;	/* KVM_SET_GUEST_DEBUG */
 	bool ran;			/* KVM_RUN entered once: CPUID is fixed */
 
 	struct x86_cpuid cpuid;

@@ -202,7 +202,6 @@ static const struct {
 	PLAIN(SYSENTER, GUEST_SYSENTER_ESP, sysenter_esp),
 	PLAIN(SYSENTER, GUEST_SYSENTER_EIP, sysenter_eip),
 	PLAIN(PAT, GUEST_PAT, pat),
-	PLAIN(DEBUG, GUEST_DR7, dr7),
 	PLAIN(TSC, TSC_OFFSET, tsc_offset),
 };
 
@@ -224,6 +223,10 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group)
 			vmcs_write(plain[i].field, *(u64 *)((void *)s + plain[i].offset));
+	if (groups & X86_GROUP_DEBUG) {
+		vmcs_write(GUEST_DR7, debug_dr7(&vcpu->debug, &vcpu->state));
+		vmcs_write(EXCEPTION_BITMAP, debug_exceptions(&vcpu->debug));
+	}
 	if (groups & X86_GROUP_TABLES) {
 		vmcs_write(GUEST_GDTR_LIMIT, s->gdtr.limit);
 		vmcs_write(GUEST_IDTR_LIMIT, s->idtr.limit);

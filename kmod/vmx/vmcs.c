@@ -99,7 +99,6 @@ static void fill_controls(struct vcpu *vcpu)
 		vmcs_write(PREEMPTION_TIMER, ~0U);
 		hw->timer = (u64)~0U << vmx_caps.timer_shift;
 	}
-	vmcs_write(EXCEPTION_BITMAP, EXCEPTIONS_INTERCEPTED);
 }
 
 /* Fields of a new VMCS that are zero, for good or until somebody writes them. */

@@ -109,7 +109,7 @@ enum x86_group {
 	X86_GROUP_SYSENTER	= BIT(12),	/* sysenter_* */
 	X86_GROUP_SYSCALL	= BIT(13),	/* star to sfmask, kernel_gs_base, tsc_aux */
 	X86_GROUP_PAT		= BIT(14),	/* pat */
-	X86_GROUP_DEBUG		= BIT(15),	/* dr7; the others live here: MOV DR exits */
+	X86_GROUP_DEBUG		= BIT(15),	/* dr7 or the debugger's, exceptions that exit */
 	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
 	X86_GROUP_MODE		= BIT(18),	/* attributes of seg[CS], seg[SS]: mode and CPL */

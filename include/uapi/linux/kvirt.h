@@ -816,13 +816,30 @@ struct kvirt_guest_debug_arch {
 	__u64 debugreg[8];
 };
 
-/* KVIRT_SET_GUEST_DEBUG (vCPU). */
+/*
+ * KVIRT_SET_GUEST_DEBUG (vCPU; KVIRT_CAP_SET_GUEST_DEBUG2 has the bits known, others
+ * mean nothing). control without ENABLE ends it. With
+ *   SINGLESTEP  each RUN ends with EXIT_DEBUG behind one instruction, also one that
+ *               user space had a part in; RFLAGS.TF is the debugger's meanwhile,
+ *               GET_REGS hides it, and the guest's own is lost
+ *   USE_SW_BP   INT3 ends RUN with EXIT_DEBUG, rip at it
+ *   USE_HW_BP   debugreg[0] to [3] and [7] are in force instead of the guest's
+ *               DR0 to DR3 and DR7, which GET_DEBUGREGS and the guest go on seeing
+ *   BLOCKIRQ    interrupts and NMIs wait
+ *   INJECT_DB, INJECT_BP
+ *               once, ENABLE or not: the guest gets #DB, or the #BP of the INT3
+ *               that rip is at
+ * #DB ends RUN with SINGLESTEP or USE_HW_BP, whoever caused it; the guest's DR6 is
+ * as before then.
+ *   EBUSY  INJECT_*: an exception is pending already; nothing has changed
+ */
 struct kvirt_guest_debug {
 	__u32 control;
 	__u32 pad;
 	struct kvirt_guest_debug_arch arch;
 };
 
+/* exception is 1 (#DB; dr6 has what it adds) or 3 (#BP), pc the linear rip. */
 struct kvirt_debug_exit_arch {
 	__u32 exception;
 	__u32 pad;

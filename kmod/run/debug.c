@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Guest debugging from user space: KVM_SET_GUEST_DEBUG, and the exits that it asks for. The
+ * guest's own debug registers stay as they are; which are in force instead, the back ends
+ * ask vm/debug.h. RFLAGS.TF alone is shared, as in KVM: the guest's own is lost while it is
+ * single-stepped. Called by api/, run.c, and the handlers.
+ */
+#include "run.h"
+
+static enum verdict leave(struct vcpu *vcpu, u8 vector, u64 dr6)
+{
+	vcpu->run->exit_reason = KVIRT_EXIT_DEBUG;
+	vcpu->run->debug.arch = (struct kvirt_debug_exit_arch) {
+		.exception = vector, .pc = linear_rip(vcpu),
+		.dr6 = dr6 | X86_DR6_FIXED, .dr7 = debug_dr7(&vcpu->debug, &vcpu->state),
+	};
+	return TO_USER;
+}
+
+enum verdict debug_breakpoint(struct vcpu *vcpu)
+{
+	return leave(vcpu, X86_BP, 0);
+}
+
+enum verdict debug_trap(struct vcpu *vcpu, u64 dr6_bits)
+{
+	if (debug_active(&vcpu->debug))
+		return leave(vcpu, X86_DB, dr6_bits);
+	event_queue_debug(vcpu, dr6_bits);
+	return RETRY;
+}
+
+void debug_keep_step(struct vcpu *vcpu)
+{
+	if ((vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP) &&
+	    linear_rip(vcpu) == vcpu->debug.step_rip)
+		vcpu->state.rflags |= X86_RFLAGS_TF;
+}
+
+/*
+ * A shadow with TF means that the step behind STI or MOV SS is pending: the trap would come
+ * before the next instruction, where the debugger has been already (SDM vol. 3, 26.3.1.5).
+ * Pushing the group drops the pending one.
+ */
+void debug_prepare(struct vcpu *vcpu)
+{
+	vcpu->state.shadow = 0;
+	vcpu_dirty(vcpu, X86_GROUP_SHADOW);
+}
+
+int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted)
+{
+	struct vcpu_exception *e = &vcpu->events.exception;
+	u32 control = wanted->control;
+
+	if (control & (KVIRT_GUESTDBG_INJECT_DB | KVIRT_GUESTDBG_INJECT_BP)) {
+		if (e->pending || vcpu->events.triple_fault)
+			return -EBUSY;
+		event_queue_exception(vcpu, control & KVIRT_GUESTDBG_INJECT_DB ? X86_DB : X86_BP);
+		/* The guest's own INT3, at which it stands. */
+		e->soft = e->vector == X86_BP;
+		e->insn_len = e->soft;
+	}
+	if (!(control & KVIRT_GUESTDBG_ENABLE))
+		control = 0;
+	/* Whether a step is pending depends on TF: the shadow is pushed with it. */
+	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
+	vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW | X86_GROUP_DEBUG);
+	if (vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP)
+		vcpu->state.rflags &= ~X86_RFLAGS_TF;
+	vcpu->debug.control = control;
+	vcpu->debug.step_rip = linear_rip(vcpu);
+	memcpy(vcpu->debug.dr, wanted->arch.debugreg, sizeof(vcpu->debug.dr));
+	/* The CPU takes no DR7 with a bit above 31. */
+	vcpu->debug.dr7 = (u32)wanted->arch.debugreg[7] | X86_DR7_FIXED;
+	debug_keep_step(vcpu);
+	return 0;
+}
