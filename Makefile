@@ -106,6 +106,10 @@ BASE_FILES = scripts/initramfs selftests/hosts/init selftests/hosts/guest-init s
 $(BUILD)/hosts/base.cpio: $(KERNEL)/release $(BASE_FILES)
 	@scripts/initramfs base $(KERNEL) $@
 
+# Debian's QEMU and what its guests boot, for the hosts in which it runs.
+$(BUILD)/hosts/vmms.cpio: $(KERNEL)/release scripts/initramfs scripts/grub-disk selftests/vmms/guest-init | deps
+	@scripts/initramfs vmms $(KERNEL) $@
+
 # Taken anew each time: it is quick, and stale programs in a host are a trap.
 hosts: build $(BUILD)/hosts/base.cpio $(BUILD)/hosts/rom.bin $(BUILD)/hosts/stub.bin
 	@scripts/initramfs payload $(BUILD) $(BUILD)/hosts/payload.cpio
@@ -119,7 +123,7 @@ demo: hosts ## the main job: vmrun boots Linux on kvirt (HOST=svm|vmx|local)
 	@echo "demo: the guest powered off by itself, the host's kernel log is clean"
 
 CHECK ?=
-check: hosts ## run all tests (CHECK='--host svm --only GLOB' for some)
+check: hosts $(BUILD)/hosts/vmms.cpio ## run all tests (CHECK='--host svm --only GLOB' for some)
 	@selftests/run $(CHECK)
 
 shell: hosts ## a prompt of an emulated host, with everything at hand (HOST=svm|vmx)
@@ -127,6 +131,10 @@ shell: hosts ## a prompt of an emulated host, with everything at hand (HOST=svm|
 
 host-run: hosts ## run CMD='...' in an emulated host (HOST=svm|vmx; ARGS= for its options)
 	@$(hosts-script) $(ARGS) "$$CMD"
+
+VMMS ?=
+vmms: hosts $(BUILD)/hosts/vmms.cpio ## Debian's QEMU on both devices, in both emulated hosts: each machine type, 1, 2 and 4 vCPUs
+	@selftests/vmms/table $(VMMS)
 
 BENCH ?=
 bench: hosts $(COUNTING) ## ticks and privileged operations per exit, on both devices, in both emulated hosts
@@ -166,5 +174,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all help build deps kernel module vmrun selftests hosts demo check shell host-run bench lint matrix install \
+.PHONY: all help build deps kernel module vmrun selftests hosts demo check vmms shell host-run bench lint matrix install \
 	uninstall clean distclean

@@ -145,7 +145,7 @@ class Host:
     def __init__(self, options, build=None):
         self.options = options
         self.build = build or os.environ.get("KVIRT_BUILD") or os.path.join(TOP, "build")
-        for needed in ("kernel/release", "hosts/base.cpio", "hosts/payload.cpio"):
+        for needed in ["kernel/release"] + ["hosts/%s.cpio" % archive for archive in ["base", "payload"] + options.archive]:
             if not os.path.exists(os.path.join(self.build, needed)):
                 sys.exit("%s: %s is missing; run make first" % (self.name, os.path.join(self.build, needed)))
         self.dir = None
@@ -195,8 +195,8 @@ class Host:
                 shutil.rmtree(os.path.join(folder, left), ignore_errors=True)
         self.dir = tempfile.mkdtemp(prefix="%s.%d." % (self.name, os.getpid()), dir=folder)
         with open(self.path("initrd"), "wb") as out:
-            for archive in ("hosts/base.cpio", "hosts/payload.cpio"):
-                with open(os.path.join(self.build, archive), "rb") as f:
+            for archive in ["base", "payload"] + self.options.archive:
+                with open(os.path.join(self.build, "hosts", archive + ".cpio"), "rb") as f:
                     shutil.copyfileobj(f, out)
             out.write(self.job_archive(job, shell))
 
@@ -330,6 +330,7 @@ def parser(name, doc):
     p.add_argument("--memory", type=int, default=1024, help="MiB (1024)")
     p.add_argument("--append", action="append", default=[], help="a kernel argument more")
     p.add_argument("--file", action="append", default=[], help="HOSTFILE[:NAME]: one more file in the host, in /tmp if not named")
+    p.add_argument("--archive", action="append", default=[], help="one more of build/hosts/*.cpio (vmms: other people's VMMs)")
     p.add_argument("--log", help="keep the whole console in this file")
     p.add_argument("--verbose", action="store_true", help="kernel messages on the console as they come")
     return p
