@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include "api.h"
 
-#define VCPU_MAPPING_SIZE (VCPU_RUN_PAGES * PAGE_SIZE)
+#define VCPU_MAPPING_SIZE (VCPU_MAPPING_PAGES * PAGE_SIZE)
 
 void *structure_in(unsigned int cmd, const void __user *argp)
 {

@@ -147,16 +147,6 @@ static long set_identity_map(struct vm *vm, void *data)
 	return vm_nr_vcpus(vm) ? -EINVAL : 0;
 }
 
-static long set_ioeventfd(struct vm *vm, void *data)
-{
-	return ioeventfd_set(vm, data);
-}
-
-static long set_irqfd(struct vm *vm, void *data)
-{
-	return irqfd_set(vm, data);
-}
-
 static long enable_cap(struct vm *vm, void *data)
 {
 	return capability_enable(vm, data);
@@ -201,8 +191,10 @@ static const struct {
 	{ KVIRT_SET_IDENTITY_MAP_ADDR, set_identity_map },
 	{ KVIRT_GET_CLOCK, get_clock },
 	{ KVIRT_SET_CLOCK, set_clock },
-	{ KVIRT_IOEVENTFD, set_ioeventfd },
-	{ KVIRT_IRQFD, set_irqfd },
+	{ KVIRT_IOEVENTFD, ioeventfd_set },
+	{ KVIRT_IRQFD, irqfd_set },
+	{ KVIRT_REGISTER_COALESCED_MMIO, coalesced_register },
+	{ KVIRT_UNREGISTER_COALESCED_MMIO, coalesced_unregister },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -11,9 +11,9 @@
 #include <uapi/linux/kvirt.h>
 #include "../vm/vm.h"
 
-int ioeventfd_set(struct vm *vm, const struct kvirt_ioeventfd *args);
+long ioeventfd_set(struct vm *vm, void *data);
 void ioeventfds_free(struct vm *vm);
-int irqfd_set(struct vm *vm, const struct kvirt_irqfd *args);
+long irqfd_set(struct vm *vm, void *data);
 void irqfds_free(struct vm *vm);
 
 #endif

@@ -104,8 +104,9 @@ static bool valid(const struct kvirt_ioeventfd *args)
 	       (args->len || !(args->flags & KVIRT_IOEVENTFD_FLAG_DATAMATCH));
 }
 
-int ioeventfd_set(struct vm *vm, const struct kvirt_ioeventfd *args)
+long ioeventfd_set(struct vm *vm, void *data)
 {
+	const struct kvirt_ioeventfd *args = data;
 	bool remove = args->flags & KVIRT_IOEVENTFD_FLAG_DEASSIGN;
 	struct ioeventfd e = {
 		.device.ops = &ioeventfd_ops,

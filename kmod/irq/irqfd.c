@@ -152,8 +152,9 @@ static int irqfd_create(struct vm *vm, const struct kvirt_irqfd *args, struct fi
 	return err;
 }
 
-int irqfd_set(struct vm *vm, const struct kvirt_irqfd *args)
+long irqfd_set(struct vm *vm, void *data)
 {
+	const struct kvirt_irqfd *args = data;
 	struct eventfd_ctx *eventfd;
 	struct file *file;
 	int err = 0;

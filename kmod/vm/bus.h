@@ -33,8 +33,8 @@ struct bus_ops {
 
 /*
  * bus_add() - @device gets the accesses that lie within @len bytes at @addr, or with
- * @len 0 those of any length at @addr; in the order of registration where ranges begin
- * alike. A device may have several. 0, -ENOMEM, -ENOSPC: too many. Does not wait for
+ * @len 0 those of any length at @addr. Of several the one whose range begins lowest is asked
+ * first, then in the order they came. A device may have several ranges. 0, -ENOMEM, -ENOSPC: too many. Does not wait for
  * vCPUs to go on. bus_remove() - it has none any more and nobody is in its ops; may
  * sleep. Both with vm->bus_lock held.
  */
@@ -46,5 +46,13 @@ void bus_fini(struct vm *vm);
 /* As bus_ops, of the first device that takes it; -ENOENT: none, it is user space's. Owner. */
 int bus_read(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len);
 int bus_write(struct vcpu *vcpu, enum bus_kind kind, u64 addr, const void *data, u32 len);
+
+/*
+ * coalesced.c: KVM_REGISTER_COALESCED_MMIO and its opposite, a kernel copy of the zone: 0,
+ * -EINVAL, -ENOMEM, -ENOSPC; the ring and all zones, when nobody can reach the VM any more.
+ */
+long coalesced_register(struct vm *vm, void *zone);
+long coalesced_unregister(struct vm *vm, void *zone);
+void coalesced_free(struct vm *vm);
 
 #endif

@@ -42,12 +42,15 @@ struct vm *vm_create(void)
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->routes_lock);
 	mutex_init(&vm->bus_lock);
+	INIT_LIST_HEAD(&vm->zones);
+	raw_spin_lock_init(&vm->ring_lock);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	raw_spin_lock_init(&vm->irqfds_lock);
 	INIT_LIST_HEAD(&vm->irqfds);
 	INIT_WORK(&vm->release, vm_release);
 	clock_init(vm);
-	if (init_srcu_struct(&vm->srcu))
+	vm->ring = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vm->ring || init_srcu_struct(&vm->srcu))
 		goto free;
 	err = npt_init(&vm->npt);
 	if (err)
@@ -71,6 +74,7 @@ npt_fini:
 cleanup_srcu:
 	cleanup_srcu_struct(&vm->srcu);
 free:
+	coalesced_free(vm);
 	kvfree(vm);
 	return ERR_PTR(err);
 }
@@ -83,6 +87,7 @@ void vm_destroy(struct vm *vm)
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		vcpu_free(vm->vcpus[i]);
 	bus_fini(vm);
+	coalesced_free(vm);
 	slots_fini(vm);
 	npt_fini(&vm->npt);
 	mmdrop(vm->mm);

@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* KVM_COALESCED_MMIO_MAX has it, and user space does not. */
+#define PAGE_SIZE 4096
+
 #include "../../include/uapi/linux/kvirt.h"
 #include "../../include/uapi/linux/kvirt_para.h"
 #include "../lib/ktap.h"
@@ -37,7 +40,7 @@ static const struct row numbers[] = {
 	N(IRQ_ROUTING_IRQCHIP), N(IRQ_ROUTING_MSI), N(IRQ_ROUTING_HV_SINT), N(MSI_VALID_DEVID), N(IRQCHIP_PIC_MASTER),
 	N(IRQCHIP_PIC_SLAVE), N(IRQCHIP_IOAPIC), N(NR_IRQCHIPS), N(IOAPIC_NUM_PINS), N(PIT_SPEAKER_DUMMY),
 	N(PIT_FLAGS_HPET_LEGACY), N(PIT_FLAGS_SPEAKER_DATA_ON), N(IRQFD_FLAG_DEASSIGN), N(IRQFD_FLAG_RESAMPLE),
-	N(IOEVENTFD_FLAG_DATAMATCH), N(IOEVENTFD_FLAG_PIO), N(IOEVENTFD_FLAG_DEASSIGN), N(CLOCK_TSC_STABLE),
+	N(COALESCED_MMIO_MAX), N(IOEVENTFD_FLAG_DATAMATCH), N(IOEVENTFD_FLAG_PIO), N(IOEVENTFD_FLAG_DEASSIGN), N(CLOCK_TSC_STABLE),
 	N(CLOCK_REALTIME), N(CLOCK_HOST_TSC), N(X2APIC_API_USE_32BIT_IDS), N(X2APIC_API_DISABLE_BROADCAST_QUIRK),
 	N(X86_QUIRK_LINT0_REENABLED), N(X86_QUIRK_CD_NW_CLEARED), N(X86_QUIRK_LAPIC_MMIO_HOLE),
 	N(X86_QUIRK_OUT_7E_INC_RIP), N(X86_QUIRK_MISC_ENABLE_NO_MWAIT), N(X86_QUIRK_FIX_HYPERCALL_INSN),
@@ -210,6 +213,10 @@ static const struct field fields[] = {
 	F(ioeventfd, flags), F(ioeventfd, pad),
 	S(coalesced_mmio_zone), F(coalesced_mmio_zone, addr), F(coalesced_mmio_zone, size),
 	F(coalesced_mmio_zone, pad), F(coalesced_mmio_zone, pio),
+	S(coalesced_mmio), F(coalesced_mmio, phys_addr), F(coalesced_mmio, len), F(coalesced_mmio, pad),
+	F(coalesced_mmio, pio), F(coalesced_mmio, data),
+	S(coalesced_mmio_ring), F(coalesced_mmio_ring, first), F(coalesced_mmio_ring, last),
+	E(coalesced_mmio_ring, coalesced_mmio),
 	S(clock_data), F(clock_data, clock), F(clock_data, flags), F(clock_data, pad0), F(clock_data, realtime),
 	F(clock_data, host_tsc), F(clock_data, pad),
 	S(enable_cap), F(enable_cap, cap), F(enable_cap, flags), F(enable_cap, args), F(enable_cap, pad),

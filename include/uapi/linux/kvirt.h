@@ -722,6 +722,18 @@ struct kvirt_ioeventfd {
 	__u8  pad[36];
 };
 
+/*
+ * KVIRT_REGISTER_COALESCED_MMIO, KVIRT_UNREGISTER_COALESCED_MMIO (VM): guest writes that lie
+ * within the zone, ports with pio 1, else addresses without memory, do not leave but go
+ * into the VM's ring, while it has room. UNREGISTER takes away each zone that the given
+ * one lies within; that there is none is no error.
+ *   EINVAL  pio is neither 0 nor 1
+ *   ENOSPC  1000 zones are there
+ * The ring is page KVIRT_COALESCED_MMIO_PAGE_OFFSET of each vCPU's mapping. User space takes
+ * entry first, if it is not last, and then moves first on by one, modulo
+ * KVIRT_COALESCED_MMIO_MAX; one entry stays free. Who looks after each exit sees the
+ * writes in order, before what the exit is about.
+ */
 struct kvirt_coalesced_mmio_zone {
 	__u64 addr;
 	__u32 size;
@@ -730,6 +742,24 @@ struct kvirt_coalesced_mmio_zone {
 		__u32 pio;
 	};
 };
+
+struct kvirt_coalesced_mmio {
+	__u64 phys_addr;
+	__u32 len;
+	union {
+		__u32 pad;
+		__u32 pio;
+	};
+	__u8  data[8];
+};
+
+struct kvirt_coalesced_mmio_ring {
+	__u32 first, last;
+	struct kvirt_coalesced_mmio coalesced_mmio[];
+};
+
+#define KVIRT_COALESCED_MMIO_MAX \
+	((4096 - sizeof(struct kvirt_coalesced_mmio_ring)) / sizeof(struct kvirt_coalesced_mmio))
 
 /*
  * ---------------------------------------------------------------------------
