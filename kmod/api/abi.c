@@ -497,6 +497,46 @@ static int set_guest_debug(struct vcpu *vcpu, void *data)
 	return debug_set(vcpu, data);
 }
 
+static int set_vapic(struct vcpu *vcpu, void *data)
+{
+	return vcpu->lapic ? lapic_set_vapic(vcpu, ((struct kvirt_vapic_addr *)data)->vapic_addr) :
+			     -EINVAL;
+}
+
+static int report_tpr(struct vcpu *vcpu, void *data)
+{
+	const struct kvirt_tpr_access_ctl *r = data;
+
+	if (r->flags)
+		return -EINVAL;
+	vcpu->tpr_reporting = r->enabled;
+	return 0;
+}
+
+static int setup_mce(struct vcpu *vcpu, void *data)
+{
+	struct x86_mce *mce = &vcpu->msrs.mce;
+
+	if (!x86_mce_setup(mce, *(u64 *)data))
+		return -EINVAL;
+	/* AMD's MCG_CAP has no more (APM vol. 2, 9.3.1.1). */
+	mce->cap &= features.amd ? 0x1ff : ~0ULL;
+	return 0;
+}
+
+static int set_mce(struct vcpu *vcpu, void *data)
+{
+	enum x86_mce_verdict verdict;
+
+	static_assert(offsetof(struct kvirt_x86_mce, bank) == offsetof(struct x86_mce_error, bank));
+	vcpu_pull(vcpu, X86_GROUP_CR4);
+	verdict = x86_mce_report(&vcpu->msrs.mce, data, vcpu->state.cr4);
+	if (verdict == X86_MCE_RAISE)
+		event_queue_exception(vcpu, X86_MC);
+	vcpu->events.triple_fault |= verdict == X86_MCE_SHUTDOWN;
+	return verdict == X86_MCE_REFUSED ? -EINVAL : 0;
+}
+
 static int enable_cap(struct vcpu *vcpu, void *data)
 {
 	return -EINVAL;	/* there is none for a vCPU */
@@ -529,6 +569,10 @@ static const struct {
 	{ KVIRT_SET_MP_STATE, set_mp_state },
 	{ KVIRT_INTERRUPT, set_interrupt },
 	{ KVIRT_SET_GUEST_DEBUG, set_guest_debug },
+	{ KVIRT_SET_VAPIC_ADDR, set_vapic },
+	{ KVIRT_TPR_ACCESS_REPORTING, report_tpr },
+	{ KVIRT_X86_SETUP_MCE, setup_mce },
+	{ KVIRT_X86_SET_MCE, set_mce },
 	{ KVIRT_ENABLE_CAP, enable_cap },
 };
 

@@ -47,6 +47,9 @@ u32 pv_features(void);
 enum msrs_direction { MSRS_GET, MSRS_SET };
 long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direction);
 
+/* KVM_X86_SET_MSR_FILTER. */
+long set_msr_filter(struct vm *vm, void *filter);
+
 /* abi.c: the ioctls of @vcpu with a structure of fixed size; -EINVAL: none of them. */
 long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp);
 

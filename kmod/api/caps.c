@@ -15,6 +15,8 @@
 #define NR_SLOTS	32764
 #define QUIRKS		(KVIRT_X86_QUIRK_LINT0_REENABLED | KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE | \
 			 KVIRT_X86_QUIRK_OUT_7E_INC_RIP)
+#define MSR_EXITS	((u64)(KVIRT_MSR_EXIT_REASON_INVAL | KVIRT_MSR_EXIT_REASON_UNKNOWN | \
+			       KVIRT_MSR_EXIT_REASON_FILTER))
 #define X2APIC_API	(KVIRT_X2APIC_API_USE_32BIT_IDS | \
 			 KVIRT_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
@@ -46,6 +48,11 @@ static const struct { u16 number; long value; } capabilities[] = {
 	{ KVIRT_CAP_GET_MSR_FEATURES, 1 }, { KVIRT_CAP_EXCEPTION_PAYLOAD, 1 },
 	{ KVIRT_CAP_SET_GUEST_DEBUG, 1 }, { KVIRT_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ KVIRT_CAP_SET_GUEST_DEBUG2, GUEST_DEBUG },
+	{ KVIRT_CAP_MMU_SHADOW_CACHE_CONTROL, 1 }, { KVIRT_CAP_VAPIC, 1 },
+	{ KVIRT_CAP_MCE, X86_MCE_BANKS }, { KVIRT_CAP_EXT_EMUL_CPUID, 1 },
+	{ KVIRT_CAP_VCPU_ATTRIBUTES, 1 }, { KVIRT_CAP_SYS_ATTRIBUTES, 1 },
+	{ KVIRT_CAP_MSR_PLATFORM_INFO, 1 }, { KVIRT_CAP_LAST_CPU, 1 },
+	{ KVIRT_CAP_X86_USER_SPACE_MSR, 1 }, { KVIRT_CAP_X86_MSR_FILTER, 1 },
 	{ KVIRT_CAP_SREGS2, 1 }, { KVIRT_CAP_XSAVE2, sizeof(struct kvirt_xsave) },
 	{ KVIRT_CAP_IOEVENTFD, 1 }, { KVIRT_CAP_IOEVENTFD_NO_LENGTH, 1 },
 	{ KVIRT_CAP_IOEVENTFD_ANY_LENGTH, 1 }, { KVIRT_CAP_IRQFD, 1 },
@@ -110,6 +117,19 @@ static int enable_locked(struct vm *vm, const struct kvirt_enable_cap *cap)
 		return 0;
 	case KVIRT_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->triple_fault_event = arg;
+		return 0;
+	case KVIRT_CAP_MSR_PLATFORM_INFO:
+		WRITE_ONCE(vm->hide_platform_info, !arg);
+		return 0;
+	case KVIRT_CAP_X86_USER_SPACE_MSR:
+		if (arg & ~MSR_EXITS)
+			return -EINVAL;
+		WRITE_ONCE(vm->msr_exits, arg);
+		return 0;
+	case KVIRT_CAP_MAX_VCPU_ID:
+		if (arg > VM_MAX_VCPU_ID || (vm->max_vcpu_id && vm->max_vcpu_id != arg))
+			return -EINVAL;
+		vm->max_vcpu_id = arg;
 		return 0;
 	default:
 		return -EINVAL;

@@ -4,6 +4,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include "../host/fpu.h"
 #include "api.h"
 
 #define VCPU_MAPPING_SIZE (VCPU_MAPPING_PAGES * PAGE_SIZE)
@@ -23,8 +24,8 @@ long structure_out(unsigned int cmd, void __user *argp, void *data, long err)
 	return err;
 }
 
-/* KVM_GET_SUPPORTED_CPUID: -E2BIG when the caller's room is too small. */
-static long get_supported_cpuid(struct kvirt_cpuid2 __user *argp)
+/* -E2BIG when the caller's room is too small. No instruction is emulated for CPUs that lack it. */
+static long get_cpuid(struct kvirt_cpuid2 __user *argp, unsigned int cmd)
 {
 	struct x86_cpuid_entry *entries;
 	struct kvirt_cpuid2 head;
@@ -37,7 +38,8 @@ static long get_supported_cpuid(struct kvirt_cpuid2 __user *argp)
 	entries = kvcalloc(X86_CPUID_MAX, sizeof(*entries), GFP_KERNEL_ACCOUNT);
 	if (!entries)
 		return -ENOMEM;
-	n = cpuid_supported(entries, min_t(u32, head.nent, X86_CPUID_MAX));
+	n = cmd == KVIRT_GET_EMULATED_CPUID ? 0 :
+	    cpuid_supported(entries, min_t(u32, head.nent, X86_CPUID_MAX));
 	if (n < 0)
 		goto free;
 	head.nent = n;
@@ -68,8 +70,24 @@ static long get_msr_list(struct kvirt_msr_list __user *argp, u8 flags)
 	return 0;
 }
 
+/* There is one: the components of XSAVE that guests may have. */
+static long device_attr(unsigned int cmd, void __user *argp)
+{
+	u64 mask = host_fpu_mask();
+	struct kvirt_device_attr attr;
+
+	if (copy_from_user(&attr, argp, sizeof(attr)))
+		return -EFAULT;
+	if (attr.group || attr.attr != KVIRT_X86_XCOMP_GUEST_SUPP)
+		return -ENXIO;
+	if (cmd == KVIRT_HAS_DEVICE_ATTR)
+		return 0;
+	return copy_to_user(u64_to_user_ptr(attr.addr), &mask, sizeof(mask)) ? -EFAULT : 0;
+}
+
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
+	static const u64 mce_cap = X86_MCE_SUPPORTED;
 	void __user *argp = (void __user *)arg;
 
 	switch (cmd) {
@@ -82,13 +100,19 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVIRT_GET_VCPU_MMAP_SIZE:
 		return arg ? -EINVAL : (long)VCPU_MAPPING_SIZE;
 	case KVIRT_GET_SUPPORTED_CPUID:
-		return get_supported_cpuid(argp);
+	case KVIRT_GET_EMULATED_CPUID:
+		return get_cpuid(argp, cmd);
 	case KVIRT_GET_MSR_INDEX_LIST:
 		return get_msr_list(argp, X86_MSR_LISTED);
 	case KVIRT_GET_MSR_FEATURE_INDEX_LIST:
 		return get_msr_list(argp, X86_MSR_FEATURE);
 	case KVIRT_GET_MSRS:
 		return ioctl_msrs(NULL, argp, MSRS_GET);
+	case KVIRT_X86_GET_MCE_CAP_SUPPORTED:
+		return copy_to_user(argp, &mce_cap, sizeof(mce_cap)) ? -EFAULT : 0;
+	case KVIRT_GET_DEVICE_ATTR:
+	case KVIRT_HAS_DEVICE_ATTR:
+		return device_attr(cmd, argp);
 	default:
 		return -EINVAL;
 	}

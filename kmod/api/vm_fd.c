@@ -15,6 +15,7 @@
 
 /* Real-mode guests' task state lay there once: three pages below 4 GiB. Checked, not used. */
 #define TSS_LIMIT ((u32)(-3 * PAGE_SIZE))
+#define MMU_PAGES_MIN 64	/* as KVM has it for its shadow page tables */
 
 void vm_get(struct vm *vm)
 {
@@ -32,6 +33,7 @@ void vm_put(struct vm *vm)
 		lapic_free(vm->vcpus[i]);
 	ioeventfds_free(vm);
 	routes_free(vm);
+	kvfree(rcu_dereference_protected(vm->msr_filter, true));
 	vm_destroy(vm);
 }
 
@@ -43,6 +45,7 @@ static long create_vcpu(struct vm *vm, unsigned long id)
 	if (id >= VM_MAX_VCPU_ID)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
+	vm->max_vcpu_id = vm->max_vcpu_id ?: VM_MAX_VCPU_ID;
 	vcpu = vcpu_create(vm, id);
 	if (IS_ERR(vcpu)) {
 		err = PTR_ERR(vcpu);
@@ -195,6 +198,7 @@ static const struct {
 	{ KVIRT_IRQFD, irqfd_set },
 	{ KVIRT_REGISTER_COALESCED_MMIO, coalesced_register },
 	{ KVIRT_UNREGISTER_COALESCED_MMIO, coalesced_unregister },
+	{ KVIRT_X86_SET_MSR_FILTER, set_msr_filter },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -223,6 +227,13 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return set_tsc_khz(vm, arg);
 	case KVIRT_GET_TSC_KHZ:
 		return READ_ONCE(vm->default_tsc_khz);
+	case KVIRT_SET_NR_MMU_PAGES:
+		if ((u32)arg < MMU_PAGES_MIN)
+			return -EINVAL;
+		WRITE_ONCE(vm->nr_mmu_pages, arg);
+		return 0;
+	case KVIRT_GET_NR_MMU_PAGES:
+		return READ_ONCE(vm->nr_mmu_pages);
 	}
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		if (table[i].cmd != cmd)

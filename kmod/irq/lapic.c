@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 #include <asm/tsc.h>
 #include "../host/compat.h"
+#include "../vm/gmem.h"
 #include "lapic.h"
 
 /* A window serves an IPI to at most this many. */
@@ -423,6 +424,17 @@ u64 lapic_page(const struct vcpu *vcpu)
 	return l->base & PAGE_MASK;
 }
 
+/* For user space that patches what touches the TPR: the access is done, RIP is still there. */
+static void report_tpr(struct vcpu *vcpu, bool write)
+{
+	if (likely(!vcpu->tpr_reporting))
+		return;
+	vcpu_pull(vcpu, X86_GROUP_RIP);
+	vcpu->tpr_access.rip = vcpu->state.rip;
+	vcpu->tpr_access.write = write;
+	set_bit(REQUEST_TPR_ACCESS, &vcpu->requests);
+}
+
 bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
 {
 	u32 offset = gpa & ~PAGE_MASK;
@@ -430,6 +442,9 @@ bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool w
 
 	if (!vcpu->lapic || (gpa ^ vcpu->lapic->base) & PAGE_MASK)
 		return false;
+	if (lapic_page(vcpu) != ~0ULL && (write ? offset == LAPIC_TPR && len == 4 :
+					  (offset & ~0xf) == LAPIC_TPR))
+		report_tpr(vcpu, write);
 	if (lapic_page(vcpu) == ~0ULL) {
 		/* KVM swallows the page of an APIC that is off, until told not to. */
 		if (READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE)
@@ -532,6 +547,36 @@ void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 	struct lapic_fx fx = { 0 };
 
 	chip_lapic_set_tpr(vcpu->lapic, (cr8 & 0xf) << 4, &fx);
+	apply(vcpu, &fx);
+}
+
+int lapic_set_vapic(struct vcpu *vcpu, u64 gpa)
+{
+	if (gpa && !gmem_writable(vcpu->vm, gpa, sizeof(u32)))
+		return -EINVAL;
+	vcpu->vapic = gpa;
+	return 0;
+}
+
+/* The TPR, the class in service and the highest vector that waits, for the guest to compare. */
+void lapic_store_vapic(struct vcpu *vcpu)
+{
+	const struct chip_lapic *l = vcpu->lapic;
+	u32 value = chip_lapic_reg(l, LAPIC_TPR) | (l->isr_top & 0xf0) << 8 |
+		    chip_lapic_top(l->irr) << 24;
+
+	/* Memory that has gone since cannot be shared: the guest is told nothing. */
+	gmem_write(vcpu->vm, vcpu->vapic, &value, sizeof(value));
+}
+
+void lapic_load_vapic(struct vcpu *vcpu)
+{
+	struct lapic_fx fx = { 0 };
+	u32 value;
+
+	if (gmem_read(vcpu->vm, vcpu->vapic, &value, sizeof(value)))
+		return;
+	chip_lapic_set_tpr(vcpu->lapic, value & 0xff, &fx);
 	apply(vcpu, &fx);
 }
 

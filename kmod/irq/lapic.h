@@ -55,6 +55,14 @@ u64 lapic_get_cr8(const struct vcpu *vcpu);
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8);
 
 /*
+ * KVM_SET_VAPIC_ADDR: 0, or -EINVAL for no memory. While vcpu->vapic is set, the TPR goes
+ * there before each window and comes from there after it; both may sleep.
+ */
+int lapic_set_vapic(struct vcpu *vcpu, u64 gpa);
+void lapic_store_vapic(struct vcpu *vcpu);
+void lapic_load_vapic(struct vcpu *vcpu);
+
+/*
  * Send @m from @source (NULL: a device) to whom it addresses. Gives how many took it; -1
  * when there is no vCPU, or no APIC that is on for a broadcast. Any context, any thread.
  */

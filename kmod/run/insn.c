@@ -209,6 +209,13 @@ static void set_long_mode(struct vcpu *vcpu, u64 cr0)
 	vcpu_dirty(vcpu, X86_GROUP_EFER);
 }
 
+/* Intel's CPUs do not enter long mode with one (SDM vol. 2, MOV to CR0); the APM has no such rule. */
+static bool tss_is_16bit(struct vcpu *vcpu)
+{
+	vcpu_pull(vcpu, X86_GROUP_SEGMENTS);
+	return (vcpu->guest.has & X86_HAS_INTEL) && !(vcpu->state.seg[X86_TR].attributes & 8);
+}
+
 #define PDPTR_CR0_BITS	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
 #define PDPTR_CR4_BITS	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
 /* Bits whose change drops linear translations (SDM vol. 3, 4.10.4.1). */
@@ -224,7 +231,8 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 	if (!x86_cr0_valid(value))
 		return raise(vcpu, X86_GP);
 	if ((cr0 & X86_CR0_PG) && !(old & X86_CR0_PG) && (s->efer & X86_EFER_LME_BIT) &&
-	    (!(s->cr4 & X86_CR4_PAE) || (s->seg[X86_CS].attributes & X86_SEG_L)))
+	    (!(s->cr4 & X86_CR4_PAE) || (s->seg[X86_CS].attributes & X86_SEG_L) ||
+	     tss_is_16bit(vcpu)))
 		return raise(vcpu, X86_GP);
 	if (!(cr0 & X86_CR0_PG) && (old & X86_CR0_PG) &&
 	    ((s->cr4 & X86_CR4_PCIDE) || long_code(vcpu)))
@@ -263,28 +271,6 @@ static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 		return verdict;
 	vcpu_set_cr4(vcpu, value);
 	if ((value ^ old) & FLUSH_CR4_BITS)
-		vcpu->flush |= FLUSH_GUEST;
-	return STEP;
-}
-
-static enum verdict set_cr3(struct vcpu *vcpu, u64 value)
-{
-	struct x86_state *s = &vcpu->state;
-	bool keep = false;
-	int verdict;
-
-	if ((s->cr4 & X86_CR4_PCIDE) && long_code(vcpu)) {
-		keep = value >> 63;
-		value &= ~BIT_ULL(63);
-	}
-	if (x86_long_mode(s) && (value & vcpu->guest.phys_reserved))
-		return raise(vcpu, X86_GP);
-	verdict = load_pdptrs(vcpu, s->cr0, value, s->cr4);
-	if (verdict)
-		return verdict;
-	s->cr3 = value;
-	vcpu_dirty(vcpu, X86_GROUP_CR3);
-	if (!keep)
 		vcpu->flush |= FLUSH_GUEST;
 	return STEP;
 }
@@ -342,8 +328,6 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 	switch (exit->cr.nr) {
 	case 0:
 		return set_cr0(vcpu, value);
-	case 3:
-		return set_cr3(vcpu, value);
 	case 4:
 		return set_cr4(vcpu, value);
 	default:

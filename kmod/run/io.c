@@ -173,6 +173,10 @@ int complete_last_exit(struct vcpu *vcpu)
 		return complete_string(vcpu);
 	case COMPLETE_MMIO:
 		return mmio_complete(vcpu);
+	case COMPLETE_RDMSR:
+	case COMPLETE_WRMSR:
+		msr_complete(vcpu, kind);
+		return 0;
 	default:
 		return 0;
 	}

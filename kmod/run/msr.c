@@ -4,6 +4,7 @@
  * without effects are x86/msr.c's; here are those that do something. Called by
  * dispatch.c and api/.
  */
+#include <linux/nospec.h>
 #include <asm/tsc.h>
 #include "../host/cpu.h"
 #include "../irq/lapic.h"
@@ -117,13 +118,16 @@ static int write_emulated(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_
 
 int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 {
-	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest };
+	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest, index };
 	const struct x86_msr *row;
 
 	if (is_lapic_msr(index))
 		return lapic_read_msr(vcpu, index, value) ? 1 : 0;
 	row = x86_msr_find(index);
 	if (!row)
+		return KVIRT_MSR_EXIT_REASON_UNKNOWN;
+	if (index == X86_MSR_PLATFORM_INFO && by == X86_MSR_BY_GUEST &&
+	    READ_ONCE(vcpu->vm->hide_platform_info))
 		return 1;
 	if (row->kind == X86_MSR_STATE)
 		vcpu_pull(vcpu, row->group);
@@ -139,7 +143,7 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 {
-	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest };
+	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest, index };
 	const struct x86_msr *row;
 
 	if (is_lapic_msr(index)) {
@@ -149,7 +153,7 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	}
 	row = x86_msr_find(index);
 	if (!row)
-		return 1;
+		return KVIRT_MSR_EXIT_REASON_UNKNOWN;
 	/* The rest of the group stays as it is: it must be here before it is pushed. */
 	if (row->kind == X86_MSR_STATE)
 		vcpu_pull(vcpu, row->group);
@@ -168,29 +172,90 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	}
 }
 
-static enum verdict answer(struct vcpu *vcpu, int result)
+/* The VM's filter lets the guest do this (@access: KVIRT_MSR_FILTER_*). */
+static bool allowed(struct vm *vm, u32 index, u32 access)
 {
-	if (result == SLOW)
-		return SLOW;
-	return result ? raise(vcpu, X86_GP) : STEP;
+	const struct msr_filter_range *r;
+	const struct msr_filter *filter;
+	bool allow = true;
+	int i, idx;
+
+	if (likely(!rcu_access_pointer(vm->msr_filter)) ||
+	    (index >= X86_MSR_X2APIC_FIRST && index <= X86_MSR_X2APIC_LAST))
+		return true;
+	idx = srcu_read_lock(&vm->srcu);
+	filter = srcu_dereference(vm->msr_filter, &vm->srcu);
+	for (i = 0; filter && i < filter->n; i++) {
+		r = &filter->range[i];
+		if (!(r->access & access) || index - r->base >= r->n)
+			continue;
+		allow = test_bit(r->first + array_index_nospec(index - r->base, r->n),
+				 filter->bitmap);
+		break;
+	}
+	if (filter && i == filter->n)
+		allow = !filter->deny;
+	srcu_read_unlock(&vm->srcu, idx);
+	return allow;
+}
+
+/* What the guest may not do, for @reason (KVIRT_MSR_EXIT_REASON_*): user space's, or #GP. */
+static enum verdict refuse(struct vcpu *vcpu, u32 reason, enum completion_kind kind, u64 value)
+{
+	struct kvirt_run *run = vcpu->run;
+
+	if (!(READ_ONCE(vcpu->vm->msr_exits) & reason))
+		return raise(vcpu, X86_GP);
+	run->exit_reason = kind == COMPLETE_RDMSR ? KVIRT_EXIT_X86_RDMSR : KVIRT_EXIT_X86_WRMSR;
+	memset(&run->msr, 0, sizeof(run->msr));
+	run->msr.reason = reason;
+	run->msr.index = vcpu->state.gpr[X86_RCX];
+	run->msr.data = value;
+	vcpu->complete.kind = kind;
+	vcpu->complete.insn_len = vcpu->exit.insn_len;
+	return TO_USER;
+}
+
+static void load_value(struct vcpu *vcpu, u64 value)
+{
+	vcpu->state.gpr[X86_RAX] = (u32)value;
+	vcpu->state.gpr[X86_RDX] = value >> 32;
+}
+
+void msr_complete(struct vcpu *vcpu, enum completion_kind kind)
+{
+	if (READ_ONCE(vcpu->run->msr.error)) {
+		raise(vcpu, X86_GP);
+		return;
+	}
+	if (kind == COMPLETE_RDMSR)
+		load_value(vcpu, READ_ONCE(vcpu->run->msr.data));
+	dispatch_step(vcpu, vcpu->complete.insn_len);
 }
 
 enum verdict exit_rdmsr(struct vcpu *vcpu)
 {
-	u64 *gpr = vcpu->state.gpr, value = 0;
-	int result = msr_read(vcpu, (u32)gpr[X86_RCX], &value, X86_MSR_BY_GUEST);
+	u32 index = vcpu->state.gpr[X86_RCX], reason = KVIRT_MSR_EXIT_REASON_FILTER;
+	u64 value = 0;
 
-	if (!result) {
-		gpr[X86_RAX] = (u32)value;
-		gpr[X86_RDX] = value >> 32;
-	}
-	return answer(vcpu, result);
+	if (allowed(vcpu->vm, index, KVIRT_MSR_FILTER_READ))
+		reason = msr_read(vcpu, index, &value, X86_MSR_BY_GUEST);
+	if (unlikely(reason))
+		return refuse(vcpu, reason, COMPLETE_RDMSR, 0);
+	load_value(vcpu, value);
+	return STEP;
 }
 
 enum verdict exit_wrmsr(struct vcpu *vcpu)
 {
-	u64 *gpr = vcpu->state.gpr;
-	u64 value = (u32)gpr[X86_RAX] | gpr[X86_RDX] << 32;
+	u64 *gpr = vcpu->state.gpr, value = (u32)gpr[X86_RAX] | gpr[X86_RDX] << 32;
+	u32 index = gpr[X86_RCX];
+	int result;
 
-	return answer(vcpu, msr_write(vcpu, (u32)gpr[X86_RCX], value, X86_MSR_BY_GUEST));
+	if (!allowed(vcpu->vm, index, KVIRT_MSR_FILTER_WRITE))
+		return refuse(vcpu, KVIRT_MSR_EXIT_REASON_FILTER, COMPLETE_WRMSR, value);
+	result = msr_write(vcpu, index, value, X86_MSR_BY_GUEST);
+	if (likely(!result))
+		return STEP;
+	return result == SLOW ? SLOW : refuse(vcpu, result, COMPLETE_WRMSR, value);
 }

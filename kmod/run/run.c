@@ -128,7 +128,8 @@ static enum verdict enter_once(struct vcpu *vcpu)
 		lapic_drain(vcpu);
 		return RETRY;
 	default:
-		return dispatch(vcpu);
+		/* A TPR that the guest keeps in memory is looked at before its exit is served. */
+		return unlikely(vcpu->vapic) ? SLOW : dispatch(vcpu);
 	}
 }
 
@@ -147,7 +148,7 @@ static bool stay(struct vcpu *vcpu)
 		/* An hrtimer that was a little early has to be started again. */
 		vcpu->deadline_asked = 0;
 	}
-	return !host_work_pending() && likely(!vcpu->events.triple_fault);
+	return !host_work_pending() && likely(!vcpu->events.triple_fault && !vcpu->vapic);
 }
 
 /* One strict window: the verdict that ended it, or -errno if it did not open. */
@@ -191,6 +192,10 @@ static int serve_requests(struct vcpu *vcpu)
 		lapic_drain(vcpu);
 	if (vcpu_take_request(vcpu, REQUEST_CLOCK))
 		clock_update_guest(vcpu);
+	if (vcpu_take_request(vcpu, REQUEST_MSR_FILTER)) {
+		vcpu->msrs_exit = rcu_access_pointer(vcpu->vm->msr_filter);
+		vcpu_dirty(vcpu, X86_GROUP_MSR_EXITS);
+	}
 	if (vcpu_take_request(vcpu, REQUEST_ROUTES) && vcpu->lapic)
 		eoi_scan(vcpu);
 	if (lapic_has_signals(vcpu))
@@ -228,6 +233,12 @@ static bool wants_user(struct vcpu *vcpu)
 	if (vcpu_take_request(vcpu, REQUEST_EOI_EXIT)) {
 		run->exit_reason = KVIRT_EXIT_IOAPIC_EOI;
 		run->eoi.vector = vcpu->eoi_vector;
+		return true;
+	}
+	if (vcpu_take_request(vcpu, REQUEST_TPR_ACCESS)) {
+		run->exit_reason = KVIRT_EXIT_TPR_ACCESS;
+		run->tpr_access.rip = vcpu->tpr_access.rip;
+		run->tpr_access.is_write = vcpu->tpr_access.write;
 		return true;
 	}
 	if (unlikely(vcpu->events.triple_fault)) {
@@ -286,7 +297,11 @@ int vcpu_run(struct vcpu *vcpu)
 			continue;
 		}
 		/* Into the guest, until something needs more than a window can give. */
+		if (unlikely(vcpu->vapic))
+			lapic_store_vapic(vcpu);
 		verdict = run_window(vcpu);
+		if (unlikely(vcpu->vapic))
+			lapic_load_vapic(vcpu);
 		if (verdict == SLOW)
 			verdict = dispatch(vcpu);
 		if (verdict == TO_USER)

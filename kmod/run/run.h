@@ -80,11 +80,24 @@ enum verdict exit_cr_write(struct vcpu *vcpu);
 enum verdict exit_dr(struct vcpu *vcpu);
 enum verdict exit_xsetbv(struct vcpu *vcpu);
 
-/* msr.c; the doors' too: 0, 1 for an MSR that faults, SLOW inside a window. */
+/*
+ * msr.c; the doors' too: 0, SLOW inside a window, or why it faults, KVIRT_MSR_EXIT_REASON_
+ * INVAL (1) or _UNKNOWN.
+ */
 enum verdict exit_rdmsr(struct vcpu *vcpu);
 enum verdict exit_wrmsr(struct vcpu *vcpu);
 int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by);
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by);
+void msr_complete(struct vcpu *vcpu, enum completion_kind kind);
+
+/* vm->msr_filter: replaced as a whole. Ranges' bits lie in @bitmap from bit @first on. */
+struct msr_filter {
+	struct rcu_head rcu;
+	bool deny;			/* what no range decides */
+	u32 n;
+	struct msr_filter_range { u32 access, base, n, first; } range[KVIRT_MSR_FILTER_MAX_RANGES];
+	unsigned long bitmap[];
+};
 
 /* io.c, mmio.c; finish what user space answered: TO_USER: it needs more; else go on. */
 enum verdict exit_io(struct vcpu *vcpu);

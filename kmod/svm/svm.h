@@ -102,6 +102,7 @@ void *svm_alloc_page(void);
 
 /* backend.c: the control half of a VMCB, as it is before the first entry. */
 void svm_init_control(struct vcpu *vcpu);
+void svm_choose_msrpm(struct vcpu *vcpu);
 
 /* window.c */
 void svm_close(struct vcpu *vcpu);

@@ -55,6 +55,7 @@ enum intercept_2 {		/* offset 014h: A0h + n */
 /* Clean bits: what the CPU may take from its cache of this VMCB. */
 enum clean_bit {
 	CLEAN_INTERCEPTS = BIT(0),	/* and TSC offset, PAUSE filter */
+	CLEAN_MAPS = BIT(1),		/* addresses of the permission maps */
 	CLEAN_INT_CTL = BIT(3),
 	CLEAN_NESTED = BIT(4),		/* nCR3, PAT */
 	CLEAN_CR = BIT(5),		/* CR0, CR3, CR4, EFER */

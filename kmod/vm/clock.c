@@ -139,6 +139,20 @@ void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
 }
 
+void clock_set_offset(struct vcpu *vcpu, u64 offset)
+{
+	struct vm_clock *clock = &vcpu->vm->clock;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&clock->lock, flags);
+	clock->last_write_host = rdtsc_ordered();
+	clock->last_write_value = clock->last_write_host + offset;
+	clock->last_write_offset = offset;
+	clock->written = true;
+	set_offset(vcpu, offset);
+	raw_spin_unlock_irqrestore(&clock->lock, flags);
+}
+
 /*
  * Into the guest: @data, which begins with its version. That is odd while the rest changes,
  * and then the next even one, here too.

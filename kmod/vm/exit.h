@@ -19,7 +19,7 @@ enum exit_kind {
 	EXIT_RDMSR,
 	EXIT_WRMSR,
 	EXIT_CR_READ,		/* MOV from CR8; without a shadow from CR0, CR4, SMSW */
-	EXIT_CR_WRITE,		/* MOV to CR0, CR3, CR4, CR8; CLTS and LMSW come as CR0 */
+	EXIT_CR_WRITE,		/* MOV to CR0, CR4, CR8; CLTS and LMSW come as CR0 */
 	EXIT_DR,		/* MOV to or from a debug register */
 	EXIT_XSETBV,
 	EXIT_HYPERCALL,		/* the vendor's own hypercall instruction */
@@ -85,7 +85,7 @@ struct kvirt_exit {
 			bool in, string;
 		} io;
 		struct {
-			u8 nr;		/* 0, 3, 4, 8 */
+			u8 nr;		/* 0, 4, 8 */
 			u8 gpr;		/* enum x86_gpr: MOV's register */
 			enum { CR_MOV, CR_CLTS, CR_LMSW, CR_SMSW } how;
 			u16 msw;	/* LMSW: the value */

@@ -94,6 +94,21 @@ int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len)
 	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE_ATOMIC);
 }
 
+bool gmem_writable(struct vm *vm, u64 gpa, size_t len)
+{
+	u64 gfn = gpa >> PAGE_SHIFT, last = (gpa + len - 1) >> PAGE_SHIFT;
+	bool writable = gfn <= last;
+	const struct slot *slot;
+	int idx = srcu_read_lock(&vm->srcu);
+
+	for (; writable && gfn <= last; gfn++) {
+		slot = slots_find(vm_slots(vm), gfn);
+		writable = slot && slot_writable(slot);
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return writable;
+}
+
 bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n)
 {
 	int idx = srcu_read_lock(&vm->srcu);

@@ -15,6 +15,9 @@
 
 struct vm;
 
+/* Slots that may be written lie under all of it; whether pages do is not asked. */
+bool gmem_writable(struct vm *vm, u64 gpa, size_t len);
+
 /* May sleep, interrupts on, no window open. */
 int gmem_read(struct vm *vm, u64 gpa, void *to, size_t len);
 int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len);

@@ -36,7 +36,7 @@ static int vcpu_check_id(struct vm *vm, u32 id)
 	unsigned int i;
 
 	lockdep_assert_held(&vm->lock);
-	if (id >= VM_MAX_VCPU_ID || vm_nr_vcpus(vm) >= VM_MAX_VCPUS)
+	if (id >= vm->max_vcpu_id || vm_nr_vcpus(vm) >= VM_MAX_VCPUS)
 		return -EINVAL;
 	vm_for_each_vcpu(vm, i, other)
 		if (other->id == id)
@@ -61,6 +61,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
 	vcpu->cpu = -1;
 	vcpu->deadline = ~0ULL;
+	vcpu->requests = BIT(REQUEST_MSR_FILTER);
 	vcpu->tsc_khz = vm->default_tsc_khz;
 	vcpu->run = alloc_pages_exact(VCPU_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run) {

@@ -27,6 +27,7 @@
 #define VM_MAX_VCPU_ID	4096	/* KVM_CAP_MAX_VCPU_ID */
 
 struct mm_notifier;
+struct msr_filter;
 struct routes;
 struct slots;
 struct vcpu;
@@ -106,6 +107,11 @@ struct vm {
 	struct vm_clock clock;
 	u32 default_tsc_khz;		/* l */
 	u64 wall_clock_msr;		/* a */
+	u32 msr_exits;			/* a: KVIRT_MSR_EXIT_REASON_* that go to user space */
+	bool hide_platform_info;	/* a: KVM_CAP_MSR_PLATFORM_INFO */
+	struct msr_filter __rcu *msr_filter;	/* written under l, read under vm->srcu */
+	u32 nr_mmu_pages;		/* a: as set, without effect */
+	u32 max_vcpu_id;		/* l: 0 until it is set or used */
 	bool exception_payload;		/* l: KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;	/* l: KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 
@@ -138,6 +144,8 @@ u64 clock_read(struct vm *vm, u64 *host_tsc);
 void clock_set(struct vm *vm, u64 ns);
 /* Give @vcpu's TSC the value @value, matched to the other vCPUs' if it is close. */
 void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by);
+/* The same by the offset from the host's. */
+void clock_set_offset(struct vcpu *vcpu, u64 offset);
 /* Without scaling in hardware only a rate that a guest could take for the host's will do. */
 bool clock_khz_valid(unsigned long khz);
 /* Fill and write @vcpu's pvclock page, if the guest gave one. May sleep. */

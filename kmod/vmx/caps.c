@@ -113,6 +113,9 @@ static int controls_init(struct vmx_caps *caps)
 		if (err)
 			return err;
 	}
+	/* MOV CR3 must not exit: CPUs with these capabilities' "true" form let it be turned off. */
+	if (caps->cpu & CPU_CR3_EXITING)
+		return host_refuse("VT-x forces exits on CR3");
 	/* Asked for to see that they exist; each vCPU turns them on when it needs them. */
 	caps->cpu &= ~(CPU_IRQ_WINDOW | CPU_NMI_WINDOW);
 	caps->entry &= ~ENTRYCTL_IA32E;

@@ -245,6 +245,10 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 		vmx_set_guest_kernel_gs_base(hw, s->kernel_gs_base);
 	if (groups & (X86_GROUP_SYSCALL | X86_GROUP_EFER))
 		hw->due |= DUE_MSRS;
+	if (groups & X86_GROUP_MSR_EXITS) {
+		hw->cpu = vcpu->msrs_exit ? hw->cpu & ~CPU_MSR_BITMAPS : hw->cpu | CPU_MSR_BITMAPS;
+		vmcs_write(CPU_CONTROLS, hw->cpu);
+	}
 	/* Branch recording would show the host's branches, so no more than BTF. */
 	if (groups & X86_GROUP_DEBUGCTL)
 		vmcs_write(GUEST_DEBUGCTL, s->debugctl & DEBUGCTL_BTF);

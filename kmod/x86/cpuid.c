@@ -18,13 +18,12 @@
 enum reg { EAX, EBX, ECX, EDX };
 
 /* Conditions under which a bit of the table holds. */
-enum when { ALWAYS, IF_PKU, IF_RDTSCP, IF_INVPCID, IF_SPEC, IF_XSAVE, IF_AVX,
-	    IF_AVX512, IF_LA57, NR_WHEN };
+enum when { ALWAYS, IF_RDTSCP, IF_INVPCID, IF_SPEC, IF_XSAVE, IF_AVX, IF_AVX512, IF_LA57, NR_WHEN };
 
 /*
  * Feature bits that a guest is offered where the host has them, a leaf's register to a row.
  * What is missing is missing for a reason: VMX, SVM, SMX, MONITOR, PMU, DS, PT, SGX, RDT,
- * AMX, CET, MPX, WAITPKG, XSAVES, LWP, IBS, SEV need what kvirt does not switch or emulate;
+ * AMX, CET, MPX, PKU, WAITPKG, XSAVES, LWP, IBS, SEV need what kvirt does not switch or emulate;
  * TSC_DEADLINE is user space's to add (KVM_CAP_TSC_DEADLINE_TIMER).
  */
 static const struct {
@@ -46,7 +45,6 @@ static const struct {
 	{ 0x7, 0, EBX, IF_AVX, BIT(5) },	/* AVX2 */
 	{ 0x7, 0, EBX, IF_AVX512, 0xdc230000 },	/* F DQ IFMA PF ER CD BW VL */
 	{ 0x7, 0, ECX, ALWAYS, 0x1a000104 },	/* UMIP GFNI CLDEMOTE MOVDIRI MOVDIR64B */
-	{ 0x7, 0, ECX, IF_PKU, BIT(3) },
 	{ 0x7, 0, ECX, IF_RDTSCP, BIT(22) },	/* RDPID */
 	{ 0x7, 0, ECX, IF_LA57, BIT(16) },
 	{ 0x7, 0, ECX, IF_AVX, 0x00000600 },	/* VAES VPCLMULQDQ */
@@ -276,7 +274,6 @@ int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_
 		.policy = policy, .out = out, .max = max,
 		.when = {
 			[ALWAYS] = true,
-			[IF_PKU] = policy->pku,
 			[IF_RDTSCP] = policy->rdtscp,
 			[IF_INVPCID] = policy->invpcid,
 			[IF_SPEC] = policy->spec_ctrl,

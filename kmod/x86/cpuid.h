@@ -35,7 +35,6 @@ struct x86_cpuid_policy {
 	u32 pv_features;	/* leaf 0x40000001 EAX */
 	u8 maxphyaddr;		/* of the host; guest addresses are as wide */
 	u8 nested_bits;		/* address width that nested tables translate: 48 or 57 */
-	bool pku;		/* PKRU is switched around the guest */
 	bool rdtscp;		/* RDTSCP and RDPID work in the guest (VT-x: a control) */
 	bool invpcid;		/* INVPCID works in the guest (VT-x: a control) */
 	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */

@@ -16,13 +16,15 @@ enum flags {
 	MTRR_TYPE	= BIT(7),	/* one memory type, in the low byte */
 	PHYSICAL	= BIT(8),	/* no bit at or above MAXPHYADDR */
 	SPEC		= BIT(9),	/* bits of SPEC_CTRL, as CPUID has them */
+	LOW_ON_AMD	= BIT(10),	/* the upper half is dropped, not refused, where CPUID says AMD */
 };
 
 /* Slots of struct x86_msr_store. */
 enum slot {
-	MISC_FEATURES = X86_SLOT_MISC_FEATURES, FIXED_MTRRS, VARIABLE_MTRRS = FIXED_MTRRS + 11,
-	MTRR_DEF_TYPE = VARIABLE_MTRRS + 16, FEAT_CTL, UCODE_REV, PLATFORM_INFO, ARCH_CAPABILITIES,
-	MCG_STATUS, MISC_ENABLE, POWER_CTL, POLL_CONTROL, HWCR, OSVW_LENGTH, OSVW_STATUS, DE_CFG,
+	MISC_FEATURES = X86_SLOT_MISC_FEATURES, HWCR = X86_SLOT_HWCR, FIXED_MTRRS,
+	VARIABLE_MTRRS = FIXED_MTRRS + 11, MTRR_DEF_TYPE = VARIABLE_MTRRS + 16, FEAT_CTL, UCODE_REV,
+	PLATFORM_INFO, ARCH_CAPABILITIES, MISC_ENABLE, POWER_CTL, POLL_CONTROL, OSVW_LENGTH,
+	OSVW_STATUS, DE_CFG,
 	NR_SLOTS
 };
 
@@ -42,6 +44,8 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 	{ .index = (i), .kind = X86_MSR_DROP, .reset = (value), .flags = (f), ##__VA_ARGS__ }
 #define EMULATED(i, f, ...) \
 	{ .index = (i), .kind = X86_MSR_EMULATED, .flags = (f), ##__VA_ARGS__ }
+#define MCE(i, f) \
+	{ .index = (i), .kind = X86_MSR_MCE, .flags = (f) }
 #define PV(i, feature) \
 	EMULATED(i, LISTED, .needs = X86_HAS_PV_##feature)
 
@@ -71,7 +75,8 @@ static const struct x86_msr table[] = {
 	DROP(0x79, 0, WRITEONLY),				/* BIOS_UPDT_TRIG */
 	STORED(0x8b, UCODE_REV, LISTED | FEATURE, .ignored = ALL), /* Linux writes 0, then reads */
 	CONST(0xcd, 3),						/* FSB_FREQ: 100 MHz */
-	STORED(0xce, PLATFORM_INFO, LISTED, .readonly = ALL, .reset = BIT(31)), /* CPUID faulting */
+	STORED(X86_MSR_PLATFORM_INFO, PLATFORM_INFO, LISTED, .readonly = ALL,
+	       .reset = BIT(31)),				/* CPUID faulting */
 	CONST(0xfe, 0x508),					/* MTRRCAP: 8, fixed, WC */
 	STORED(0x10a, ARCH_CAPABILITIES, LISTED | FEATURE, .needs = X86_HAS_ARCH_CAP,
 	       .readonly = ALL),
@@ -81,9 +86,7 @@ static const struct x86_msr table[] = {
 	STATE(0x174, sysenter_cs, X86_GROUP_SYSENTER, LISTED, .reserved = HIGH, .ignored = HIGH),
 	STATE(0x175, sysenter_esp, X86_GROUP_SYSENTER, LISTED | ADDRESS),
 	STATE(0x176, sysenter_eip, X86_GROUP_SYSENTER, LISTED | ADDRESS),
-	CONST(0x179, 0),					/* MCG_CAP: no banks */
-	STORED(0x17a, MCG_STATUS, LISTED, .reserved = ~7ULL),
-	DROP(0x17b, 0, LISTED | USER),				/* MCG_CTL: not there */
+	MCE(0x179, 0), MCE(0x17a, LISTED), MCE(0x17b, LISTED),	/* MCG_CAP, _STATUS, _CTL */
 	CONST(0x198, 1000 | 4ULL << 40),			/* PERF_STATUS */
 	CONST(0x199, 0),					/* PERF_CTL */
 	/* No PEBS, no BTS; what they say is not a guest's to change. */
@@ -119,7 +122,7 @@ static const struct x86_msr table[] = {
 	STATE(0xc0000100, seg[X86_FS].base, X86_GROUP_SEGMENTS, ADDRESS),
 	STATE(0xc0000101, seg[X86_GS].base, X86_GROUP_SEGMENTS, ADDRESS),
 	STATE(0xc0000102, kernel_gs_base, X86_GROUP_SYSCALL, LISTED | ADDRESS),
-	STATE(0xc0000103, tsc_aux, X86_GROUP_SYSCALL, LISTED, .needs = X86_HAS_TSC_AUX,
+	STATE(0xc0000103, tsc_aux, X86_GROUP_SYSCALL, LISTED | LOW_ON_AMD, .needs = X86_HAS_TSC_AUX,
 	      .reserved = HIGH),
 	CONST(0xc0010010, 0),					/* SYSCFG */
 	STORED(0xc0010015, HWCR, LISTED, .reserved = ~BIT_ULL(18), .ignored = 0x148),
@@ -139,16 +142,18 @@ static const struct x86_msr table[] = {
 	DROP(0xc001102a, 0, 0), DROP(0xc001102c, 0, 0),		/* BU_CFG2, EX_CFG */
 };
 
-/* Counters that do not count, and banks that are not there but that QEMU sets. */
+/* Counters that do not count, machine-check banks, of which none signals corrected errors. */
 static const struct x86_msr counter = DROP(0, 0, 0);
-static const struct x86_msr bank = DROP(0, 0, USER);
+static const struct x86_msr bank = MCE(0, 0);
+static const struct x86_msr bank_ctl2 = CONST(0, 0, .flags = USER);
 static const struct {
 	u32 first, count;
 	const struct x86_msr *row;
 } ranges[] = {
 	{ 0xc1, 2, &counter },			/* PERFCTR */
 	{ 0x186, 2, &counter },			/* EVNTSEL */
-	{ 0x400, 4 * 32, &bank },		/* MC0_CTL to MC31_MISC */
+	{ 0x280, X86_MCE_BANKS, &bank_ctl2 },	/* MC0_CTL2 to MC31_CTL2 */
+	{ 0x400, 4 * X86_MCE_BANKS, &bank },	/* MC0_CTL to MC31_MISC */
 	{ 0xc0010000, 8, &counter },		/* K7 EVNTSEL, PERFCTR */
 };
 
@@ -186,6 +191,7 @@ void x86_msr_reset(struct x86_msr_store *store)
 	unsigned int i;
 
 	memset(store, 0, sizeof(*store));
+	store->mce.cap = X86_MCE_BANKS;
 	for (i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].kind == X86_MSR_STORED)
 			store->value[table[i].where] = table[i].reset;
@@ -216,6 +222,8 @@ enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_ms
 		return X86_MSR_FAULT;
 	if (row->kind == X86_MSR_EMULATED)
 		return X86_MSR_EMULATE;
+	if (row->kind == X86_MSR_MCE)
+		return x86_mce_read(file, by, value);
 	*value = where ? *where : row->reset;
 	return X86_MSR_OK;
 }
@@ -269,10 +277,14 @@ enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_m
 				return X86_MSR_FAULT;
 		}
 	}
+	if ((row->flags & LOW_ON_AMD) && (file->features->has & X86_HAS_AMD))
+		value = (u32)value;
 	if (!value_valid(row, file, by, value))
 		return X86_MSR_FAULT;
 	if (row->kind == X86_MSR_EMULATED)
 		return X86_MSR_EMULATE;
+	if (row->kind == X86_MSR_MCE)
+		return x86_mce_write(file, by, value);
 	if (where)
 		*where = value;
 	return X86_MSR_OK;

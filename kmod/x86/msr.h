@@ -18,6 +18,7 @@ enum x86_msr_kind {
 	X86_MSR_CONST,		/* reads as reset; a guest's write is #GP */
 	X86_MSR_DROP,		/* reads as reset; writes are checked and dropped */
 	X86_MSR_EMULATED,	/* neutral code reads and writes it */
+	X86_MSR_MCE,		/* mce.c's */
 };
 
 #define X86_MSR_LISTED		BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
@@ -31,6 +32,7 @@ enum x86_msr_kind {
 #define X86_MSR_TSC_ADJUST		0x3b
 #define X86_MSR_SPEC_CTRL		0x48
 #define X86_MSR_PRED_CMD		0x49
+#define X86_MSR_PLATFORM_INFO		0xce
 #define X86_MSR_FLUSH_CMD		0x10b
 #define X86_MSR_TSC_DEADLINE		0x6e0
 #define X86_MSR_X2APIC_FIRST		0x800
@@ -41,6 +43,8 @@ enum x86_msr_kind {
 
 #define X86_NR_MSR_SLOTS	48
 #define X86_SLOT_MISC_FEATURES	0	/* bit 0: CPUID faults at CPL > 0 */
+#define X86_SLOT_HWCR		1	/* AMD's; bit 18: guests may write MCi_STATUS */
+#define X86_MCE_BANKS		32
 
 struct x86_msr {
 	u32 index;
@@ -55,9 +59,16 @@ struct x86_msr {
 	u64 reset;
 };
 
+/* Machine-check registers, mce.c's. Each bank: CTL, STATUS, ADDR, MISC. */
+struct x86_mce {
+	u64 cap, ctl, status;		/* MCG_CAP, whose low byte counts the banks, ... */
+	u64 bank[4 * X86_MCE_BANKS];
+};
+
 /* Values of the STORED rows of one vCPU. */
 struct x86_msr_store {
 	u64 value[X86_NR_MSR_SLOTS];
+	struct x86_mce mce;
 };
 
 /* What reads and writes act on. */
@@ -65,6 +76,7 @@ struct x86_msr_file {
 	struct x86_state *state;
 	struct x86_msr_store *store;
 	const struct x86_guest_features *features;
+	u32 index;		/* of the MSR: some rows stand for a range */
 };
 
 /* User space sets what a guest only reads, and before it has said what the guest has. */
@@ -93,6 +105,23 @@ enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_m
  * (UCODE_REV, ARCH_CAPABILITIES) is 0 and the caller's to fill in.
  */
 void x86_msr_reset(struct x86_msr_store *store);
+
+/*
+ * mce.c. x86_mce_setup(): MCG_CAP, and all errors enabled; false: refused. x86_mce_report():
+ * log an error as the CPU would (SDM vol. 3, 15.3.2), and what else it would do.
+ */
+#define X86_MCE_SUPPORTED	(BIT(8) | BIT(24))	/* MCG_CTL_P, MCG_SER_P */
+struct x86_mce_error {		/* as the ABI's */
+	u64 status, addr, misc, mcg_status;
+	u8 bank;
+};
+enum x86_mce_verdict { X86_MCE_REFUSED, X86_MCE_LOGGED, X86_MCE_RAISE, X86_MCE_SHUTDOWN };
+
+enum x86_msr_verdict x86_mce_read(const struct x86_msr_file *file, enum x86_msr_by by, u64 *value);
+enum x86_msr_verdict x86_mce_write(const struct x86_msr_file *file, enum x86_msr_by by, u64 value);
+bool x86_mce_setup(struct x86_mce *mce, u64 cap);
+enum x86_mce_verdict x86_mce_report(struct x86_mce *mce, const struct x86_mce_error *error,
+				    u64 cr4);
 
 /* x86_msr_list() - the @i-th row with any of @flags (X86_MSR_LISTED, _FEATURE), or NULL. */
 const struct x86_msr *x86_msr_list(unsigned int i, u16 flags);

@@ -122,22 +122,6 @@ static u64 reserved_bits(const struct x86_walk *w, bool page)
 	return w->reserved | (page ? GENMASK_ULL(w->shift - 1, 13) : X86_PTE_LARGE);
 }
 
-/* The protection key forbids this data access (SDM vol. 3, 4.6.2). */
-static bool key_forbids(const struct x86_walk *w, u64 entry)
-{
-	const struct x86_walk_regs *r = w->regs;
-	u32 key;
-
-	if (!(r->cr4 & X86_CR4_PKE) || !w->long_mode || !(w->all & X86_PTE_USER) ||
-	    (w->access & X86_ACCESS_EXEC))
-		return false;
-	key = r->pkru >> (((entry >> 59) & 15) * 2);
-	if (key & 1)
-		return true;
-	return (key & 2) && (w->access & X86_ACCESS_WRITE) &&
-	       ((w->access & X86_ACCESS_USER) || (r->cr0 & X86_CR0_WP));
-}
-
 /* The rights of all levels together forbid this access (SDM vol. 3, 4.6.1). */
 static bool rights_forbid(const struct x86_walk *w)
 {
@@ -160,14 +144,9 @@ static bool rights_forbid(const struct x86_walk *w)
 static void finish(struct x86_walk *w, u64 entry)
 {
 	u64 offset;
-	u32 cause = 0;
 
-	if (key_forbids(w, entry))
-		cause = X86_PFEC_PRESENT | X86_PFEC_PK;
-	if (rights_forbid(w))
-		cause |= X86_PFEC_PRESENT;
-	if (cause) {
-		fault(w, cause);
+	if (rights_forbid(w)) {
+		fault(w, X86_PFEC_PRESENT);
 		return;
 	}
 	w->page_size = 1ULL << w->shift;

@@ -28,7 +28,6 @@
 #define X86_PFEC_USER		BIT(2)
 #define X86_PFEC_RSVD		BIT(3)
 #define X86_PFEC_INSTR		BIT(4)
-#define X86_PFEC_PK		BIT(5)
 
 #define X86_PTE_PRESENT		BIT_ULL(0)
 #define X86_PTE_WRITE		BIT_ULL(1)
@@ -43,7 +42,6 @@ struct x86_walk_regs {
 	u64 cr0, cr3, cr4, efer;
 	u64 rflags;			/* AC alone is looked at */
 	u64 pdptr[4];			/* read under PAE paging only */
-	u32 pkru;
 	u8 maxphyaddr;			/* as the guest's CPUID has it, 32 to 52 */
 	bool gbpages;			/* 1 GiB pages exist */
 	bool pdptr_in_memory;		/* AMD-V reads PDPTEs as it walks, VT-x from registers */

@@ -153,8 +153,8 @@ static void guest_refused(void)
 	GUEST_EXPECT_EQ(TRY_WRMSR(MTRR_CAP, 0), GP);
 	GUEST_EXPECT_EQ(TRY_WRMSR(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1ull << 60), GP);
 	/* AMD drops the upper half of TSC_AUX, Intel refuses it. */
-	if (!amd)
-		GUEST_EXPECT_EQ(TRY_WRMSR(TSC_AUX, 1ull << 40), GP);
+	GUEST_EXPECT_EQ(TRY_WRMSR(TSC_AUX, 1ull << 40 | 5), amd ? NO_FAULT : GP);
+	GUEST_EXPECT_EQ(rdmsr(TSC_AUX), amd ? 5 : 0);
 	guest_done();
 }
 

@@ -53,6 +53,6 @@ void fuzz_input(const u8 *data, size_t size)
 		       !(regs.cr0 & X86_CR0_PG));
 	}
 	if (w.state == X86_WALK_FAULT)
-		assert(!(w.error_code & (X86_PFEC_RSVD | X86_PFEC_PK)) ||
+		assert(!(w.error_code & X86_PFEC_RSVD) ||
 		       (w.error_code & X86_PFEC_PRESENT));
 }

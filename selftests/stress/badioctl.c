@@ -46,7 +46,7 @@ static uint64_t edge(void)
 static const unsigned long on_device[] = {
 	KVIRT_GET_API_VERSION, KVIRT_CHECK_EXTENSION, KVIRT_GET_VCPU_MMAP_SIZE, KVIRT_GET_MSR_INDEX_LIST,
 	KVIRT_GET_SUPPORTED_CPUID, KVIRT_GET_MSR_FEATURE_INDEX_LIST, KVIRT_GET_EMULATED_CPUID, KVIRT_GET_MSRS,
-	KVIRT_GET_DEVICE_ATTR, KVIRT_HAS_DEVICE_ATTR,
+	KVIRT_GET_DEVICE_ATTR, KVIRT_HAS_DEVICE_ATTR, KVIRT_X86_GET_MCE_CAP_SUPPORTED,
 };
 
 static const unsigned long on_vm[] = {
@@ -56,6 +56,7 @@ static const unsigned long on_vm[] = {
 	KVIRT_SET_CLOCK, KVIRT_GET_CLOCK, KVIRT_SET_BOOT_CPU_ID, KVIRT_SET_TSC_KHZ, KVIRT_GET_TSC_KHZ, KVIRT_CHECK_EXTENSION,
 	KVIRT_IOEVENTFD, KVIRT_IRQFD, KVIRT_REGISTER_COALESCED_MMIO, KVIRT_UNREGISTER_COALESCED_MMIO, KVIRT_GET_IRQCHIP,
 	KVIRT_SET_IRQCHIP, KVIRT_RESET_DIRTY_RINGS, KVIRT_REINJECT_CONTROL,
+	KVIRT_X86_SET_MSR_FILTER, KVIRT_X86_SET_MSR_FILTER, KVIRT_GET_NR_MMU_PAGES,
 };
 
 static const unsigned long on_vcpu[] = {
@@ -66,6 +67,7 @@ static const unsigned long on_vcpu[] = {
 	KVIRT_GET_DEBUGREGS, KVIRT_SET_DEBUGREGS, KVIRT_ENABLE_CAP, KVIRT_GET_XSAVE, KVIRT_SET_XSAVE, KVIRT_GET_XCRS,
 	KVIRT_SET_XCRS, KVIRT_KVMCLOCK_CTRL, KVIRT_GET_SREGS2, KVIRT_SET_SREGS2, KVIRT_GET_XSAVE2, KVIRT_SET_TSC_KHZ,
 	KVIRT_GET_TSC_KHZ, KVIRT_SET_GUEST_DEBUG, KVIRT_X86_SETUP_MCE, KVIRT_X86_SET_MCE, KVIRT_SMI,
+	KVIRT_HAS_DEVICE_ATTR, KVIRT_GET_DEVICE_ATTR, KVIRT_SET_DEVICE_ATTR,
 };
 
 enum { ROUND = 400, PAYLOAD = 3 * 4096 };
@@ -112,7 +114,8 @@ static void fill_state(struct world *w, unsigned long request, uint8_t *p)
 static void fill_msrs(struct kvirt_msrs *m)
 {
 	static const uint32_t msrs[] = { 0x10, 0x1b, 0x174, 0x1a0, 0x200, 0x277, 0x2ff, 0x6e0, 0x802, 0x830, 0xc0000080,
-					 0xc0000081, 0xc0000102, 0x4b564d00, 0x4b564d01, 0x4b564d03, 0x12345678, 0x11, 0x12 };
+					 0xc0000081, 0xc0000102, 0x4b564d00, 0x4b564d01, 0x4b564d03, 0x12345678, 0x11, 0x12,
+					 0x179, 0x17a, 0x17b, 0x400, 0x401, 0x47f, 0x280 };
 
 	m->nmsrs = below(6);
 	for (int i = 0; i < 6; i++) {
@@ -143,6 +146,40 @@ static void spoil(unsigned long request, uint8_t *p, size_t room, uint32_t n)
 			break;
 		}
 	}
+}
+
+/* Structures with a pointer or a number that must fit; false: none of these. */
+static bool fill_small(struct world *w, unsigned long request, uint8_t *p)
+{
+	switch (request) {
+	case KVIRT_X86_SET_MSR_FILTER: {
+		struct kvirt_msr_filter *f = (void *)p;
+
+		f->flags = below(2);
+		for (int i = below(16); i >= 0; i--)
+			f->ranges[i] = (struct kvirt_msr_filter_range){ 1 + below(3), below(100), edge(), w->memory };
+		break;
+	}
+	case KVIRT_SET_DEVICE_ATTR:
+	case KVIRT_GET_DEVICE_ATTR:
+		((struct kvirt_device_attr *)p)->addr = (uintptr_t)w->memory;
+		break;
+	case KVIRT_X86_SETUP_MCE:
+		*(uint64_t *)p = below(40) | below(2) << 8;
+		break;
+	case KVIRT_X86_SET_MCE:
+		*(struct kvirt_x86_mce *)p = (struct kvirt_x86_mce){ .status = 7ull << 61, .bank = below(40), .mcg_status = below(2) };
+		break;
+	case KVIRT_SET_VAPIC_ADDR:
+		*(uint64_t *)p = below(3) ? GUEST_SCRATCH + 0x800 : edge();
+		break;
+	case KVIRT_TPR_ACCESS_REPORTING:
+		*(uint32_t *)p = below(2);
+		break;
+	default:
+		return false;
+	}
+	return true;
 }
 
 /* The right shape, then spoilt: so that not everything ends at the first check. */
@@ -219,7 +256,8 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 		dirt = 0;		/* an open mask */
 		break;
 	default:
-		dirt += 3;
+		if (!fill_small(w, request, p))
+			dirt += 3;
 	}
 	spoil(request, p, room, dirt);
 }

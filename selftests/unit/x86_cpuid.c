@@ -66,7 +66,7 @@ static struct x86_cpuid_policy full_policy(void)
 {
 	return (struct x86_cpuid_policy){
 		.host = host, .nr_host = nr_host, .xcr0 = 0x2e7, .pv_features = 0x01000009,
-		.maxphyaddr = 46, .nested_bits = 57, .pku = true, .rdtscp = true, .invpcid = true,
+		.maxphyaddr = 46, .nested_bits = 57, .rdtscp = true, .invpcid = true,
 		.spec_ctrl = true,
 	};
 }
@@ -109,7 +109,7 @@ static const struct {
 	{ "RDT_M", 7, 0, B, 12, false }, { "MPX", 7, 0, B, 14, false },
 	{ "RDT_A", 7, 0, B, 15, false }, { "AVX512F", 7, 0, B, 16, true },
 	{ "SMAP", 7, 0, B, 20, true }, { "PT", 7, 0, B, 25, false },
-	{ "AVX512VL", 7, 0, B, 31, true }, { "UMIP", 7, 0, C, 2, true }, { "PKU", 7, 0, C, 3, true },
+	{ "AVX512VL", 7, 0, B, 31, true }, { "UMIP", 7, 0, C, 2, true }, { "PKU", 7, 0, C, 3, false },
 	{ "OSPKE", 7, 0, C, 4, false }, { "WAITPKG", 7, 0, C, 5, false },
 	{ "CET_SS", 7, 0, C, 7, false }, { "LA57", 7, 0, C, 16, true }, { "RDPID", 7, 0, C, 22, true },
 	{ "KL", 7, 0, C, 23, false }, { "BUS_LOCK", 7, 0, C, 24, false },
@@ -177,7 +177,7 @@ static void offers_by_name(void)
 	EXPECT_EQ(search(out, n, 0xd, 0)->ecx, 576 + 64 * 8);		/* up to PKRU */
 
 	/* Conditions of the policy. */
-	policy.pku = policy.rdtscp = policy.invpcid = policy.spec_ctrl = false;
+	policy.rdtscp = policy.invpcid = policy.spec_ctrl = false;
 	policy.xcr0 = 3;
 	policy.nested_bits = 48;
 	policy.maxphyaddr = 52;
@@ -386,7 +386,7 @@ static void features(void)
 	EXPECT(!(f.has & X86_HAS_TSC_DEADLINE));
 	EXPECT((f.has & X86_HAS_PV_CLOCK) && (f.has & X86_HAS_PV_CLOCK2));
 	EXPECT(!(f.has & X86_HAS_PV_EOI));
-	EXPECT_EQ(f.cr4_allowed, 0x771fff);
+	EXPECT_EQ(f.cr4_allowed, 0x371fff);
 	EXPECT_EQ(f.efer_allowed, X86_EFER_SCE_BIT | X86_EFER_LME_BIT | X86_EFER_LMA_BIT |
 		  X86_EFER_NX_BIT | X86_EFER_FFXSR_BIT);
 	EXPECT_EQ(f.spec_ctrl_allowed, 0x87);

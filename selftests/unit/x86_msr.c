@@ -35,6 +35,7 @@ static enum x86_msr_verdict write_by(u32 index, enum x86_msr_by by, u64 value)
 {
 	const struct x86_msr *row = x86_msr_find(index);
 
+	file.index = index;
 	return row ? x86_msr_write(row, &file, by, value) : X86_MSR_FAULT;
 }
 
@@ -47,6 +48,7 @@ static enum x86_msr_verdict read_by(u32 index, enum x86_msr_by by, u64 *value)
 {
 	const struct x86_msr *row = x86_msr_find(index);
 
+	file.index = index;
 	return row ? x86_msr_read(row, &file, by, value) : X86_MSR_FAULT;
 }
 
@@ -81,7 +83,7 @@ static void table(void)
 		if (!row || row == last)
 			continue;
 		if (row->index != index) {		/* a range */
-			EXPECT_EQ(row->kind, X86_MSR_DROP);
+			EXPECT(row->kind == X86_MSR_DROP || row->kind == X86_MSR_CONST || row->kind == X86_MSR_MCE);
 			EXPECT_EQ(row->flags & (X86_MSR_LISTED | X86_MSR_FEATURE), 0);
 			continue;
 		}
@@ -119,6 +121,7 @@ static void lists(void)
 		EXPECT(row->flags & X86_MSR_LISTED);
 		EXPECT(x86_msr_find(row->index) == row);
 		/* QEMU asserts that what it got, it can set. */
+		file.index = row->index;
 		switch (x86_msr_read(row, &file, X86_MSR_BY_USER, &value)) {
 		case X86_MSR_OK:
 			EXPECT_EQ(x86_msr_write(row, &file, X86_MSR_BY_USER, value), X86_MSR_OK);
@@ -132,6 +135,7 @@ static void lists(void)
 		n[0]++;
 	}
 	for (i = 0; (row = x86_msr_list(i, X86_MSR_FEATURE)); i++) {
+		file.index = row->index;
 		EXPECT_EQ(x86_msr_read(row, &file, X86_MSR_BY_USER, &value), X86_MSR_OK);
 		n[1]++;
 	}
@@ -151,6 +155,9 @@ static void guest_and_user(void)
 	EXPECT_EQ(write_by(0xc0000103, X86_MSR_BY_USER, 5), X86_MSR_OK);
 	EXPECT_EQ(state.tsc_aux, 5);
 	EXPECT_EQ(write_by(0xc0000103, X86_MSR_BY_USER, 1ULL << 32), X86_MSR_FAULT);
+	fresh(X86_HAS_AMD | X86_HAS_TSC_AUX);
+	EXPECT_EQ(wr(0xc0000103, 0x500000007), X86_MSR_OK);
+	EXPECT_EQ(state.tsc_aux, 7);
 	fresh(X86_HAS_TSC_DEADLINE);
 	EXPECT_EQ(wr(X86_MSR_TSC_DEADLINE, 0), X86_MSR_EMULATE);
 
@@ -159,7 +166,8 @@ static void guest_and_user(void)
 	EXPECT_EQ(wr(0xfe, 0x508), X86_MSR_FAULT);
 	EXPECT_EQ(write_by(0xfe, X86_MSR_BY_USER, 0x508), X86_MSR_OK);
 	EXPECT_EQ(write_by(0xfe, X86_MSR_BY_USER, 0x500), X86_MSR_FAULT);
-	EXPECT_EQ(rd(0x179), 0);
+	EXPECT_EQ(rd(0x179), 32);
+	EXPECT_EQ(wr(0x179, 32), X86_MSR_FAULT);
 
 	/* only user space changes it; a guest's write is dropped, or #GP */
 	EXPECT_EQ(write_by(UCODE_REV, X86_MSR_BY_USER, 1ULL << 32), X86_MSR_OK);
@@ -181,7 +189,11 @@ static void guest_and_user(void)
 	EXPECT_EQ(wr(0x186, 0x530076), X86_MSR_OK);
 	EXPECT_EQ(rd(0x186), 0);
 	EXPECT_EQ(rd(0xc0010007), 0);
-	EXPECT_EQ(wr(0x400, ~0ULL), X86_MSR_FAULT);
+	EXPECT_EQ(wr(0x280, 0), X86_MSR_FAULT);
+	EXPECT_EQ(write_by(0x280, X86_MSR_BY_USER, 0), X86_MSR_OK);
+	EXPECT_EQ(write_by(0x280, X86_MSR_BY_USER, 1), X86_MSR_FAULT);
+	EXPECT_EQ(wr(0x400, ~0ULL), X86_MSR_OK);
+	EXPECT_EQ(wr(0x401, 1), X86_MSR_FAULT);
 	EXPECT_EQ(write_by(0x400 + 39, X86_MSR_BY_USER, ~0ULL), X86_MSR_OK);
 	EXPECT_EQ(wr(0x79, 0x1000), X86_MSR_OK);
 	EXPECT_EQ(read_by(0x79, X86_MSR_BY_USER, &value), X86_MSR_FAULT);
@@ -250,8 +262,37 @@ static void addresses_and_types(void)
 		EXPECT_EQ(rd(0x200 + i), (u64)(i + 1) << 12);
 }
 
+/* Nothing written or reported reaches beyond the banks there are. */
+static void machine_checks(void)
+{
+	struct x86_mce_error error = { .status = 1ULL << 63 | 1ULL << 61 | 1ULL << 57, .addr = 1, .misc = 2, .mcg_status = 4 };
+	u64 value;
+	unsigned int bank, banks;
+
+	fresh(0);
+	EXPECT(!x86_mce_setup(&store.mce, 0));
+	EXPECT(!x86_mce_setup(&store.mce, X86_MCE_BANKS + 1));
+	EXPECT(!x86_mce_setup(&store.mce, 1 | 1 << 10));
+	for (banks = 1; banks <= X86_MCE_BANKS; banks++) {
+		fresh(0);
+		EXPECT(x86_mce_setup(&store.mce, banks | 1 << 8));
+		for (bank = 0; bank < 256; bank++) {
+			error.bank = bank;
+			EXPECT_EQ(x86_mce_report(&store.mce, &error, X86_CR4_MCE),
+				  bank >= banks ? X86_MCE_REFUSED : bank ? X86_MCE_SHUTDOWN : X86_MCE_RAISE);
+			if (bank < X86_MCE_BANKS)
+				EXPECT_EQ(read_by(0x400 + 4 * bank, X86_MSR_BY_USER, &value),
+					  bank < banks ? X86_MSR_OK : X86_MSR_FAULT);
+		}
+		EXPECT_EQ(rd(0x401), error.status);
+		EXPECT_EQ(rd(0x402), 1);
+		EXPECT_EQ(rd(0x403), 2);
+		EXPECT_EQ(rd(0x17a), 4);
+	}
+}
+
 static const struct test tests[] = {
-	TEST(table), TEST(lists), TEST(guest_and_user), TEST(addresses_and_types),
+	TEST(table), TEST(lists), TEST(guest_and_user), TEST(addresses_and_types), TEST(machine_checks),
 };
 
 int main(int argc, char **argv)

@@ -72,12 +72,12 @@ struct outcome {
 
 /* What the manual calls the access's rights, from the paging-structure entries as an array. */
 static void judge(struct outcome *o, const u64 *entries, unsigned int first, unsigned int n,
-		  u32 access, const struct x86_walk_regs *r, bool has_nx, bool has_keys)
+		  u32 access, const struct x86_walk_regs *r, bool has_nx)
 {
 	bool user = true, writable = true, nx = false, ok;
 	bool wants_write = access & X86_ACCESS_WRITE, is_user = access & X86_ACCESS_USER;
 	bool fetch = access & X86_ACCESS_EXEC;
-	unsigned int i, key;
+	unsigned int i;
 
 	for (i = first; i < n; i++) {
 		user &= !!(entries[i] & 4);
@@ -97,17 +97,6 @@ static void judge(struct outcome *o, const u64 *entries, unsigned int first, uns
 		ok = !wants_write || writable || !(r->cr0 & X86_CR0_WP);
 		if (user && (r->cr4 & X86_CR4_SMAP) && !(r->rflags & X86_RFLAGS_AC))
 			ok = false;
-	}
-	if (has_keys && (r->cr4 & X86_CR4_PKE) && user && !fetch) {
-		key = (entries[n - 1] >> 59) & 0xf;
-		if (r->pkru & (1u << (2 * key))) {
-			ok = false;
-			o->error |= X86_PFEC_PK;
-		} else if (wants_write && (r->pkru & (2u << (2 * key))) &&
-			   (is_user || (r->cr0 & X86_CR0_WP))) {
-			ok = false;
-			o->error |= X86_PFEC_PK;
-		}
 	}
 	if (!ok) {
 		o->state = X86_WALK_FAULT;
@@ -157,7 +146,7 @@ static struct outcome walk_legacy(u32 linear, u32 access, const struct x86_walk_
 			return reserved_fault(o);
 		o.size = 4 << 20;
 		o.gpa = ((u64)high << 32) | (e[0] & 0xffc00000) | (linear & 0x3fffff);
-		judge(&o, e, 0, 1, access, r, false, false);
+		judge(&o, e, 0, 1, access, r, false);
 		return o;
 	}
 	o.where[o.n++] = (e[0] & 0xfffff000) + ((linear >> 12) & 0x3ff) * 4;
@@ -166,7 +155,7 @@ static struct outcome walk_legacy(u32 linear, u32 access, const struct x86_walk_
 		return o;
 	o.size = 4096;
 	o.gpa = (e[1] & 0xfffff000) | (linear & 0xfff);
-	judge(&o, e, 0, 2, access, r, false, false);
+	judge(&o, e, 0, 2, access, r, false);
 	return o;
 }
 
@@ -211,7 +200,7 @@ static struct outcome walk_pae(u32 linear, u32 access, const struct x86_walk_reg
 			return reserved_fault(o);
 		o.size = 2 << 20;
 		o.gpa = (e[o.n - 1] & 0xfffffffe00000) | (linear & 0x1fffff);
-		judge(&o, e, first, o.n, access, r, nx, false);
+		judge(&o, e, first, o.n, access, r, nx);
 		return o;
 	}
 	if (e[o.n - 1] & top)
@@ -225,7 +214,7 @@ static struct outcome walk_pae(u32 linear, u32 access, const struct x86_walk_reg
 		return reserved_fault(o);
 	o.size = 4096;
 	o.gpa = (e[o.n - 1] & 0xffffffffff000) | (linear & 0xfff);
-	judge(&o, e, first, o.n, access, r, nx, false);
+	judge(&o, e, first, o.n, access, r, nx);
 	return o;
 }
 
@@ -266,7 +255,7 @@ static struct outcome walk_long(u64 linear, u32 access, const struct x86_walk_re
 	}
 	o.size = low + 1;
 	o.gpa = (table & ~low) | (linear & low);
-	judge(&o, e, 0, o.n, access, r, nx, true);
+	judge(&o, e, 0, o.n, access, r, nx);
 	return o;
 }
 
@@ -313,7 +302,6 @@ static void random_regs(struct x86_walk_regs *r)
 	r->efer |= random64() % 4 ? X86_EFER_NX_BIT : 0;
 	r->cr3 = random64() & 0xffffffffff000;
 	r->rflags = random64() & X86_RFLAGS_AC;
-	r->pkru = random64() & random64();
 	r->maxphyaddr = 32 + random64() % 21;
 	r->gbpages = random64() % 4;
 	r->pdptr_in_memory = random64() % 2;

@@ -238,6 +238,34 @@ struct kvirt_msr_list {
 	__u32 indices[];
 };
 
+/*
+ * KVIRT_X86_SET_MSR_FILTER (VM, KVIRT_CAP_X86_MSR_FILTER): which registers RDMSR and WRMSR
+ * may reach. The first range with the register and the direction decides by the register's
+ * bit (1: allowed); where there is none, flags do. What is denied raises #GP, or leaves with
+ * KVIRT_MSR_EXIT_REASON_FILTER. The x2APIC's registers are never filtered. Each call
+ * replaces the whole filter; with no range and DEFAULT_ALLOW there is none.
+ *   EINVAL  an unknown flag; a range with registers, but without READ and WRITE, or with more
+ *           than 12288 registers; DEFAULT_DENY without a range that has registers
+ *   EFAULT  a bitmap, which is read in units of 8 bytes
+ */
+#define KVIRT_MSR_FILTER_MAX_RANGES	16
+
+struct kvirt_msr_filter_range {
+#define KVIRT_MSR_FILTER_READ		(1 << 0)
+#define KVIRT_MSR_FILTER_WRITE		(1 << 1)
+	__u32 flags;
+	__u32 nmsrs;		/* 0: the range is not used */
+	__u32 base;
+	__u8 *bitmap;
+};
+
+struct kvirt_msr_filter {
+#define KVIRT_MSR_FILTER_DEFAULT_ALLOW	(0 << 0)
+#define KVIRT_MSR_FILTER_DEFAULT_DENY	(1 << 0)
+	__u32 flags;
+	struct kvirt_msr_filter_range ranges[KVIRT_MSR_FILTER_MAX_RANGES];
+};
+
 /* One leaf of CPUID; index counts only if the flag says it does. */
 struct kvirt_cpuid_entry2 {
 	__u32 function;
@@ -797,6 +825,11 @@ struct kvirt_clock_data {
  *           there is an irqchip already, or a vCPU.
  *   KVIRT_CAP_X2APIC_API         KVIRT_X2APIC_API_*
  *   KVIRT_CAP_EXCEPTION_PAYLOAD, KVIRT_CAP_X86_TRIPLE_FAULT_EVENT  0 or 1
+ *   KVIRT_CAP_MSR_PLATFORM_INFO  whether a guest may read the register (1 at first)
+ *   KVIRT_CAP_X86_USER_SPACE_MSR KVIRT_MSR_EXIT_REASON_*: what leaves with
+ *           KVIRT_EXIT_X86_RDMSR, _WRMSR instead of #GP
+ *   KVIRT_CAP_MAX_VCPU_ID        vCPU ids will be below this; once, or the same
+ *           again (EINVAL)
  *   KVIRT_CAP_DISABLE_QUIRKS2    the KVIRT_X86_QUIRK_* to turn off
  * On a vCPU nothing can be enabled yet: EINVAL.
  */
@@ -878,6 +911,15 @@ struct kvirt_debug_exit_arch {
 	__u64 dr7;
 };
 
+/*
+ * KVIRT_X86_SETUP_MCE (vCPU): MCG_CAP, whose low byte is the number of banks; all errors are
+ * enabled. KVIRT_X86_GET_MCE_CAP_SUPPORTED (device): the bits above it that may be set.
+ *   EINVAL  no bank, or more than KVIRT_CAP_MCE says; a bit that is not supported
+ *
+ * KVIRT_X86_SET_MCE (vCPU): report an error in a bank. An uncorrected one raises #MC, where
+ * the guest has its reporting on, or a triple fault, where it cannot take one.
+ *   EINVAL  no such bank; status without its valid bit
+ */
 struct kvirt_x86_mce {
 	__u64 status;
 	__u64 addr;
@@ -888,6 +930,11 @@ struct kvirt_x86_mce {
 	__u64 pad2[3];
 };
 
+/*
+ * KVIRT_HAS_DEVICE_ATTR, KVIRT_GET_DEVICE_ATTR, KVIRT_SET_DEVICE_ATTR (vCPU) and, but for SET,
+ * on the device: a value of 8 bytes at addr.
+ *   ENXIO  no such group or attribute
+ */
 struct kvirt_device_attr {
 	__u32 flags;
 	__u32 group;
@@ -1119,6 +1166,7 @@ struct kvirt_run {
 #define KVIRT_GET_VCPU_MMAP_SIZE	_IO(KVIRT_IO, 0x04)
 
 #define KVIRT_GET_SUPPORTED_CPUID	_IOWR(KVIRT_IO, 0x05, struct kvirt_cpuid2)
+/* Instructions that are emulated where the CPU lacks them: none, so no entry. E2BIG: no room. */
 #define KVIRT_GET_EMULATED_CPUID	_IOWR(KVIRT_IO, 0x09, struct kvirt_cpuid2)
 #define KVIRT_GET_MSR_FEATURE_INDEX_LIST _IOWR(KVIRT_IO, 0x0a, struct kvirt_msr_list)
 
@@ -1137,6 +1185,7 @@ struct kvirt_run {
 #define KVIRT_CREATE_VCPU		_IO(KVIRT_IO, 0x41)
 
 #define KVIRT_GET_DIRTY_LOG		_IOW(KVIRT_IO, 0x42, struct kvirt_dirty_log)
+/* A bound that shadow page tables would have: kept, without effect. EINVAL: below 64. */
 #define KVIRT_SET_NR_MMU_PAGES		_IO(KVIRT_IO, 0x44)
 #define KVIRT_GET_NR_MMU_PAGES		_IO(KVIRT_IO, 0x45)
 #define KVIRT_SET_USER_MEMORY_REGION	_IOW(KVIRT_IO, 0x46, \
@@ -1191,6 +1240,7 @@ struct kvirt_run {
 
 #define KVIRT_SIGNAL_MSI		_IOW(KVIRT_IO, 0xa5, struct kvirt_msi)
 #define KVIRT_CLEAR_DIRTY_LOG		_IOWR(KVIRT_IO, 0xc0, struct kvirt_clear_dirty_log)
+#define KVIRT_X86_SET_MSR_FILTER	_IOW(KVIRT_IO, 0xc6, struct kvirt_msr_filter)
 #define KVIRT_RESET_DIRTY_RINGS		_IO(KVIRT_IO, 0xc7)
 #define KVIRT_GET_STATS_FD		_IO(KVIRT_IO, 0xce)
 #define KVIRT_SET_DEVICE_ATTR		_IOW(KVIRT_IO, 0xe1, struct kvirt_device_attr)
