@@ -17,6 +17,11 @@
 
 #define KERNEL_SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
 
+/* The instruction CPUID, which was in <asm/processor.h> before. */
+#if KERNEL_SINCE(6, 17)
+#include <asm/cpuid/api.h>
+#endif
+
 /* Counts up by one; the number is no argument any more. Any context but NMI. */
 static inline void host_eventfd_signal(struct eventfd_ctx *eventfd)
 {

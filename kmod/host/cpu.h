@@ -7,6 +7,7 @@
 #include <linux/printk.h>
 #include <linux/types.h>
 #include <asm/processor.h>
+#include "compat.h"
 
 /* One line in the log says why the module does not load. */
 static inline int host_refuse(const char *reason)

@@ -10,6 +10,7 @@
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+#include "cpu.h"
 #include "fpu.h"
 #include "msr.h"
 
@@ -67,7 +68,7 @@ int __init host_fpu_init(void)
 	for (i = 2; i < NR_COMPONENTS; i++) {
 		if (!(component_mask & BIT_ULL(i)))
 			continue;
-		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
+		host_cpuid(0xd, i, &eax, &ebx, &ecx, &edx);
 		component[i].size = eax;
 		component[i].offset = ebx;
 		if (ebx < LEGACY_SIZE + HEADER_SIZE || eax > PAGE_SIZE || ebx > PAGE_SIZE - eax) {
