@@ -23,7 +23,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 	@echo "  HOST=svm|vmx|local      which machine: emulated AMD-V (default), emulated VT-x, or this one"
 
-build: module vmrun selftests ## (the same)
+build: module vmrun selftests examples ## (the same)
 
 deps: ## install the Debian packages needed (root), or name those missing
 	@scripts/deps
@@ -88,6 +88,18 @@ $(ROOTMODE): selftests/module/rootmode/rootmode.c $(KERNEL)/release
 	@$(MAKE) -s -C $(KERNEL)/headers/build M=$(BUILD)/rootmode modules
 	@install -D -m 755 $(BUILD)/rootmode/rootmode.ko $@
 
+# --- the examples: one file and the UAPI header each, as somebody who writes a VMM would build it
+
+examples: $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c)) ## build the example VMMs
+
+$(BUILD)/examples/%: examples/%.c include/uapi/linux/kvirt.h | deps
+	@mkdir -p $(@D)
+	@echo "  CC    examples/$*"
+	@gcc -O2 -Wall -Wextra -Werror -static -Iinclude/uapi -o $@ $<
+
+abi: vmrun ## write the tables of docs/abi.md anew from userspace/vmrun/abi.def
+	@scripts/abi-doc
+
 # --- the emulated hosts
 
 $(BUILD)/hosts/%.o: selftests/hosts/bochs/%.S
@@ -136,6 +148,11 @@ VMMS ?=
 vmms: hosts $(BUILD)/hosts/vmms.cpio ## Debian's QEMU on both devices, in both emulated hosts: each machine type, 1, 2 and 4 vCPUs
 	@selftests/vmms/table $(VMMS)
 
+CONFORMANCE ?=
+conformance: hosts ## the kernel's own KVM selftests on stock KVM and on kvirt, in both emulated hosts
+	@selftests/conformance/build $(BUILD)
+	@selftests/conformance/run $(CONFORMANCE)
+
 BENCH ?=
 bench: hosts $(COUNTING) ## ticks and privileged operations per exit, on both devices, in both emulated hosts
 	@selftests/bench/table $(BENCH)
@@ -174,5 +191,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all help build deps kernel module vmrun selftests hosts demo check vmms shell host-run bench lint matrix install \
-	uninstall clean distclean
+.PHONY: all abi help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench lint \
+	matrix install uninstall clean distclean
