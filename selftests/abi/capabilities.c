@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * KVIRT_CHECK_EXTENSION against the same host's KVM: every number from 0 to 300, on the device and on a VM. Where they differ, the
- * difference is declared here with its reason; one that is not fails. --dev /dev/kvm compares KVM with itself,
+ * row of userspace/vmrun/abi.def has the reason as its note; one that has none fails. --dev /dev/kvm compares KVM with itself,
  * which shows that the comparison holds.
  *
  * And the values that capabilities and attributes promise: device attributes, emulated CPUID, page-table limits, vCPU ids.
@@ -9,54 +9,22 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "../../userspace/vmrun/abi.h"
 #include "vm.h"
 
 #define BAD_POINTER	((void *)0x10ul)
 #define LAST		300
 
-static const struct {
-	int number;
-	const char *reason;
-} differences[] = {
-	/* In the kernel on KVM alone. */
-	{ KVIRT_CAP_IRQCHIP, "PIC and IOAPIC" }, { KVIRT_CAP_PIT, "PIT" }, { KVIRT_CAP_PIT2, "PIT" },
-	{ KVIRT_CAP_PIT_STATE2, "PIT" }, { KVIRT_CAP_REINJECT_CONTROL, "PIT" }, { KVIRT_CAP_IOAPIC_POLARITY_IGNORED, "IOAPIC" },
-	{ KVIRT_CAP_COALESCED_MMIO, "no ring" }, { KVIRT_CAP_COALESCED_PIO, "no ring" },
-	{ KVIRT_CAP_IRQFD, "eventfds" }, { KVIRT_CAP_IRQFD_RESAMPLE, "eventfds" }, { KVIRT_CAP_IOEVENTFD, "eventfds" },
-	{ KVIRT_CAP_IOEVENTFD_NO_LENGTH, "eventfds" }, { KVIRT_CAP_IOEVENTFD_ANY_LENGTH, "eventfds" },
-	{ KVIRT_CAP_SET_GUEST_DEBUG, "debugging" }, { KVIRT_CAP_SET_GUEST_DEBUG2, "debugging" },
-	{ KVIRT_CAP_X86_ROBUST_SINGLESTEP, "debugging" },
-	{ KVIRT_CAP_MANUAL_DIRTY_LOG_PROTECT2, "dirty log" }, { KVIRT_CAP_DIRTY_LOG_RING, "dirty ring" },
-	{ KVIRT_CAP_DIRTY_LOG_RING_ACQ_REL, "dirty ring" },
-	{ KVIRT_CAP_SYNC_REGS, "no registers in the run page" },
-	{ KVIRT_CAP_ENABLE_CAP, "nothing to enable on a vCPU" }, { KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID, "always enforced" },
-	{ KVIRT_CAP_ASYNC_PF, "asynchronous page faults" }, { KVIRT_CAP_ASYNC_PF_INT, "asynchronous page faults" },
-	{ KVIRT_CAP_STEAL_TIME, "steal time" }, { KVIRT_CAP_BINARY_STATS_FD, "statistics" }, { KVIRT_CAP_HALT_POLL, "polling" },
-	/* Not to come. */
-	{ KVIRT_CAP_PCI_SEGMENT, "assigned devices of old" },
-	{ KVIRT_CAP_HYPERV, "Hyper-V" }, { KVIRT_CAP_HYPERV_VAPIC, "Hyper-V" }, { KVIRT_CAP_HYPERV_SPIN, "Hyper-V" },
-	{ KVIRT_CAP_HYPERV_TIME, "Hyper-V" }, { 123, "Hyper-V SYNIC" }, { 148, "Hyper-V SYNIC2" }, { 149, "Hyper-V VP_INDEX" },
-	{ 154, "Hyper-V EVENTFD" }, { 155, "Hyper-V TLBFLUSH" }, { 161, "Hyper-V SEND_IPI" }, { 163, "Hyper-V enlightened VMCS" },
-	{ 167, "Hyper-V CPUID" }, { 191, "SYS_HYPERV_CPUID" }, { 199, "Hyper-V ENFORCE_CPUID" },
-	{ KVIRT_CAP_XEN_HVM, "Xen" },
-	{ KVIRT_CAP_X86_SMM, "system management mode" }, { KVIRT_CAP_MULTI_ADDRESS_SPACE, "system management mode" },
-	{ KVIRT_CAP_NESTED_STATE, "nested virtualization" }, { KVIRT_CAP_PMU_EVENT_FILTER, "no PMU" },
-	{ 196, "SGX" }, { 197, "encrypted guests" }, { 206, "encrypted guests" },
-	{ KVIRT_CAP_X86_DISABLE_EXITS, "HLT, PAUSE and MWAIT stay the host's" },
-	{ KVIRT_CAP_EXIT_HYPERCALL, "encrypted guests" },
-	{ KVIRT_CAP_EXIT_ON_EMULATION_FAILURE, "a failure always leaves" },
-	{ KVIRT_CAP_SYSTEM_EVENT_DATA, "no such exit" }, { KVIRT_CAP_VM_DISABLE_NX_HUGE_PAGES, "a module parameter decides" },
-	/* Values. */
-	{ KVIRT_CAP_DISABLE_QUIRKS2, "quirks that kvirt has" },
-	/* With an XCR0 that enables more, as wide as the components are. */
-	{ KVIRT_CAP_XSAVE2, "components that kvirt switches" },
+static const struct abi_row rows[] = {
+#include "../../userspace/vmrun/abi.def"
 };
 
+/* The note of the capability's row, if it has one. */
 static const char *declared(int number)
 {
-	for (size_t i = 0; i < COUNT(differences); i++)
-		if (differences[i].number == number)
-			return differences[i].reason;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].kind == ABI_CAPABILITY && rows[i].number == number && *rows[i].note)
+			return rows[i].note;
 	return NULL;
 }
 

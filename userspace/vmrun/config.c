@@ -10,6 +10,9 @@
 
 #include "config.h"
 
+/* Options without a letter. */
+enum { OPTION_JSON = 0x100 };
+
 struct parse {
 	struct vm_config *config;
 	struct vm_error *err;
@@ -27,13 +30,15 @@ static const struct argp_option options[] = {
 	{ "accel", 'A', "auto|kvirt|kvm|PATH", 0,
 	  "The device that runs the guest. auto (default) takes /dev/kvirt and, where that cannot be opened, /dev/kvm",
 	  3 },
+	{ "json", OPTION_JSON, NULL, 0, "With \"abi\": as JSON", 4 },
 	{ "help", 'h', NULL, 0, "Print this and leave", 4 },
 	{ "version", 'V', NULL, 0, "Print the version and leave", 4 },
 	{ 0 },
 };
 
 static const char doc[] =
-	"Boot a Linux kernel in a virtual machine, its serial console on this terminal. Ctrl-] leaves."
+	"Boot a Linux kernel in a virtual machine, its serial console on this terminal. Ctrl-] leaves. "
+	"\"vmrun abi\" prints what /dev/kvirt has of KVM's ioctls, capabilities and exits."
 	"\vExit status: 0 the guest powered off; 120 it panicked; 121 it could not go on "
 	"(triple fault, entry failure); 122 it asked for a restart; 123 no usable accelerator; "
 	"125 vmrun itself failed; 130 left with Ctrl-]; 128+N ended by signal N.";
@@ -125,7 +130,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'V':
 		p->config->action = CONFIG_VERSION;
 		return 0;
+	case OPTION_JSON:
+		p->config->json = true;
+		return 0;
 	case ARGP_KEY_ARG:
+		if (!strcmp(arg, "abi") && p->config->action == CONFIG_RUN) {
+			p->config->action = CONFIG_ABI;
+			return 0;
+		}
 		vm_fail(p->err, VM_STATUS_FAILURE,
 			"name the kernel with -k; 'vmrun --help' lists the options",
 			"unexpected argument '%.64s'", arg);

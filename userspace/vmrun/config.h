@@ -22,6 +22,7 @@ enum config_action {
 	CONFIG_RUN,
 	CONFIG_HELP,
 	CONFIG_VERSION,
+	CONFIG_ABI,		/* "vmrun abi": print abi.def */
 };
 
 struct vm_config {
@@ -31,6 +32,7 @@ struct vm_config {
 	const char *args;	/* the kernel's command line */
 	const char *accel;	/* "auto", "kvirt", "kvm" or a path */
 	unsigned int vcpus;
+	bool json;		/* of CONFIG_ABI: for programs */
 	u64 memory;		/* bytes, whole MiB */
 };
 

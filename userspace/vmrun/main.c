@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "abi.h"
 #include "config.h"
 #include "log.h"
 #include "machine.h"
@@ -48,6 +49,8 @@ int main(int argc, char **argv)
 		printf("vmrun %s\n", VMRUN_VERSION);
 		return 0;
 	}
+	if (config.action == CONFIG_ABI)
+		return abi_print(stdout, config.json ? ABI_JSON : ABI_TEXT) ? VM_STATUS_FAILURE : 0;
 
 	machine_block_signals();
 	ret = terminal_open(&terminal, &err);
