@@ -13,11 +13,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 #include "guest.h"
 #include "vm.h"
 
+enum { PORT_BELL = PORT_TEST + 1 };
 enum { WARM_UP = 20, PAGE = 4096, VMS = 6, FAULTS = GUEST_SCRATCH / 2 / PAGE };
 
 static volatile struct {
@@ -87,6 +89,17 @@ static void guest_self_ipi(void)
 	MEASURE(x2apic_write(APIC_SELF_IPI, 0x30));
 }
 
+/* Each round: out to user space, which signals the eventfd of an interrupt, back in, the handler and its EOI. */
+static void guest_irqfd(void)
+{
+	guest_idt_load();
+	guest_handle(0x30, on_interrupt);
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1 << 10);
+	x2apic_write(APIC_SVR, 0x1ff);
+	sti();
+	MEASURE(outb(PORT_BELL, 0));
+}
+
 /* One page each, which the process has and the guest has not touched yet. */
 static void guest_fault(void)
 {
@@ -112,6 +125,7 @@ static const struct {
 	void (*guest)(void);
 	bool split;		/* needs the in-kernel APIC */
 	uint32_t most;		/* so many at most; 0 for any number */
+	enum { NO_BELL, PORT, ADDRESS, ANY_LENGTH, IRQ } bell;	/* whom an eventfd serves */
 } rows[] = {
 	{ "pio_out", guest_pio_out },
 	{ "pio_in", guest_pio_in },
@@ -123,6 +137,10 @@ static const struct {
 	{ "fault_4k", guest_fault, false, FAULTS },
 	{ "tsc_deadline", guest_deadline, true },
 	{ "self_ipi_and_eoi", guest_self_ipi, true },
+	{ "ioeventfd_pio", guest_pio_out, .bell = PORT },
+	{ "ioeventfd_mmio", guest_mmio_write, .bell = ADDRESS },
+	{ "ioeventfd_mmio_any", guest_mmio_write, .bell = ANY_LENGTH },
+	{ "irqfd_and_eoi", guest_irqfd, true, .bell = IRQ },
 };
 
 /* The module's counters, as its file names them; the last two are no operations but how often it entered, and stayed. */
@@ -177,10 +195,35 @@ static void print_privops(const struct privops *before, const struct privops *af
 	printf("\n");
 }
 
+static int bell;
+
+static void hang_bell(struct vm *vm, size_t i)
+{
+	struct kvirt_ioeventfd e = { .addr = rows[i].bell == PORT ? PORT_TEST : GUEST_HOLE, .len = rows[i].bell == PORT ? 1 : 4 };
+	struct kvirt_irqfd f = { .gsi = 5 };
+	struct {
+		struct kvirt_irq_routing head;
+		struct kvirt_irq_routing_entry entry;
+	} routes = { { .nr = 1 }, { .gsi = 5, .type = KVIRT_IRQ_ROUTING_MSI, .u.msi = { .address_lo = 0xfee00000, .data = 0x30 } } };
+
+	bell = e.fd = f.fd = ASSERT_OK(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	if (rows[i].bell == IRQ) {
+		ASSERT_OK(ioctl(vm->fd, KVIRT_SET_GSI_ROUTING, &routes));
+		ASSERT_OK(ioctl(vm->fd, KVIRT_IRQFD, &f));
+		return;
+	}
+	if (rows[i].bell == ANY_LENGTH)
+		e.len = 0;
+	if (rows[i].bell == PORT)
+		e.flags = KVIRT_IOEVENTFD_FLAG_PIO;
+	ASSERT_OK(ioctl(vm->fd, KVIRT_IOEVENTFD, &e));
+}
+
 /* Run to the next stage or the end; everything else is what is measured, and takes no more than a look. */
 static void run_to_stage(struct vcpu *vcpu)
 {
 	struct kvirt_run *run = vcpu->run;
+	const uint64_t one = 1;
 	int fd = vcpu->fd;
 
 	for (;;) {
@@ -189,6 +232,10 @@ static void run_to_stage(struct vcpu *vcpu)
 			continue;
 		if (run->exit_reason == KVIRT_EXIT_IO && run->io.port == PORT_TEST)
 			continue;
+		if (run->exit_reason == KVIRT_EXIT_IO && run->io.port == PORT_BELL) {
+			ASSERT_EQ(write(bell, &one, sizeof(one)), sizeof(one));
+			continue;
+		}
 		break;
 	}
 	if (run->exit_reason == KVIRT_EXIT_IO && (run->io.port == PORT_DONE || run->io.port == PORT_STAGE))
@@ -209,12 +256,18 @@ static void measure(size_t i, uint32_t n)
 	if (rows[i].most)
 		memset(vm_at(vm, GUEST_SCRATCH), 1, GUEST_SCRATCH);
 	vm_var(vm, bench)->count = times;
+	if (rows[i].bell != NO_BELL)
+		hang_bell(vm, i);
 	run_to_stage(vcpu);
 	before = privileged_operations();
 	run_to_stage(vcpu);
 	after = privileged_operations();
 	printf("bench: %s %llu", rows[i].name, (unsigned long long)vm_var(vm, bench)->ticks / times);
 	print_privops(&before, &after, times);
+	if (rows[i].bell == IRQ)
+		ASSERT_EQ(*vm_var(vm, interrupts), times + WARM_UP);
+	if (rows[i].bell != NO_BELL)
+		close(bell);
 	vcpu_free(vcpu);
 	vm_free(vm);
 }

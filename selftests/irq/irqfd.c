@@ -264,9 +264,12 @@ static void finish(struct vcpu *vcpu, pthread_t thread)
 	EXPECT(!failed);
 }
 
+static volatile uint32_t ready;
+
 static void guest_halts(void)
 {
 	guest_init();
+	ready = 1;
 	for (;;)
 		sti_hlt_cli();
 }
@@ -289,10 +292,12 @@ static void wakes_a_halted_guest(void)
 	route(vm, 1, VECTOR);
 	ASSERT_OK(set(vm, fd, GSI, 0));
 	thread = start(vcpu);
-	usleep(20000);
+	ASSERT(reaches(vm_var(vm, ready), 1));
 	for (uint32_t i = 1; i <= 20; i++) {
 		signal_eventfd(fd);
-		ASSERT(reaches(&got[0], i));
+		if (!reaches(&got[0], i))
+			test_note("%u of %u", got[0], i);
+		ASSERT_EQ(got[0], i);
 	}
 	finish(vcpu, thread);
 }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -76,7 +77,7 @@ enum { ROUND = 400, PAYLOAD = 3 * 4096 };
 static uint8_t *payload;
 
 struct world {
-	int dev, vm, vcpu;
+	int dev, vm, vcpu, eventfd;
 	struct kvirt_run *run;
 	uint8_t *memory;
 };
@@ -226,6 +227,26 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 		m->data = random64();
 		break;
 	}
+	case KVIRT_IOEVENTFD: {
+		struct kvirt_ioeventfd e = { below(3), below(2) ? PORT_TEST + below(4) : GUEST_HOLE + below(4), below(9),
+					     w->eventfd, below(8) };
+
+		memcpy(p, &e, sizeof(e));
+		break;
+	}
+	case KVIRT_IRQFD: {
+		struct kvirt_irqfd f = { w->eventfd, below(30), below(4), w->eventfd };
+
+		memcpy(p, &f, sizeof(f));
+		break;
+	}
+	case KVIRT_REGISTER_COALESCED_MMIO:
+	case KVIRT_UNREGISTER_COALESCED_MMIO: {
+		struct kvirt_coalesced_mmio_zone z = { below(2) ? PORT_TEST : GUEST_HOLE, below(64), { below(3) } };
+
+		memcpy(p, &z, sizeof(z));
+		break;
+	}
 	case KVIRT_ENABLE_CAP: {
 		struct kvirt_enable_cap *c = (void *)p;
 
@@ -275,7 +296,7 @@ static struct world make_world(bool split)
 
 	vm = split ? vm_new_split() : vm_new();
 	vcpu = vcpu_new(vm, 0, guest_wanders);
-	w = (struct world){ vm->dev, vm->fd, vcpu->fd, vcpu->run, vm->memory };
+	w = (struct world){ vm->dev, vm->fd, vcpu->fd, eventfd(0, EFD_NONBLOCK), vcpu->run, vm->memory };
 	return w;
 }
 
@@ -306,7 +327,7 @@ static unsigned long attack(struct world *w, unsigned long count)
 		fill(w, request, p, 8192);
 		if (request == KVIRT_RUN || _IOC_DIR(request) == _IOC_NONE) {
 			for (int i = 0; i < 8; i++)
-				((uint8_t *)w->run)[below(4096 + 2048)] = below(2) ? 0 : random64();
+				((uint8_t *)w->run)[below(2) ? below(4096 + 2048) : 8192 + below(8)] = below(2) ? 0 : random64();
 			ioctl(fd, request, below(8) ? 0ul : edge());
 		} else {
 			switch (below(12)) {
