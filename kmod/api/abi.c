@@ -482,6 +482,8 @@ static int set_interrupt(struct vcpu *vcpu, void *data)
 
 	if (irq >= KVIRT_NR_INTERRUPTS)
 		return -EINVAL;
+	if (vcpu->vm->irqchip == IRQCHIP_KERNEL)
+		return -ENXIO;
 	/* Under the split irqchip there is one slot, for the 8259 in user space. */
 	if (vcpu->lapic && vcpu->events.external >= 0)
 		return -EEXIST;

@@ -26,7 +26,8 @@ static void report(struct vcpu *vcpu)
 	run->cr8 = vcpu->lapic ? lapic_get_cr8(vcpu) : vcpu->state.cr8;
 	run->apic_base = vcpu->apic_base;
 	run->flags = 0;
-	run->ready_for_interrupt_injection = vcpu_ready_for_interrupt(vcpu);
+	run->ready_for_interrupt_injection = vcpu->vm->irqchip == IRQCHIP_KERNEL ||
+					     vcpu_ready_for_interrupt(vcpu);
 }
 
 static long ioctl_run(struct vcpu *vcpu, unsigned long arg)

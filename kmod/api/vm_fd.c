@@ -8,6 +8,7 @@
 #include <linux/ktime.h>
 #include <linux/timekeeping.h>
 #include "../irq/eventfd.h"
+#include "../irq/irqchip.h"
 #include "../irq/lapic.h"
 #include "../irq/route.h"
 #include "../vm/slots.h"
@@ -32,6 +33,8 @@ void vm_put(struct vm *vm)
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		lapic_free(vm->vcpus[i]);
 	ioeventfds_free(vm);
+	if (vm->chips)
+		irqchips_free(vm);
 	routes_free(vm);
 	kvfree(rcu_dereference_protected(vm->msr_filter, true));
 	vm_destroy(vm);
@@ -132,11 +135,80 @@ static long get_dirty_log(struct vm *vm, void *data)
 static long set_irq_line(struct vm *vm, void *data)
 {
 	struct kvirt_irq_level *level = data;
-	s32 status = 0;
-	int err = irq_line(vm, level->irq, level->level, &status);
 
-	level->status = status;
+	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE)
+		return -ENXIO;
+	level->status = irq_set(vm, IRQ_SOURCE_USER, level->irq, level->level);
+	return 0;
+}
+
+static long get_irqchip(struct vm *vm, void *data)
+{
+	return irqchip_get(vm, data);
+}
+
+static long set_irqchip(struct vm *vm, void *data)
+{
+	return irqchip_set(vm, data);
+}
+
+static long create_pit(struct vm *vm, u32 flags)
+{
+	long err;
+
+	mutex_lock(&vm->lock);
+	err = pit_create(vm, flags);
+	mutex_unlock(&vm->lock);
 	return err;
+}
+
+static long create_pit2(struct vm *vm, void *data)
+{
+	return create_pit(vm, ((struct kvirt_pit_config *)data)->flags);
+}
+
+static long create_irqchip(struct vm *vm)
+{
+	long err;
+
+	mutex_lock(&vm->lock);
+	err = irqchips_create(vm);
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
+/* The older form of the PIT's state has no flags. */
+static long get_pit(struct vm *vm, void *data)
+{
+	struct kvirt_pit_state2 state = { 0 };
+	long err = pit_get(vm, &state);
+
+	memcpy(data, state.channels, sizeof(struct kvirt_pit_state));
+	return err;
+}
+
+static long set_pit(struct vm *vm, void *data)
+{
+	struct kvirt_pit_state2 state = { 0 };
+	long err = pit_get(vm, &state);
+
+	memcpy(state.channels, data, sizeof(struct kvirt_pit_state));
+	return err ?: pit_set(vm, &state);
+}
+
+static long get_pit2(struct vm *vm, void *data)
+{
+	return pit_get(vm, data);
+}
+
+static long set_pit2(struct vm *vm, void *data)
+{
+	return pit_set(vm, data);
+}
+
+static long reinject_control(struct vm *vm, void *data)
+{
+	return pit_set_reinject(vm, ((struct kvirt_reinject_control *)data)->pit_reinject);
 }
 
 static long signal_msi(struct vm *vm, void *data)
@@ -184,7 +256,17 @@ static long set_clock(struct vm *vm, void *data)
 static const struct {
 	unsigned int cmd;
 	long (*serve)(struct vm *vm, void *data);
+	unsigned int means;	/* where cmd says another direction or size than it has */
 } table[] = {
+	{ KVIRT_GET_IRQCHIP, get_irqchip },
+	{ KVIRT_SET_IRQCHIP, set_irqchip, _IOW(KVIRT_IO, 0x63, struct kvirt_irqchip) },
+	{ KVIRT_CREATE_PIT2, create_pit2 },
+	{ KVIRT_GET_PIT, get_pit },
+	{ KVIRT_SET_PIT, set_pit, _IOW(KVIRT_IO, 0x66, struct kvirt_pit_state) },
+	{ KVIRT_GET_PIT2, get_pit2 },
+	{ KVIRT_SET_PIT2, set_pit2 },
+	{ KVIRT_REINJECT_CONTROL, reinject_control,
+	  _IOW(KVIRT_IO, 0x71, struct kvirt_reinject_control) },
 	{ KVIRT_SET_USER_MEMORY_REGION, set_memory_region },
 	{ KVIRT_GET_DIRTY_LOG, get_dirty_log },
 	{ KVIRT_SIGNAL_MSI, signal_msi },
@@ -213,6 +295,10 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	switch (cmd) {
 	case KVIRT_CREATE_VCPU:
 		return create_vcpu(vm, arg);
+	case KVIRT_CREATE_IRQCHIP:
+		return create_irqchip(vm);
+	case KVIRT_CREATE_PIT:
+		return create_pit(vm, KVIRT_PIT_SPEAKER_DUMMY);
 	case KVIRT_SET_GSI_ROUTING:
 		return set_gsi_routing(vm, argp);
 	case KVIRT_CLEAR_DIRTY_LOG:
@@ -238,6 +324,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	for (i = 0; i < ARRAY_SIZE(table); i++) {
 		if (table[i].cmd != cmd)
 			continue;
+		cmd = table[i].means ?: cmd;
 		data = structure_in(cmd, argp);
 		if (IS_ERR(data))
 			return PTR_ERR(data);

@@ -179,6 +179,7 @@ void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx)
 	l->isr_top = chip_lapic_top(l->isr);
 	update_ppr(l);
 	fx->eoi_vector = (u8)vector;
+	fx->eoi_level = l->tmr[vector / 64] >> vector % 64 & 1;
 	fx->what |= LAPIC_FX_EOI | LAPIC_FX_PENDING;
 }
 
@@ -307,8 +308,7 @@ static void mask_lvts(struct chip_lapic *l)
 
 static void write_svr(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
 {
-	if ((get(l, LAPIC_SVR) ^ value) & SVR_ENABLE)
-		fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
+	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
 	if (!(value & SVR_ENABLE)) {
 		chip_lapic_timer_run(l, now, fx);
 		mask_lvts(l);
@@ -412,7 +412,7 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 			write_timer(l, reg, value, now, fx);
 		set(l, reg, value);
 		/* LINT0 as ExtINT lets a waiting 8259 vector in. */
-		fx->what |= LAPIC_FX_PENDING;
+		fx->what |= LAPIC_FX_PENDING | (reg == LVT_OFFSET(LVT_LINT0) ? LAPIC_FX_ADDRESS : 0);
 		break;
 	case LAPIC_TMICT:
 	case LAPIC_TDCR:
@@ -649,7 +649,8 @@ u64 chip_lapic_address(const struct chip_lapic *l)
 	return word | (get(l, LAPIC_DFR) != DFR_FLAT ? LAPIC_ADDRESS_CLUSTER : 0) |
 	       (chip_lapic_x2apic(l) ? LAPIC_ADDRESS_X2APIC : 0) |
 	       (chip_lapic_hw_enabled(l) ? LAPIC_ADDRESS_HW : 0) |
-	       (get(l, LAPIC_SVR) & SVR_ENABLE ? LAPIC_ADDRESS_SW : 0);
+	       (get(l, LAPIC_SVR) & SVR_ENABLE ? LAPIC_ADDRESS_SW : 0) |
+	       (chip_lapic_accepts_extint(l) ? LAPIC_ADDRESS_EXTINT : 0);
 }
 
 bool chip_lapic_match(u64 address, const struct irq_message *m)

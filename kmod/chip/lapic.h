@@ -94,6 +94,7 @@ struct chip_lapic {
 struct lapic_fx {
 	u32 what;		/* LAPIC_FX_* */
 	u8 eoi_vector;
+	bool eoi_level;		/* it came level-triggered */
 	struct irq_message message;
 };
 
@@ -211,6 +212,7 @@ int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4
 #define LAPIC_ADDRESS_X2APIC	BIT_ULL(41)
 #define LAPIC_ADDRESS_HW	BIT_ULL(42)	/* enabled in APIC_BASE */
 #define LAPIC_ADDRESS_SW	BIT_ULL(43)	/* enabled in SVR */
+#define LAPIC_ADDRESS_EXTINT	BIT_ULL(44)	/* chip_lapic_accepts_extint() */
 u64 chip_lapic_address(const struct chip_lapic *l);
 bool chip_lapic_match(u64 address, const struct irq_message *m);
 

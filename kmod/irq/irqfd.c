@@ -36,10 +36,8 @@ static void irqfd_free(struct rcu_head *rcu)
 
 static void irqfd_inject(const struct irqfd *f)
 {
-	s32 status;
-
-	irq_line(f->vm, f->gsi, 1, &status);
-	irq_line(f->vm, f->gsi, 0, &status);
+	irq_set(f->vm, IRQ_SOURCE_USER, f->gsi, true);
+	irq_set(f->vm, IRQ_SOURCE_USER, f->gsi, false);
 }
 
 static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)

@@ -13,6 +13,7 @@
 #include <asm/tsc.h>
 #include "../host/compat.h"
 #include "../vm/gmem.h"
+#include "irqchip.h"
 #include "lapic.h"
 
 /* A window serves an IPI to at most this many. */
@@ -333,7 +334,9 @@ static void apply(struct vcpu *vcpu, const struct lapic_fx *fx)
 		lapic_timer_update(vcpu);
 	if (fx->what & LAPIC_FX_ADDRESS)
 		publish(vcpu);
-	if (fx->what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
+	if (fx->what & LAPIC_FX_EOI && vcpu->vm->chips)
+		irq_eoi(vcpu->vm, fx->eoi_vector, fx->eoi_level);
+	else if (fx->what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
 		vcpu->eoi_vector = fx->eoi_vector;
 		set_bit(REQUEST_EOI_EXIT, &vcpu->requests);
 	}

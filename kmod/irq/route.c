@@ -8,6 +8,7 @@
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/srcu.h>
+#include "irqchip.h"
 #include "lapic.h"
 #include "route.h"
 
@@ -16,10 +17,13 @@
 #define MSI_LOGICAL	BIT(2)
 #define MSI_LEVEL	BIT(15)
 
+enum route_kind { ROUTE_NONE, ROUTE_MSI, ROUTE_PINS };
+
 struct route {
 	u64 address;
 	u32 data;
-	bool valid;
+	u8 kind;		/* enum route_kind */
+	u8 pin[KVIRT_NR_IRQCHIPS];	/* of each chip, and one: 0 is none */
 };
 
 struct routes {
@@ -49,17 +53,29 @@ static void msi_decode(const struct vm *vm, u64 address, u32 data, struct irq_me
 		m->dest |= address >> 32 & 0xffffff00;
 }
 
-/* One entry into the table: -EINVAL for what KVM refuses in the split form. */
+/* One entry into the table: -EINVAL for what KVM refuses. */
 static int set_route(const struct vm *vm, struct routes *routes,
 		     const struct kvirt_irq_routing_entry *entry)
 {
 	u64 address = entry->u.msi.address_lo | (u64)entry->u.msi.address_hi << 32;
+	u32 chip = entry->u.irqchip.irqchip, pin = entry->u.irqchip.pin;
 	struct route *route = &routes->gsi[entry->gsi];
 
-	if (entry->type != KVIRT_IRQ_ROUTING_MSI || entry->flags & ~KVIRT_MSI_VALID_DEVID ||
-	    !msi_valid(vm, address) || route->valid)
+	if (entry->type == KVIRT_IRQ_ROUTING_MSI) {
+		if (entry->flags & ~KVIRT_MSI_VALID_DEVID || !msi_valid(vm, address) ||
+		    route->kind != ROUTE_NONE)
+			return -EINVAL;
+		route->kind = ROUTE_MSI;
+		route->address = address;
+		route->data = entry->u.msi.data;
+		return 0;
+	}
+	if (entry->type != KVIRT_IRQ_ROUTING_IRQCHIP || entry->flags || !vm->chips ||
+	    chip >= KVIRT_NR_IRQCHIPS || pin >= (chip == KVIRT_IRQCHIP_IOAPIC ? IOAPIC_PINS : 8) ||
+	    route->kind == ROUTE_MSI || route->pin[chip])
 		return -EINVAL;
-	*route = (struct route){ .address = address, .data = entry->u.msi.data, .valid = true };
+	route->kind = ROUTE_PINS;
+	route->pin[chip] = pin + 1;
 	return 0;
 }
 
@@ -74,7 +90,7 @@ int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32
 	struct vcpu *vcpu;
 	u32 i, nr_gsis = 0;
 
-	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE || flags || nr > ROUTES_MAX)
+	if (flags || nr > ROUTES_MAX)
 		return -EINVAL;
 	for (i = 0; i < nr; i++) {
 		if (entries[i].gsi >= ROUTES_MAX)
@@ -104,6 +120,30 @@ int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32
 	return 0;
 }
 
+int routes_set_default(struct vm *vm)
+{
+	u32 gsi, nr = IOAPIC_PINS + PIC_LINES;
+	struct kvirt_irq_routing_entry *e = kcalloc(nr, sizeof(*e), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!e)
+		return -ENOMEM;
+	for (gsi = 0; gsi < IOAPIC_PINS; gsi++) {
+		e[gsi].gsi = gsi;
+		e[gsi].type = KVIRT_IRQ_ROUTING_IRQCHIP;
+		e[gsi].u.irqchip.irqchip = KVIRT_IRQCHIP_IOAPIC;
+		e[gsi].u.irqchip.pin = gsi;
+	}
+	for (gsi = 0; gsi < PIC_LINES; gsi++) {
+		e[IOAPIC_PINS + gsi] = e[gsi];
+		e[IOAPIC_PINS + gsi].u.irqchip.irqchip = gsi / 8;
+		e[IOAPIC_PINS + gsi].u.irqchip.pin = gsi % 8;
+	}
+	err = routes_set(vm, e, nr, 0);
+	kfree(e);
+	return err;
+}
+
 void routes_free(struct vm *vm)
 {
 	kvfree(rcu_dereference_protected(vm->routes, true));
@@ -127,22 +167,43 @@ int msi_signal(struct vm *vm, const struct kvirt_msi *msi)
 	return msi_deliver(vm, msi->address_lo | (u64)msi->address_hi << 32, msi->data);
 }
 
-int irq_line(struct vm *vm, u32 gsi, u32 level, s32 *status)
+static struct route find(struct vm *vm, u32 gsi)
 {
 	struct route route = { 0 };
 	struct routes *routes;
 	int index;
 
-	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE)
-		return -ENXIO;
 	index = srcu_read_lock(&vm->srcu);
 	routes = srcu_dereference(vm->routes, &vm->srcu);
 	if (routes && gsi < routes->nr_gsis)
 		route = routes->gsi[array_index_nospec(gsi, routes->nr_gsis)];
 	srcu_read_unlock(&vm->srcu, index);
+	return route;
+}
+
+bool route_has(struct vm *vm, u32 gsi, u32 chip, u32 pins)
+{
+	u32 pin = pins ? find(vm, gsi).pin[chip] : 0;
+
+	return pin && pins & BIT(pin - 1);
+}
+
+int irq_set(struct vm *vm, enum irq_source source, u32 gsi, bool level)
+{
+	struct route route = find(vm, gsi);
+	int chip, taken, status = -1;
+
 	/* A message has no end: lowering the line of one reaches nobody. */
-	*status = route.valid && level ? msi_deliver(vm, route.address, route.data) : -1;
-	return 0;
+	if (route.kind == ROUTE_MSI && level)
+		return msi_deliver(vm, route.address, route.data);
+	for (chip = 0; chip < KVIRT_NR_IRQCHIPS; chip++) {
+		if (!route.pin[chip])
+			continue;
+		taken = irqchip_set_line(vm, chip, route.pin[chip] - 1, source, level);
+		if (taken >= 0)
+			status = taken + max(status, 0);
+	}
+	return status;
 }
 
 /*
@@ -165,7 +226,7 @@ void eoi_scan(struct vcpu *vcpu)
 	if (routes)
 		pins = min(routes->nr_gsis, READ_ONCE(vm->reserved_pins));
 	for (gsi = 0; gsi < pins; gsi++) {
-		if (!routes->gsi[gsi].valid)
+		if (routes->gsi[gsi].kind != ROUTE_MSI)
 			continue;
 		msi_decode(vm, routes->gsi[gsi].address, routes->gsi[gsi].data, &m);
 		if (m.level && chip_lapic_match(vcpu->irq_address, &m))

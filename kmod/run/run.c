@@ -79,13 +79,14 @@ static void inject_events(struct vcpu *vcpu)
 	if (likely(vector < 0 && !asked && !vcpu->windows && !event_any(vcpu)))
 		return;
 	event_plan(vcpu, vector, &plan);
+	if (plan.took_interrupt) {
+		plan.event.vector = take_vector(vcpu, vector);
+		vcpu->events.interrupt.vector = plan.event.vector;
+		plan.irq_window = next_vector(vcpu) >= 0;
+	}
 	if (plan.event.valid) {
 		trace_kvirt_inject(vcpu->id, plan.event.type, plan.event.vector, plan.event.error);
 		static_call(backend_inject)(vcpu, &plan.event);
-	}
-	if (plan.took_interrupt) {
-		took_vector(vcpu, vector);
-		plan.irq_window = next_vector(vcpu) >= 0;
 	}
 	if (asked)
 		plan.irq_window = true;

@@ -27,9 +27,13 @@ enum verdict dispatch_step(struct vcpu *vcpu, u8 insn_len);
 
 /* runnable.c */
 bool vcpu_runnable(struct vcpu *vcpu);
-/* The vector to go in next, -1: none. took_vector() when it went in. */
+/*
+ * The vector to go in next, -1: none; VECTOR_OF_PIC: the 8259 says it when it is taken.
+ * take_vector() - it goes in: which it is.
+ */
+enum { VECTOR_OF_PIC = 256 };
 int next_vector(struct vcpu *vcpu);
-void took_vector(struct vcpu *vcpu, int vector);
+u8 take_vector(struct vcpu *vcpu, int vector);
 /* KVM_INTERRUPT has a way in, be it only when the guest lets interrupts in. */
 bool vcpu_has_room_for_interrupt(struct vcpu *vcpu);
 /* KVM_INTERRUPT would go in now: the run page's ready_for_interrupt_injection. */

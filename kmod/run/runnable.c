@@ -3,6 +3,7 @@
  * May this vCPU run, and what interrupts it next; sleeping until it may. Called by run.c.
  */
 #include <linux/sched/signal.h>
+#include "../irq/irqchip.h"
 #include "../irq/lapic.h"
 #include "../vm/vm.h"
 #include "run.h"
@@ -14,21 +15,27 @@ int next_vector(struct vcpu *vcpu)
 	/* What user space left with KVM_INTERRUPT comes from the 8259 and has its way in. */
 	if (vcpu->events.external >= 0 && lapic_accepts_extint(vcpu))
 		return vcpu->events.external;
+	if (READ_ONCE(vcpu->vm->extint) && lapic_accepts_extint(vcpu))
+		return VECTOR_OF_PIC;
 	vector = lapic_pending(vcpu);
 	return vector ? (int)vector : -1;
 }
 
-void took_vector(struct vcpu *vcpu, int vector)
+u8 take_vector(struct vcpu *vcpu, int vector)
 {
+	if (vector == VECTOR_OF_PIC)
+		return pic_acknowledge(vcpu->vm);
 	if (vcpu->events.external >= 0 && lapic_accepts_extint(vcpu))
 		vcpu->events.external = -1;
 	else
 		lapic_acknowledge(vcpu, vector);
+	return vector;
 }
 
 bool vcpu_has_room_for_interrupt(struct vcpu *vcpu)
 {
-	return vcpu->events.external < 0 && lapic_accepts_extint(vcpu);
+	return vcpu->vm->irqchip != IRQCHIP_KERNEL && vcpu->events.external < 0 &&
+	       lapic_accepts_extint(vcpu);
 }
 
 bool vcpu_ready_for_interrupt(struct vcpu *vcpu)

@@ -26,6 +26,7 @@
 #define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS on x86 */
 #define VM_MAX_VCPU_ID	4096	/* KVM_CAP_MAX_VCPU_ID */
 
+struct irqchips;
 struct mm_notifier;
 struct msr_filter;
 struct routes;
@@ -48,6 +49,7 @@ extern struct backend_features features;	/* constant after load */
 enum irqchip_mode {
 	IRQCHIP_NONE,		/* user space has them all: KVM_INTERRUPT */
 	IRQCHIP_SPLIT,		/* local APICs here, the rest in user space */
+	IRQCHIP_KERNEL,		/* all of them, vm->chips */
 };
 
 /* kvm-clock's reference: a pair read together, and the TSC's rate. */
@@ -89,6 +91,8 @@ struct vm {
 	struct list_head notifier_link;	/* in notifier's list, under its lock */
 
 	enum irqchip_mode irqchip;	/* l to write, a to read */
+	struct irqchips *chips;		/* l to write: irq/irqchip.h; NULL but with IRQCHIP_KERNEL */
+	bool extint;			/* a: the 8259's INTR */
 	u32 reserved_pins;		/* l: IOAPIC pins of the split form */
 	bool x2apic_32bit, x2apic_no_broadcast_quirk;	/* l */
 	u64 disabled_quirks;		/* l, a: KVM_CAP_DISABLE_QUIRKS2 */

@@ -72,7 +72,7 @@ static void refused_ioctls_are_refused(void)
 	free(argument);
 }
 
-/* One that is there looks at its argument: a pointer to nothing is EFAULT. Those that take a number are all tested elsewhere. */
+/* One that is there looks at its argument: a pointer to nothing is EFAULT, or ENXIO where a PIT is missed before. Those that take a number are all tested elsewhere. */
 static void other_ioctls_are_there(void)
 {
 	struct vm *vm = vm_bare();
@@ -90,7 +90,7 @@ static void other_ioctls_are_there(void)
 		if (row->kind > ABI_VCPU || row->status == ABI_REFUSED || _IOC_DIR(row->number) == _IOC_NONE)
 			continue;
 		errno = 0;
-		if (ioctl(fds[row->kind], row->number, BAD_POINTER) != -1 || errno != EFAULT)
+		if (ioctl(fds[row->kind], row->number, BAD_POINTER) != -1 || (errno != EFAULT && errno != ENXIO))
 			test_fail(__FILE__, __LINE__, "%s gives %s, not EFAULT", row->name, test_errno_name(errno));
 	}
 }

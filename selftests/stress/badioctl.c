@@ -58,6 +58,7 @@ static const unsigned long on_vm[] = {
 	KVIRT_IOEVENTFD, KVIRT_IRQFD, KVIRT_REGISTER_COALESCED_MMIO, KVIRT_UNREGISTER_COALESCED_MMIO, KVIRT_GET_IRQCHIP,
 	KVIRT_SET_IRQCHIP, KVIRT_RESET_DIRTY_RINGS, KVIRT_REINJECT_CONTROL,
 	KVIRT_X86_SET_MSR_FILTER, KVIRT_X86_SET_MSR_FILTER, KVIRT_GET_NR_MMU_PAGES,
+	KVIRT_CREATE_IRQCHIP, KVIRT_CREATE_PIT, KVIRT_CREATE_PIT2, KVIRT_GET_PIT, KVIRT_SET_PIT, KVIRT_GET_PIT2, KVIRT_SET_PIT2,
 };
 
 static const unsigned long on_vcpu[] = {
@@ -105,11 +106,13 @@ static void fill_state(struct world *w, unsigned long request, uint8_t *p)
 		{ KVIRT_SET_XSAVE, KVIRT_GET_XSAVE },
 		{ KVIRT_SET_VCPU_EVENTS, KVIRT_GET_VCPU_EVENTS },
 		{ KVIRT_SET_DEBUGREGS, KVIRT_GET_DEBUGREGS },
+		{ KVIRT_SET_IRQCHIP, KVIRT_GET_IRQCHIP },
+		{ KVIRT_SET_PIT2, KVIRT_GET_PIT2 },
 	};
 
 	for (size_t i = 0; i < COUNT(pairs); i++)
 		if (pairs[i][0] == request)
-			ioctl(w->vcpu, pairs[i][1], p);
+			ioctl(i < 7 ? w->vcpu : w->vm, pairs[i][1], p);
 }
 
 static void fill_msrs(struct kvirt_msrs *m)
@@ -196,7 +199,8 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 	case KVIRT_SET_LAPIC:
 	case KVIRT_SET_XSAVE:
 	case KVIRT_SET_VCPU_EVENTS:
-	case KVIRT_SET_DEBUGREGS:
+	case KVIRT_SET_DEBUGREGS: case KVIRT_SET_PIT2: case KVIRT_SET_IRQCHIP:
+		*(uint32_t *)p = below(3);	/* which chip; others give all of it */
 		fill_state(w, request, p);
 		break;
 	case KVIRT_SET_USER_MEMORY_REGION: {
@@ -288,13 +292,18 @@ static void on_alarm(int number)
 {
 }
 
-static struct world make_world(bool split)
+/* Interrupt controllers: 0 none, 1 split, 2 all in the kernel. */
+static struct world make_world(int form)
 {
 	struct vm *vm;
 	struct vcpu *vcpu;
 	struct world w;
 
-	vm = split ? vm_new_split() : vm_new();
+	vm = form == 1 ? vm_new_split() : vm_new();
+	if (form == 2) {
+		ASSERT_OK(ioctl(vm->fd, KVIRT_CREATE_IRQCHIP, 0));
+		ASSERT_OK(ioctl(vm->fd, KVIRT_CREATE_PIT, 0));
+	}
 	vcpu = vcpu_new(vm, 0, guest_wanders);
 	w = (struct world){ vm->dev, vm->fd, vcpu->fd, eventfd(0, EFD_NONBLOCK), vcpu->run, vm->memory };
 	return w;
@@ -376,7 +385,7 @@ static void guest_hello(void)
 }
 
 /* Each world lives in a process of its own, since an ioctl that gives EFAULT today may be a signal to the caller tomorrow. */
-static unsigned long one_round(bool split, bool scribbled, unsigned long count, uint64_t seed)
+static unsigned long one_round(int form, bool scribbled, unsigned long count, uint64_t seed)
 {
 	int status;
 	pid_t pid;
@@ -396,7 +405,7 @@ static unsigned long one_round(bool split, bool scribbled, unsigned long count, 
 		payload = mmap(NULL, PAYLOAD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		ASSERT(payload != MAP_FAILED);
 		ASSERT_OK(munmap(payload + 8192, 4096));
-		w = make_world(split);
+		w = make_world(form);
 		ASSERT_OK(sigaction(SIGALRM, &action, NULL));
 		if (scribbled)
 			ASSERT(!pthread_create(&thread, NULL, scribble, w.run));
@@ -407,7 +416,7 @@ static unsigned long one_round(bool split, bool scribbled, unsigned long count, 
 	}
 	ASSERT_EQ(waitpid(pid, &status, 0), pid);
 	if (!EXPECT_EQ(status, 0))
-		test_note("split %d scribbled %d seed %#llx", split, scribbled, (unsigned long long)seed);
+		test_note("form %d scribbled %d seed %#llx", form, scribbled, (unsigned long long)seed);
 	return status ? 0 : count;
 }
 
@@ -419,7 +428,7 @@ static void random_ioctls(void)
 
 	test_note("seed %llu", (unsigned long long)start);
 	for (unsigned long round = 0; tried + failed < n; round++) {
-		unsigned long done = one_round(round & 1, round % 4 >= 2, ROUND, start + round * 7919);
+		unsigned long done = one_round(round % 3, round % 4 >= 2, ROUND, start + round * 7919);
 
 		tried += done;
 		failed += !done;

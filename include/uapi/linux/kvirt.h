@@ -671,6 +671,7 @@ struct kvirt_irqchip {
 	} chip;
 };
 
+/* KVIRT_CREATE_PIT2's flag: port 0x61 too. CREATE_PIT has it set. */
 #define KVIRT_PIT_SPEAKER_DUMMY		1
 #define KVIRT_PIT_FLAGS_HPET_LEGACY	0x00000001
 #define KVIRT_PIT_FLAGS_SPEAKER_DATA_ON	0x00000002
@@ -696,10 +697,23 @@ struct kvirt_pit_channel_state {
 	__s64 count_load_time;
 };
 
+struct kvirt_pit_state {
+	struct kvirt_pit_channel_state channels[3];
+};
+
 struct kvirt_pit_state2 {
 	struct kvirt_pit_channel_state channels[3];
 	__u32 flags;
 	__u32 reserved[9];
+};
+
+/*
+ * Not 0, as it is from the start: ticks that come while the guest still has to end the
+ * interrupt of one before are kept, and come when it has. 0: they are lost.
+ */
+struct kvirt_reinject_control {
+	__u8 pit_reinject;
+	__u8 reserved[31];
 };
 
 /*
@@ -1201,18 +1215,38 @@ struct kvirt_run {
 /* The same for one page, by pointer. EINVAL: there is a vCPU already. */
 #define KVIRT_SET_IDENTITY_MAP_ADDR	_IOW(KVIRT_IO, 0x48, __u64)
 
-/* PIC and IOAPIC in the kernel. EEXIST: again; EINVAL: there is a vCPU. */
+/*
+ * PIC and IOAPIC in the kernel, and LAPICs in the vCPUs still to be made; GSI 0 to 15 lead
+ * to both, 16 to 23 to the IOAPIC.
+ *   EEXIST  there is an irqchip   EINVAL  there is a vCPU
+ */
 #define KVIRT_CREATE_IRQCHIP		_IO(KVIRT_IO, 0x60)
 #define KVIRT_IRQ_LINE			_IOW(KVIRT_IO, 0x61, struct kvirt_irq_level)
+/*
+ * The state of one chip, by chip_id; SET takes any as far as it makes sense, and what
+ * is pending in it is delivered.
+ *   ENXIO  no CREATE_IRQCHIP   EINVAL  no such chip
+ */
 #define KVIRT_GET_IRQCHIP		_IOWR(KVIRT_IO, 0x62, struct kvirt_irqchip)
 #define KVIRT_SET_IRQCHIP		_IOR(KVIRT_IO, 0x63, struct kvirt_irqchip)
+/*
+ * A PIT in the kernel, which owns ports 0x40 to 0x43 and drives GSI 0; CREATE_PIT2 too.
+ *   EEXIST  there is one   ENOENT  no CREATE_IRQCHIP
+ */
 #define KVIRT_CREATE_PIT		_IO(KVIRT_IO, 0x64)
+/*
+ * The PIT's state, here and below. A channel that is SET counts from its start.
+ *   ENXIO  no PIT
+ */
+#define KVIRT_GET_PIT			_IOWR(KVIRT_IO, 0x65, struct kvirt_pit_state)
+#define KVIRT_SET_PIT			_IOR(KVIRT_IO, 0x66, struct kvirt_pit_state)
 #define KVIRT_IRQ_LINE_STATUS		_IOWR(KVIRT_IO, 0x67, struct kvirt_irq_level)
 #define KVIRT_REGISTER_COALESCED_MMIO	_IOW(KVIRT_IO, 0x67, \
 					     struct kvirt_coalesced_mmio_zone)
 #define KVIRT_UNREGISTER_COALESCED_MMIO	_IOW(KVIRT_IO, 0x68, \
 					     struct kvirt_coalesced_mmio_zone)
 #define KVIRT_SET_GSI_ROUTING		_IOW(KVIRT_IO, 0x6a, struct kvirt_irq_routing)
+/* Takes a struct kvirt_reinject_control. ENXIO: no PIT. */
 #define KVIRT_REINJECT_CONTROL		_IO(KVIRT_IO, 0x71)
 #define KVIRT_IRQFD			_IOW(KVIRT_IO, 0x76, struct kvirt_irqfd)
 #define KVIRT_CREATE_PIT2		_IOW(KVIRT_IO, 0x77, struct kvirt_pit_config)

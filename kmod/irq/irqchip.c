@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The I/O APIC, the 8259s and the 8254 of a VM, with their lock, their timer and their place
+ * on the bus. Called by the bus, api/, route.c (lines) and eoi.c.
+ *
+ * Whoever changes a chip does so between irqs off and leave(), which carries on what follows.
+ * What the guest has ended is told without the lock: that may set lines.
+ */
+#include <linux/ktime.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include "../host/compat.h"
+#include "irqchip.h"
+#include "lapic.h"
+
+struct irq_fx {
+	struct ioapic_fx ioapic;
+	struct pic_fx pic;
+};
+
+/* Send what is due on @pin: how many took it, -1: nothing was due. */
+static int service(struct irqchips *c, u32 pin)
+{
+	struct irq_message m;
+	int taken;
+
+	if (!chip_ioapic_message(&c->ioapic, pin, &m))
+		return -1;
+	m.dest8 = !READ_ONCE(c->vm->x2apic_no_broadcast_quirk);
+	taken = irq_deliver(c->vm, NULL, &m);
+	chip_ioapic_sent(&c->ioapic, pin, taken);
+	return taken;
+}
+
+/* INTR has gone up: who takes it directly is to look. Its fall needs no telling. */
+static void update_extint(struct irqchips *c)
+{
+	bool extint = chip_pic_output(&c->pic);
+	struct vcpu *vcpu;
+	unsigned int i;
+
+	if (extint == c->vm->extint)
+		return;
+	WRITE_ONCE(c->vm->extint, extint);
+	if (!extint)
+		return;
+	/* Pairs with publish(): either it sees INTR, or we see that it listens. */
+	smp_mb();
+	vm_for_each_vcpu(c->vm, i, vcpu)
+		if (READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_EXTINT)
+			vcpu_request(vcpu, REQUEST_EVENT);
+}
+
+static void arm(struct irqchips *c)
+{
+	u64 deadline = c->pit.deadline;
+
+	if (c->armed == deadline)
+		return;
+	c->armed = deadline;
+	if (deadline == ~0ULL)
+		hrtimer_try_to_cancel(&c->timer);
+	else
+		hrtimer_start(&c->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_PINNED_HARD);
+}
+
+static void leave(struct irqchips *c, const struct irq_fx *fx, unsigned long flags)
+{
+	unsigned long pins = fx->ioapic.service;
+	u32 pin;
+
+	for_each_set_bit(pin, &pins, IOAPIC_PINS)
+		service(c, pin);
+	update_extint(c);
+	arm(c);
+	/* A tick that came to a masked line has no EOI to wait for. */
+	if (route_has(c->vm, 0, KVIRT_IRQCHIP_IOAPIC, fx->ioapic.unmasked) ||
+	    route_has(c->vm, 0, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.unmasked))
+		chip_pit_forget(&c->pit);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	irq_acked(c->vm, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.acked & 0xff);
+	irq_acked(c->vm, KVIRT_IRQCHIP_PIC_SLAVE, fx->pic.acked >> 8);
+}
+
+/* --- lines --- */
+
+int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, bool level)
+{
+	u8 *line = &vm->chips->lines[array_index_nospec(chip, KVIRT_NR_IRQCHIPS)]
+				    [array_index_nospec(pin, IOAPIC_PINS)];
+	struct irqchips *c = vm->chips;
+	const struct irq_fx fx = { 0 };
+	unsigned long flags;
+	int status;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	*line = level ? *line | BIT(source) : *line & ~BIT(source);
+	if (chip == KVIRT_IRQCHIP_IOAPIC)
+		status = chip_ioapic_set_line(&c->ioapic, pin, *line);
+	else
+		status = chip_pic_set_line(&c->pic, pin + 8 * chip, *line);
+	if (status == IOAPIC_SERVICE)
+		status = service(c, pin);
+	leave(c, &fx, flags);
+	return status;
+}
+
+u8 pic_acknowledge(struct vm *vm)
+{
+	struct irqchips *c = vm->chips;
+	struct irq_fx fx = { 0 };
+	unsigned long flags;
+	u8 vector;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	vector = chip_pic_acknowledge(&c->pic, &fx.pic);
+	leave(c, &fx, flags);
+	return vector;
+}
+
+u32 ioapic_pins(struct vm *vm, u8 vector)
+{
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+	u32 pins;
+
+	if (!test_bit(vector, c->vectors))
+		return 0;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	pins = chip_ioapic_pins(&c->ioapic, vector);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return pins;
+}
+
+void ioapic_eoi(struct vm *vm, u8 vector)
+{
+	struct irqchips *c = vm->chips;
+	struct irq_fx fx = { 0 };
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	chip_ioapic_eoi(&c->ioapic, vector, &fx.ioapic);
+	leave(c, &fx, flags);
+}
+
+/* --- the timer --- */
+
+static void pulse(struct vm *vm)
+{
+	irq_set(vm, IRQ_SOURCE_PIT, 0, 1);
+	irq_set(vm, IRQ_SOURCE_PIT, 0, 0);
+}
+
+static enum hrtimer_restart pit_expired(struct hrtimer *timer)
+{
+	struct irqchips *c = container_of(timer, struct irqchips, timer);
+	unsigned long flags;
+	bool tick;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	tick = chip_pit_expire(&c->pit, ktime_get_ns());
+	c->armed = ~0ULL;
+	arm(c);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	if (tick)
+		pulse(c->vm);
+	return HRTIMER_NORESTART;
+}
+
+void pit_acked(struct vm *vm)
+{
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+	bool tick;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	tick = chip_pit_ack(&c->pit);
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	if (tick)
+		pulse(vm);
+}
+
+int pit_set_reinject(struct vm *vm, bool reinject)
+{
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+
+	if (!c || !READ_ONCE(c->has_pit))
+		return -ENXIO;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (reinject && !c->pit.reinject)
+		chip_pit_forget(&c->pit);
+	c->pit.reinject = reinject;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return 0;
+}
+
+/* --- registers --- */
+
+static bool is_pit(u64 port)
+{
+	return (port & ~3ULL) == PIT_PORT || port == PIT_SPEAKER_PORT;
+}
+
+/* The 8259s have an 8-bit bus and answer nothing else. */
+static int chips_read(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len)
+{
+	struct irqchips *c = container_of(device, struct irqchips, device);
+	struct irq_fx fx = { 0 };
+	unsigned long flags;
+	u64 value = 0;
+
+	if (is_pit(addr) && !READ_ONCE(c->has_pit))
+		return -ENOENT;
+
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (addr >= IOAPIC_BASE)
+		value = chip_ioapic_read(&c->ioapic, addr - IOAPIC_BASE);
+	else if (is_pit(addr))
+		value = chip_pit_read(&c->pit, addr, ktime_get_ns());
+	else if (len == 1)
+		value = chip_pic_read(&c->pic, addr, &fx.pic);
+	leave(c, &fx, flags);
+	memcpy(data, &value, len);
+	return 0;
+}
+
+static void scan_vectors(struct irqchips *c)
+{
+	unsigned long vectors[4] = { 0 };
+	u32 i;
+
+	for (i = 0; i < IOAPIC_PINS; i++)
+		__set_bit((u8)c->ioapic.entry[i], vectors);
+	for (i = 0; i < 4; i++)
+		WRITE_ONCE(c->vectors[i], vectors[i]);
+}
+
+static int chips_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, const void *data,
+		       u32 len)
+{
+	struct irqchips *c = container_of(device, struct irqchips, device);
+	struct irq_fx fx = { 0 };
+	unsigned long flags;
+	u32 value = 0;
+
+	if (is_pit(addr) && !READ_ONCE(c->has_pit))
+		return -ENOENT;
+	memcpy(&value, data, min_t(u32, len, sizeof(value)));
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (addr >= IOAPIC_BASE) {
+		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, value, &fx.ioapic);
+		scan_vectors(c);
+	} else if (is_pit(addr)) {
+		chip_pit_write(&c->pit, addr, value, ktime_get_ns());
+	} else if (len == 1) {
+		chip_pic_write(&c->pic, addr, value, &fx.pic);
+	}
+	leave(c, &fx, flags);
+	return 0;
+}
+
+static const struct bus_ops chips_ops = {
+	.read = chips_read,
+	.write = chips_write,
+};
+
+/* --- state --- */
+
+int irqchip_get(struct vm *vm, struct kvirt_irqchip *state)
+{
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+
+	if (READ_ONCE(vm->irqchip) != IRQCHIP_KERNEL)
+		return -ENXIO;
+	if (state->chip_id >= KVIRT_NR_IRQCHIPS)
+		return -EINVAL;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (state->chip_id == KVIRT_IRQCHIP_IOAPIC)
+		chip_ioapic_save(&c->ioapic, &state->chip.ioapic);
+	else
+		state->chip.pic = c->pic.chip[state->chip_id & 1];
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return 0;
+}
+
+int irqchip_set(struct vm *vm, const struct kvirt_irqchip *state)
+{
+	struct irqchips *c = vm->chips;
+	struct irq_fx fx = { 0 };
+	unsigned long flags;
+
+	if (READ_ONCE(vm->irqchip) != IRQCHIP_KERNEL)
+		return -ENXIO;
+	if (state->chip_id >= KVIRT_NR_IRQCHIPS)
+		return -EINVAL;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (state->chip_id == KVIRT_IRQCHIP_IOAPIC) {
+		chip_ioapic_restore(&c->ioapic, &state->chip.ioapic, &fx.ioapic);
+		scan_vectors(c);
+	} else {
+		chip_pic_restore(&c->pic, state->chip_id & 1, &state->chip.pic);
+	}
+	leave(c, &fx, flags);
+	return 0;
+}
+
+int pit_get(struct vm *vm, struct kvirt_pit_state2 *state)
+{
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+
+	if (!c || !READ_ONCE(c->has_pit))
+		return -ENXIO;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	memcpy(state->channels, c->pit.channel, sizeof(state->channels));
+	state->flags = c->pit.flags;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	return 0;
+}
+
+int pit_set(struct vm *vm, const struct kvirt_pit_state2 *state)
+{
+	const struct irq_fx fx = { 0 };
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+
+	if (!c || !READ_ONCE(c->has_pit))
+		return -ENXIO;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	chip_pit_restore(&c->pit, state, ktime_get_ns());
+	leave(c, &fx, flags);
+	return 0;
+}
+
+/* --- creation --- */
+
+struct bus_place {
+	enum bus_kind kind;
+	u64 addr;
+	u32 len;
+};
+
+static int add_places(struct vm *vm, const struct bus_place *place, int n)
+{
+	struct bus_device *device = &vm->chips->device;
+	int i, err = 0;
+
+	mutex_lock(&vm->bus_lock);
+	for (i = 0; i < n && !err; i++)
+		err = bus_add(vm, place[i].kind, place[i].addr, place[i].len, device);
+	mutex_unlock(&vm->bus_lock);
+	return err;
+}
+
+int irqchips_create(struct vm *vm)
+{
+	static const struct bus_place places[] = {
+		{ BUS_PIO, PIC_MASTER_PORT, 2 }, { BUS_PIO, PIC_SLAVE_PORT, 2 },
+		{ BUS_PIO, PIC_ELCR_PORT, 2 }, { BUS_MMIO, IOAPIC_BASE, IOAPIC_SIZE },
+	};
+	struct irqchips *c;
+	int err;
+
+	lockdep_assert_held(&vm->lock);
+	if (vm->irqchip != IRQCHIP_NONE)
+		return -EEXIST;
+	if (vm_nr_vcpus(vm))
+		return -EINVAL;
+	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	if (!c)
+		return -ENOMEM;
+	c->vm = vm;
+	c->device.ops = &chips_ops;
+	c->armed = ~0ULL;
+	c->pit.deadline = ~0ULL;
+	raw_spin_lock_init(&c->lock);
+	hrtimer_setup(&c->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
+	chip_ioapic_reset(&c->ioapic);
+	chip_pic_reset(&c->pic);
+	vm->chips = c;
+	err = add_places(vm, places, ARRAY_SIZE(places)) ?: routes_set_default(vm);
+	if (err) {
+		mutex_lock(&vm->bus_lock);
+		bus_remove(vm, &c->device);
+		mutex_unlock(&vm->bus_lock);
+		irqchips_free(vm);
+		return err;
+	}
+	/* From here on others use them. */
+	smp_store_release(&vm->irqchip, IRQCHIP_KERNEL);
+	return 0;
+}
+
+void irqchips_free(struct vm *vm)
+{
+	if (!vm->chips)
+		return;
+	hrtimer_cancel(&vm->chips->timer);
+	kfree(vm->chips);
+	vm->chips = NULL;
+}
+
+int pit_create(struct vm *vm, u32 config)
+{
+	static const struct bus_place places[] = {
+		{ BUS_PIO, PIT_PORT, 4 }, { BUS_PIO, PIT_SPEAKER_PORT, 1 },
+	};
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+	int err;
+
+	lockdep_assert_held(&vm->lock);
+	if (vm->irqchip != IRQCHIP_KERNEL)
+		return -ENOENT;
+	if (c->has_pit)
+		return -EEXIST;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	chip_pit_reset(&c->pit, ktime_get_ns());
+	raw_spin_unlock_irqrestore(&c->lock, flags);
+	err = add_places(vm, places, config & KVIRT_PIT_SPEAKER_DUMMY ? 2 : 1);
+	if (err)
+		return err;
+	WRITE_ONCE(c->has_pit, true);
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The chips of the full in-kernel irqchip: glue that locks chip/ioapic.h, chip/pic.h and
+ * chip/pit.h, sends what they ask for, keeps their timer, and puts them on the bus.
+ *
+ * Unless said otherwise a function is for any context but NMI, a strict window too, and
+ * needs vm->chips. Lines of a chip are its pins: 8 for each 8259, 24 for the I/O APIC.
+ */
+#ifndef KVIRT_IRQ_IRQCHIP_H
+#define KVIRT_IRQ_IRQCHIP_H
+
+#include <linux/hrtimer.h>
+#include "../chip/ioapic.h"
+#include "../chip/pic.h"
+#include "../chip/pit.h"
+#include "../vm/bus.h"
+#include "route.h"
+
+/* c: under lock, a leaf that hard interrupts take too; a: to read without it */
+struct irqchips {
+	struct vm *vm;			/* constant */
+	struct bus_device device;	/* constant: all ports, and the I/O APIC's page */
+	raw_spinlock_t lock;
+	struct chip_ioapic ioapic;	/* c */
+	struct chip_pic pic;		/* c */
+	struct chip_pit pit;		/* c */
+	u8 lines[3][IOAPIC_PINS];	/* c: by chip and pin: who holds it high, BIT(irq_source) */
+	unsigned long vectors[4];	/* c, a: those that the I/O APIC's pins have */
+	struct hrtimer timer;		/* c: for pit.deadline ... */
+	u64 armed;			/* c: ... and what it was started for, ~0: it was not */
+	bool has_pit;			/* vm->lock */
+};
+
+/*
+ * KVM_CREATE_IRQCHIP, vm->lock held, may sleep: -EEXIST: there is an irqchip, -EINVAL: there
+ * is a vCPU, -ENOMEM. irqchips_free(): last use of the VM. pit_create() - KVM_CREATE_PIT2,
+ * likewise: -EEXIST, -ENOENT: there is no PIC, -ENOMEM.
+ */
+int irqchips_create(struct vm *vm);
+void irqchips_free(struct vm *vm);
+int pit_create(struct vm *vm, u32 config);
+
+/* KVM_GET_IRQCHIP, KVM_SET_IRQCHIP: 0; -ENXIO without chips; -EINVAL: no such chip. */
+int irqchip_get(struct vm *vm, struct kvirt_irqchip *state);
+int irqchip_set(struct vm *vm, const struct kvirt_irqchip *state);
+/* KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL: 0, or -ENXIO without a PIT. */
+int pit_get(struct vm *vm, struct kvirt_pit_state2 *state);
+int pit_set(struct vm *vm, const struct kvirt_pit_state2 *state);
+int pit_set_reinject(struct vm *vm, bool reinject);
+
+/* What KVM_IRQ_LINE answers, for one pin. */
+int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, bool level);
+/* The CPU takes the vector that vm->extint told of. */
+u8 pic_acknowledge(struct vm *vm);
+
+/* eoi.c: a LAPIC's EOI; and the guest has ended interrupts of @pins. */
+void irq_eoi(struct vm *vm, u8 vector, bool level);
+void irq_acked(struct vm *vm, u32 chip, u32 pins);
+
+/* For eoi.c, each under the lock: pins that have @vector; their EOI; IRQ 0 has had its own. */
+u32 ioapic_pins(struct vm *vm, u8 vector);
+void ioapic_eoi(struct vm *vm, u8 vector);
+void pit_acked(struct vm *vm);
+
+#endif
