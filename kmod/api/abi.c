@@ -501,8 +501,12 @@ static int set_guest_debug(struct vcpu *vcpu, void *data)
 
 static int set_vapic(struct vcpu *vcpu, void *data)
 {
-	return vcpu->lapic ? lapic_set_vapic(vcpu, ((struct kvirt_vapic_addr *)data)->vapic_addr) :
-			     -EINVAL;
+	u64 gpa = ((struct kvirt_vapic_addr *)data)->vapic_addr;
+
+	if (!vcpu->lapic || (gpa && gmem_check(vcpu->vm, gpa, sizeof(u32))))
+		return -EINVAL;
+	vcpu->vapic = gpa;
+	return 0;
 }
 
 static int report_tpr(struct vcpu *vcpu, void *data)
@@ -517,13 +521,8 @@ static int report_tpr(struct vcpu *vcpu, void *data)
 
 static int setup_mce(struct vcpu *vcpu, void *data)
 {
-	struct x86_mce *mce = &vcpu->msrs.mce;
-
-	if (!x86_mce_setup(mce, *(u64 *)data))
-		return -EINVAL;
-	/* AMD's MCG_CAP has no more (APM vol. 2, 9.3.1.1). */
-	mce->cap &= features.amd ? 0x1ff : ~0ULL;
-	return 0;
+	return x86_mce_setup(&vcpu->msrs, *(u64 *)data, features.amd ? X86_MCE_AMD : X86_MCE_INTEL) ?
+	       0 : -EINVAL;
 }
 
 static int set_mce(struct vcpu *vcpu, void *data)
@@ -532,7 +531,7 @@ static int set_mce(struct vcpu *vcpu, void *data)
 
 	static_assert(offsetof(struct kvirt_x86_mce, bank) == offsetof(struct x86_mce_error, bank));
 	vcpu_pull(vcpu, X86_GROUP_CR4);
-	verdict = x86_mce_report(&vcpu->msrs.mce, data, vcpu->state.cr4);
+	verdict = x86_mce_report(&vcpu->msrs, data, vcpu->state.cr4);
 	if (verdict == X86_MCE_RAISE)
 		event_queue_exception(vcpu, X86_MC);
 	vcpu->events.triple_fault |= verdict == X86_MCE_SHUTDOWN;

@@ -49,6 +49,11 @@ long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direct
 
 /* KVM_X86_SET_MSR_FILTER. */
 long set_msr_filter(struct vm *vm, void *filter);
+/*
+ * KVM_{HAS,GET,SET}_DEVICE_ATTR of the only attribute there is, group 0, number 0: on the device
+ * the components of XSAVE that guests may have, on a vCPU its TSC's offset.
+ */
+long attribute(unsigned int cmd, const void __user *argp, u64 *value);
 
 /* abi.c: the ioctls of @vcpu with a structure of fixed size; -EINVAL: none of them. */
 long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp);

@@ -70,24 +70,26 @@ static long get_msr_list(struct kvirt_msr_list __user *argp, u8 flags)
 	return 0;
 }
 
-/* There is one: the components of XSAVE that guests may have. */
-static long device_attr(unsigned int cmd, void __user *argp)
+long attribute(unsigned int cmd, const void __user *argp, u64 *value)
 {
-	u64 mask = host_fpu_mask();
 	struct kvirt_device_attr attr;
+	void __user *user;
 
 	if (copy_from_user(&attr, argp, sizeof(attr)))
 		return -EFAULT;
-	if (attr.group || attr.attr != KVIRT_X86_XCOMP_GUEST_SUPP)
+	if (attr.group || attr.attr)
 		return -ENXIO;
+	user = u64_to_user_ptr(attr.addr);
 	if (cmd == KVIRT_HAS_DEVICE_ATTR)
 		return 0;
-	return copy_to_user(u64_to_user_ptr(attr.addr), &mask, sizeof(mask)) ? -EFAULT : 0;
+	return (cmd == KVIRT_GET_DEVICE_ATTR ? copy_to_user(user, value, sizeof(*value)) :
+					       copy_from_user(value, user, sizeof(*value))) ?
+	       -EFAULT : 0;
 }
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	static const u64 mce_cap = X86_MCE_SUPPORTED;
+	u64 mce_cap = X86_MCE_SUPPORTED, components = host_fpu_mask();
 	void __user *argp = (void __user *)arg;
 
 	switch (cmd) {
@@ -112,7 +114,7 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return copy_to_user(argp, &mce_cap, sizeof(mce_cap)) ? -EFAULT : 0;
 	case KVIRT_GET_DEVICE_ATTR:
 	case KVIRT_HAS_DEVICE_ATTR:
-		return device_attr(cmd, argp);
+		return attribute(cmd, argp, &components);
 	default:
 		return -EINVAL;
 	}

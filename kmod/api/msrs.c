@@ -67,82 +67,59 @@ long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direct
 	return n;
 }
 
-#define BITMAP_BYTES_MAX	1536UL
-
-/* Bytes of a range's bitmap, which goes by words; 0: the range is not used. */
-static size_t range_bytes(const struct kvirt_msr_filter_range *r)
-{
-	return BITS_TO_LONGS(r->nmsrs) * sizeof(long);
-}
-
-/* 0 and what all bitmaps need, or -EINVAL. */
-static int check_filter(const struct kvirt_msr_filter *given, size_t *size)
-{
-	const struct kvirt_msr_filter_range *r = given->ranges;
-
-	for (*size = 0; r < given->ranges + KVIRT_MSR_FILTER_MAX_RANGES; r++) {
-		*size += range_bytes(r);
-		if (r->nmsrs && (!r->flags || range_bytes(r) > BITMAP_BYTES_MAX ||
-				 r->flags & ~(KVIRT_MSR_FILTER_READ | KVIRT_MSR_FILTER_WRITE)))
-			return -EINVAL;
-	}
-	/* Who denies everything has forgotten something. */
-	return given->flags & ~KVIRT_MSR_FILTER_DEFAULT_DENY ||
-	       (!*size && given->flags) ? -EINVAL : 0;
-}
-
 static void free_filter(struct rcu_head *rcu)
 {
 	kvfree(container_of(rcu, struct msr_filter, rcu));
 }
 
-static int fill_filter(struct msr_filter *filter, const struct kvirt_msr_filter *given)
+static long fill_filter(struct msr_filter *filter, const struct kvirt_msr_filter *given)
 {
 	const struct kvirt_msr_filter_range *r = given->ranges;
-	u32 first = 0;
+	struct msr_filter_range *to = filter->range;
+	size_t size;
 
-	filter->deny = given->flags;
-	for (; r < given->ranges + KVIRT_MSR_FILTER_MAX_RANGES; r++) {
+	for (; r < given->ranges + ARRAY_SIZE(given->ranges); r++) {
 		if (!r->nmsrs)
 			continue;
-		filter->range[filter->n++] = (struct msr_filter_range) {
-			.access = r->flags, .base = r->base, .n = r->nmsrs, .first = first,
-		};
-		if (copy_from_user(filter->bitmap + BIT_WORD(first), (void __user *)r->bitmap,
-				   range_bytes(r)))
+		size = BITS_TO_LONGS(r->nmsrs) * sizeof(long);
+		if (!r->flags || r->flags & ~(KVIRT_MSR_FILTER_READ | KVIRT_MSR_FILTER_WRITE) ||
+		    size > sizeof(to->bitmap))
+			return -EINVAL;
+		to->access = r->flags;
+		to->base = r->base;
+		to->n = r->nmsrs;
+		if (copy_from_user((to++)->bitmap, (void __user *)r->bitmap, size))
 			return -EFAULT;
-		first += range_bytes(r) * BITS_PER_BYTE;
 	}
-	return 0;
+	filter->n = to - filter->range;
+	filter->deny = given->flags;
+	/* Who denies everything has forgotten something. */
+	return given->flags & ~KVIRT_MSR_FILTER_DEFAULT_DENY || (given->flags && !filter->n) ?
+	       -EINVAL : 0;
 }
 
-long set_msr_filter(struct vm *vm, void *data)
+long set_msr_filter(struct vm *vm, void *given)
 {
-	const struct kvirt_msr_filter *given = data;
-	struct msr_filter *filter = NULL;
+	struct msr_filter *filter = kvzalloc(sizeof(*filter), GFP_KERNEL_ACCOUNT), *old;
 	struct vcpu *vcpu;
 	unsigned int i;
-	size_t size;
-	int err = check_filter(given, &size);
+	long err;
 
+	if (!filter)
+		return -ENOMEM;
+	err = fill_filter(filter, given);
+	/* No range, and what no range decides is allowed: as without a filter. */
+	if (err || !filter->n) {
+		kvfree(filter);
+		filter = NULL;
+	}
 	if (err)
 		return err;
-	/* No range, and what no range decides is allowed: as without a filter. */
-	if (size) {
-		filter = kvzalloc(sizeof(*filter) + size, GFP_KERNEL_ACCOUNT);
-		if (!filter)
-			return -ENOMEM;
-		err = fill_filter(filter, given);
-		if (err) {
-			kvfree(filter);
-			return err;
-		}
-	}
 	mutex_lock(&vm->lock);
-	filter = rcu_replace_pointer(vm->msr_filter, filter, lockdep_is_held(&vm->lock));
+	old = rcu_replace_pointer(vm->msr_filter, filter, lockdep_is_held(&vm->lock));
 	mutex_unlock(&vm->lock);
-	if (filter)
-		call_srcu(&vm->srcu, &filter->rcu, free_filter);
+	if (old)
+		call_srcu(&vm->srcu, &old->rcu, free_filter);
 	vm_for_each_vcpu(vm, i, vcpu)
 		vcpu_request(vcpu, REQUEST_MSR_FILTER);
 	return 0;

@@ -146,22 +146,13 @@ static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 	return 0;
 }
 
-/* There is one: the TSC's offset. */
-static long device_attr(struct vcpu *vcpu, unsigned int cmd, void __user *argp)
+static long tsc_attribute(struct vcpu *vcpu, unsigned int cmd, const void __user *argp)
 {
-	struct kvirt_device_attr attr;
 	u64 offset = vcpu->state.tsc_offset;
+	long err = attribute(cmd, argp, &offset);
 
-	if (copy_from_user(&attr, argp, sizeof(attr)))
-		return -EFAULT;
-	if (attr.group != KVIRT_VCPU_TSC_CTRL || attr.attr != KVIRT_VCPU_TSC_OFFSET)
-		return -ENXIO;
-	if (cmd == KVIRT_GET_DEVICE_ATTR)
-		return copy_to_user(u64_to_user_ptr(attr.addr), &offset, 8) ? -EFAULT : 0;
-	if (cmd == KVIRT_HAS_DEVICE_ATTR)
-		return 0;
-	if (copy_from_user(&offset, u64_to_user_ptr(attr.addr), 8))
-		return -EFAULT;
+	if (err || cmd != KVIRT_SET_DEVICE_ATTR)
+		return err;
 	clock_set_offset(vcpu, offset);
 	if (vcpu->lapic)
 		lapic_timer_update(vcpu);
@@ -202,7 +193,7 @@ static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 	case KVIRT_HAS_DEVICE_ATTR:
 	case KVIRT_GET_DEVICE_ATTR:
 	case KVIRT_SET_DEVICE_ATTR:
-		return device_attr(vcpu, cmd, argp);
+		return tsc_attribute(vcpu, cmd, argp);
 	case KVIRT_KVMCLOCK_CTRL:
 		return clock_stopped(vcpu);
 	default:

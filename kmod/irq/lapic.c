@@ -553,14 +553,6 @@ void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 	apply(vcpu, &fx);
 }
 
-int lapic_set_vapic(struct vcpu *vcpu, u64 gpa)
-{
-	if (gpa && !gmem_writable(vcpu->vm, gpa, sizeof(u32)))
-		return -EINVAL;
-	vcpu->vapic = gpa;
-	return 0;
-}
-
 /* The TPR, the class in service and the highest vector that waits, for the guest to compare. */
 void lapic_store_vapic(struct vcpu *vcpu)
 {

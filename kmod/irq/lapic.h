@@ -54,11 +54,7 @@ u64 lapic_page(const struct vcpu *vcpu);
 u64 lapic_get_cr8(const struct vcpu *vcpu);
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8);
 
-/*
- * KVM_SET_VAPIC_ADDR: 0, or -EINVAL for no memory. While vcpu->vapic is set, the TPR goes
- * there before each window and comes from there after it; both may sleep.
- */
-int lapic_set_vapic(struct vcpu *vcpu, u64 gpa);
+/* While vcpu->vapic is set: the TPR to there before each window, from there after it. May sleep. */
 void lapic_store_vapic(struct vcpu *vcpu);
 void lapic_load_vapic(struct vcpu *vcpu);
 

@@ -178,23 +178,22 @@ static bool allowed(struct vm *vm, u32 index, u32 access)
 	const struct msr_filter_range *r;
 	const struct msr_filter *filter;
 	bool allow = true;
-	int i, idx;
+	int idx;
 
 	if (likely(!rcu_access_pointer(vm->msr_filter)) ||
 	    (index >= X86_MSR_X2APIC_FIRST && index <= X86_MSR_X2APIC_LAST))
 		return true;
 	idx = srcu_read_lock(&vm->srcu);
 	filter = srcu_dereference(vm->msr_filter, &vm->srcu);
-	for (i = 0; filter && i < filter->n; i++) {
-		r = &filter->range[i];
-		if (!(r->access & access) || index - r->base >= r->n)
-			continue;
-		allow = test_bit(r->first + array_index_nospec(index - r->base, r->n),
-				 filter->bitmap);
-		break;
-	}
-	if (filter && i == filter->n)
+	if (filter) {
 		allow = !filter->deny;
+		for (r = filter->range; r < filter->range + filter->n; r++) {
+			if (!(r->access & access) || index - r->base >= r->n)
+				continue;
+			allow = test_bit(array_index_nospec(index - r->base, r->n), r->bitmap);
+			break;
+		}
+	}
 	srcu_read_unlock(&vm->srcu, idx);
 	return allow;
 }

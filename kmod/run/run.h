@@ -94,13 +94,15 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by);
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by);
 void msr_complete(struct vcpu *vcpu, enum completion_kind kind);
 
-/* vm->msr_filter: replaced as a whole. Ranges' bits lie in @bitmap from bit @first on. */
+/* vm->msr_filter: replaced as a whole. Of @n ranges the first that has an MSR decides. */
 struct msr_filter {
 	struct rcu_head rcu;
 	bool deny;			/* what no range decides */
 	u32 n;
-	struct msr_filter_range { u32 access, base, n, first; } range[KVIRT_MSR_FILTER_MAX_RANGES];
-	unsigned long bitmap[];
+	struct msr_filter_range {
+		u32 access, base, n;
+		DECLARE_BITMAP(bitmap, 0x600 * 8);
+	} range[KVIRT_MSR_FILTER_MAX_RANGES];
 };
 
 /* io.c, mmio.c; finish what user space answered: TO_USER: it needs more; else go on. */

@@ -7,15 +7,6 @@
 #include <linux/slab.h>
 #include "svm.h"
 
-/* The I/O map, all ones and larger, serves as the MSR map by which everything exits. */
-void svm_choose_msrpm(struct vcpu *vcpu)
-{
-	struct svm_vcpu *hw = to_svm(vcpu);
-
-	hw->vmcb->msrpm_pa = vcpu->msrs_exit ? svm.iopm_pa : svm.msrpm_pa;
-	hw->clean &= ~CLEAN_MAPS;
-}
-
 /*
  * The control half as it is before the first entry: everything that is not listed as
  * harmless exits. Intercepts for events follow in enter.c (APM vol. 2, B.1).
@@ -45,7 +36,7 @@ void svm_init_control(struct vcpu *vcpu)
 		v->pause_count = 3000;
 	}
 	v->iopm_pa = svm.iopm_pa;
-	svm_choose_msrpm(vcpu);
+	v->msrpm_pa = svm_msrpm(vcpu);
 	v->asid = svm.asid;
 	v->int_ctl = V_INTR_MASKING;
 	v->np_control = NP_ENABLE;

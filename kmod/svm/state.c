@@ -221,8 +221,10 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 				push_segment(v, s, i);
 	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
 		hw->clean &= ~CLEAN_SEGMENTS;
-	if (groups & X86_GROUP_MSR_EXITS)
-		svm_choose_msrpm(vcpu);
+	if (groups & X86_GROUP_MSR_EXITS) {
+		v->msrpm_pa = svm_msrpm(vcpu);
+		hw->clean &= ~CLEAN_MAPS;
+	}
 	if (groups & X86_GROUP_SYSCALL)
 		svm_load_tsc_aux(hw, s->tsc_aux);
 	if (groups & X86_GROUP_DEBUG) {

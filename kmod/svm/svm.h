@@ -102,7 +102,8 @@ void *svm_alloc_page(void);
 
 /* backend.c: the control half of a VMCB, as it is before the first entry. */
 void svm_init_control(struct vcpu *vcpu);
-void svm_choose_msrpm(struct vcpu *vcpu);
+/* The I/O map, all ones and larger, serves as the MSR map by which everything exits. */
+#define svm_msrpm(vcpu) ((vcpu)->msrs_exit ? svm.iopm_pa : svm.msrpm_pa)
 
 /* window.c */
 void svm_close(struct vcpu *vcpu);

@@ -23,7 +23,7 @@ static const struct slot *gmem_find(const struct vm *vm, u64 gpa, size_t *len, v
 	return slot;
 }
 
-enum gmem_op { GMEM_READ, GMEM_WRITE, GMEM_READ_ATOMIC, GMEM_WRITE_ATOMIC };
+enum gmem_op { GMEM_READ, GMEM_WRITE, GMEM_CHECK, GMEM_READ_ATOMIC, GMEM_WRITE_ATOMIC };
 
 /* Bytes that could not be copied. */
 static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, size_t len,
@@ -35,6 +35,8 @@ static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, 
 		return copy_from_user(kernel, user, len);
 	if (op == GMEM_WRITE)
 		return copy_to_user(user, kernel, len);
+	if (op == GMEM_CHECK)
+		return 0;
 	/* The slot's whole range passed access_ok() when it was set. */
 	pagefault_disable();
 	left = op == GMEM_READ_ATOMIC ? __copy_from_user_inatomic(kernel, user, len) :
@@ -43,11 +45,11 @@ static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, 
 	return left;
 }
 
-/* @op is a constant in each caller: this is four functions. */
+/* @op is a constant in each caller: this is five functions. */
 static __always_inline int gmem_access(struct vm *vm, u64 gpa, void *kernel, size_t len,
 				       enum gmem_op op)
 {
-	bool write = op == GMEM_WRITE || op == GMEM_WRITE_ATOMIC;
+	bool write = op == GMEM_WRITE || op == GMEM_WRITE_ATOMIC || op == GMEM_CHECK;
 	bool atomic = op == GMEM_READ_ATOMIC || op == GMEM_WRITE_ATOMIC;
 	int err = 0;
 	int idx = srcu_read_lock(&vm->srcu);
@@ -64,7 +66,7 @@ static __always_inline int gmem_access(struct vm *vm, u64 gpa, void *kernel, siz
 		else if (gmem_copy(user, kernel, part, op))
 			err = atomic ? -EAGAIN : -EFAULT;
 		/* Some of it may be written even then. */
-		if (write && slot)
+		if (write && slot && op != GMEM_CHECK)
 			slot_mark_dirty(slot, gpa, part);
 		gpa += part;
 		kernel += part;
@@ -84,6 +86,11 @@ int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len)
 	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE);
 }
 
+int gmem_check(struct vm *vm, u64 gpa, size_t len)
+{
+	return gmem_access(vm, gpa, NULL, len, GMEM_CHECK);
+}
+
 int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len)
 {
 	return gmem_access(vm, gpa, to, len, GMEM_READ_ATOMIC);
@@ -92,21 +99,6 @@ int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len)
 int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len)
 {
 	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE_ATOMIC);
-}
-
-bool gmem_writable(struct vm *vm, u64 gpa, size_t len)
-{
-	u64 gfn = gpa >> PAGE_SHIFT, last = (gpa + len - 1) >> PAGE_SHIFT;
-	bool writable = gfn <= last;
-	const struct slot *slot;
-	int idx = srcu_read_lock(&vm->srcu);
-
-	for (; writable && gfn <= last; gfn++) {
-		slot = slots_find(vm_slots(vm), gfn);
-		writable = slot && slot_writable(slot);
-	}
-	srcu_read_unlock(&vm->srcu, idx);
-	return writable;
 }
 
 bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n)

@@ -15,12 +15,11 @@
 
 struct vm;
 
-/* Slots that may be written lie under all of it; whether pages do is not asked. */
-bool gmem_writable(struct vm *vm, u64 gpa, size_t len);
-
 /* May sleep, interrupts on, no window open. */
 int gmem_read(struct vm *vm, u64 gpa, void *to, size_t len);
 int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len);
+/* As a write, but nothing is written, and whether the process has memory there is not asked. */
+int gmem_check(struct vm *vm, u64 gpa, size_t len);
 
 /*
  * Any context of the owner's thread, so inside a window too: never sleep, never fault.

@@ -75,8 +75,7 @@ enum completion_kind {
 	COMPLETE_PIO_IN,	/* and RAX gets the data */
 	COMPLETE_PIO_STRING,	/* move what INS read, or go on with OUTS */
 	COMPLETE_MMIO,		/* the next part, or commit the instruction */
-	COMPLETE_RDMSR,		/* step over with the value, or #GP */
-	COMPLETE_WRMSR,
+	COMPLETE_RDMSR, COMPLETE_WRMSR,	/* step over, or #GP */
 };
 
 struct vcpu_completion {

@@ -16,19 +16,24 @@ enum flags {
 	MTRR_TYPE	= BIT(7),	/* one memory type, in the low byte */
 	PHYSICAL	= BIT(8),	/* no bit at or above MAXPHYADDR */
 	SPEC		= BIT(9),	/* bits of SPEC_CTRL, as CPUID has them */
+	MCE		= BIT(11),	/* machine checks: see mce_missing(), mce_valid() */
 	LOW_ON_AMD	= BIT(10),	/* the upper half is dropped, not refused, where CPUID says AMD */
 };
 
 /* Slots of struct x86_msr_store. */
 enum slot {
-	MISC_FEATURES = X86_SLOT_MISC_FEATURES, HWCR = X86_SLOT_HWCR, FIXED_MTRRS,
+	MISC_FEATURES = X86_SLOT_MISC_FEATURES, FIXED_MTRRS,
 	VARIABLE_MTRRS = FIXED_MTRRS + 11, MTRR_DEF_TYPE = VARIABLE_MTRRS + 16, FEAT_CTL, UCODE_REV,
 	PLATFORM_INFO, ARCH_CAPABILITIES, MISC_ENABLE, POWER_CTL, POLL_CONTROL, OSVW_LENGTH,
-	OSVW_STATUS, DE_CFG,
-	NR_SLOTS
+	OSVW_STATUS, DE_CFG, HWCR, MCG_CAP, MCG_STATUS, MCG_CTL,
+	BANKS, NR_SLOTS = BANKS + 4 * X86_MCE_BANKS	/* each CTL, STATUS, ADDR, MISC */
 };
 
 static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
+
+#define MSR_MCG_CAP	0x179
+#define MSR_MCG_CTL	0x17b
+#define MSR_MC0_CTL	0x400
 
 #define ALL	(~0ULL)
 #define HIGH	(ALL << 32)
@@ -44,8 +49,6 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 	{ .index = (i), .kind = X86_MSR_DROP, .reset = (value), .flags = (f), ##__VA_ARGS__ }
 #define EMULATED(i, f, ...) \
 	{ .index = (i), .kind = X86_MSR_EMULATED, .flags = (f), ##__VA_ARGS__ }
-#define MCE(i, f) \
-	{ .index = (i), .kind = X86_MSR_MCE, .flags = (f) }
 #define PV(i, feature) \
 	EMULATED(i, LISTED, .needs = X86_HAS_PV_##feature)
 
@@ -86,7 +89,9 @@ static const struct x86_msr table[] = {
 	STATE(0x174, sysenter_cs, X86_GROUP_SYSENTER, LISTED, .reserved = HIGH, .ignored = HIGH),
 	STATE(0x175, sysenter_esp, X86_GROUP_SYSENTER, LISTED | ADDRESS),
 	STATE(0x176, sysenter_eip, X86_GROUP_SYSENTER, LISTED | ADDRESS),
-	MCE(0x179, 0), MCE(0x17a, LISTED), MCE(0x17b, LISTED),	/* MCG_CAP, _STATUS, _CTL */
+	STORED(MSR_MCG_CAP, MCG_CAP, MCE, .reset = X86_MCE_BANKS),
+	STORED(0x17a, MCG_STATUS, LISTED),
+	STORED(MSR_MCG_CTL, MCG_CTL, LISTED | MCE),
 	CONST(0x198, 1000 | 4ULL << 40),			/* PERF_STATUS */
 	CONST(0x199, 0),					/* PERF_CTL */
 	/* No PEBS, no BTS; what they say is not a guest's to change. */
@@ -144,7 +149,7 @@ static const struct x86_msr table[] = {
 
 /* Counters that do not count, machine-check banks, of which none signals corrected errors. */
 static const struct x86_msr counter = DROP(0, 0, 0);
-static const struct x86_msr bank = MCE(0, 0);
+static const struct x86_msr bank = STORED(MSR_MC0_CTL, BANKS, MCE);
 static const struct x86_msr bank_ctl2 = CONST(0, 0, .flags = USER);
 static const struct {
 	u32 first, count;
@@ -153,7 +158,7 @@ static const struct {
 	{ 0xc1, 2, &counter },			/* PERFCTR */
 	{ 0x186, 2, &counter },			/* EVNTSEL */
 	{ 0x280, X86_MCE_BANKS, &bank_ctl2 },	/* MC0_CTL2 to MC31_CTL2 */
-	{ 0x400, 4 * X86_MCE_BANKS, &bank },	/* MC0_CTL to MC31_MISC */
+	{ MSR_MC0_CTL, 4 * X86_MCE_BANKS, &bank },
 	{ 0xc0010000, 8, &counter },		/* K7 EVNTSEL, PERFCTR */
 };
 
@@ -191,7 +196,6 @@ void x86_msr_reset(struct x86_msr_store *store)
 	unsigned int i;
 
 	memset(store, 0, sizeof(*store));
-	store->mce.cap = X86_MCE_BANKS;
 	for (i = 0; i < ARRAY_SIZE(table); i++)
 		if (table[i].kind == X86_MSR_STORED)
 			store->value[table[i].where] = table[i].reset;
@@ -202,15 +206,94 @@ static u64 *storage(const struct x86_msr *row, const struct x86_msr_file *file)
 	if (row->kind == X86_MSR_STATE)
 		return (u64 *)((char *)file->state + row->where);
 	if (row->kind == X86_MSR_STORED)
-		return &file->store->value[row->where];
+		/* A range's rows lie one behind the other; masked for speculation's sake. */
+		return &file->store->value[row->where +
+					   (file->index - row->index) % (4 * X86_MCE_BANKS)];
 	return NULL;
+}
+
+#define MCG_CTL_P	BIT_ULL(8)
+#define MCG_MCIP	BIT_ULL(2)
+#define MCI_VALID	BIT_ULL(63)
+#define MCI_OVERFLOW	BIT_ULL(62)
+#define MCI_UNCORRECTED	BIT_ULL(61)
+/* Context corrupt, signalled, action required: an error without these asks for nothing. */
+#define MCI_URGENT	(BIT_ULL(57) | BIT_ULL(56) | BIT_ULL(55))
+#define HWCR_MCI_STATUS	BIT_ULL(18)	/* software may write MCi_STATUS */
+
+/* MCG_CAP counts the banks; without its CTL_P a guest has no MCG_CTL (SDM vol. 3, 15.3.1). */
+static bool mce_missing(const struct x86_msr_file *file, enum x86_msr_by by)
+{
+	u64 cap = file->store->value[MCG_CAP];
+
+	return file->index == MSR_MCG_CTL ? by == X86_MSR_BY_GUEST && !(cap & MCG_CTL_P) :
+	       file->index != MSR_MCG_CAP && file->index - MSR_MC0_CTL >= 4 * (cap & 0xff);
+}
+
+static bool mce_valid(const struct x86_msr_file *file, enum x86_msr_by by, u64 value)
+{
+	const u64 *store = file->store->value;
+
+	if (file->index == MSR_MCG_CAP)
+		return false;
+	if (file->index == MSR_MCG_CTL)
+		return !value || (value == ALL && (store[MCG_CAP] & MCG_CTL_P));
+	/* All or nothing; but Linux clears bit 10 on some AMD CPUs, and bit 0 on Intel's. */
+	if (file->index % 4 == 0)
+		return !value || (value | BIT(10) | BIT(0)) == ALL;
+	return file->index % 4 != 1 || !value || by == X86_MSR_BY_USER ||
+	       ((file->features->has & X86_HAS_AMD) && (store[HWCR] & HWCR_MCI_STATUS));
+}
+
+bool x86_mce_setup(struct x86_msr_store *store, u64 cap, enum x86_mce_vendor vendor)
+{
+	u32 i, banks = cap & 0xff;
+
+	/* Bits 16 to 23 count registers that no guest reaches. */
+	if (!banks || banks > X86_MCE_BANKS || (cap & ~(X86_MCE_SUPPORTED | 0xff00ffULL)))
+		return false;
+	/* AMD's has no more (APM vol. 2, 9.3.1.1). */
+	store->value[MCG_CAP] = vendor == X86_MCE_AMD ? cap & (MCG_CTL_P | 0xff) : cap;
+	if (cap & MCG_CTL_P)
+		store->value[MCG_CTL] = ALL;
+	for (i = 0; i < banks; i++)
+		store->value[BANKS + 4 * i] = ALL;
+	return true;
+}
+
+enum x86_mce_verdict x86_mce_report(struct x86_msr_store *store, const struct x86_mce_error *error,
+				    u64 cr4)
+{
+	u64 *value = store->value, *bank = &value[BANKS + 4 * (error->bank % X86_MCE_BANKS)];
+	u64 old = bank[1] & MCI_VALID ? bank[1] : 0;
+	bool uncorrected = error->status & MCI_UNCORRECTED;
+	bool urgent = uncorrected && (error->mcg_status || (error->status & MCI_URGENT));
+
+	if (error->bank >= (value[MCG_CAP] & 0xff) || !(error->status & MCI_VALID))
+		return X86_MCE_REFUSED;
+	/* Where reporting is off, nothing happens. */
+	if (urgent && (((value[MCG_CAP] & MCG_CTL_P) && ~value[MCG_CTL]) || ~bank[0]))
+		return X86_MCE_LOGGED;
+	if (urgent && ((value[MCG_STATUS] & MCG_MCIP) || !(cr4 & X86_CR4_MCE)))
+		return X86_MCE_SHUTDOWN;
+	/* A corrected error does not replace one that was not. */
+	if (!uncorrected && (old & MCI_UNCORRECTED)) {
+		bank[1] |= MCI_OVERFLOW;
+		return X86_MCE_LOGGED;
+	}
+	if (uncorrected)
+		value[MCG_STATUS] = error->mcg_status;
+	bank[1] = error->status | (old && (urgent || !uncorrected) ? MCI_OVERFLOW : 0);
+	bank[2] = error->addr;
+	bank[3] = error->misc;
+	return urgent ? X86_MCE_RAISE : X86_MCE_LOGGED;
 }
 
 /* User space restores what it saved, whatever the guest's CPUID says by then. */
 static bool hidden(const struct x86_msr *row, const struct x86_msr_file *file, enum x86_msr_by by)
 {
-	return by == X86_MSR_BY_GUEST &&
-	       ((row->flags & USER) || (row->needs && !(row->needs & file->features->has)));
+	return ((row->flags & MCE) && mce_missing(file, by)) ||
+	       (by == X86_MSR_BY_GUEST && ((row->flags & USER) || (row->needs && !(row->needs & file->features->has))));
 }
 
 enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_msr_file *file,
@@ -222,8 +305,6 @@ enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_ms
 		return X86_MSR_FAULT;
 	if (row->kind == X86_MSR_EMULATED)
 		return X86_MSR_EMULATE;
-	if (row->kind == X86_MSR_MCE)
-		return x86_mce_read(file, by, value);
 	*value = where ? *where : row->reset;
 	return X86_MSR_OK;
 }
@@ -257,6 +338,8 @@ static bool value_valid(const struct x86_msr *row, const struct x86_msr_file *fi
 		return false;
 	if ((row->flags & PHYSICAL) && (value & f->phys_reserved))
 		return false;
+	if ((row->flags & MCE) && !mce_valid(file, by, value))
+		return false;
 	return !(row->flags & SPEC) || by == X86_MSR_BY_USER ||
 	       !(value & ~f->spec_ctrl_allowed);
 }
@@ -283,8 +366,6 @@ enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_m
 		return X86_MSR_FAULT;
 	if (row->kind == X86_MSR_EMULATED)
 		return X86_MSR_EMULATE;
-	if (row->kind == X86_MSR_MCE)
-		return x86_mce_write(file, by, value);
 	if (where)
 		*where = value;
 	return X86_MSR_OK;

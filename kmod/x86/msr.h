@@ -18,7 +18,6 @@ enum x86_msr_kind {
 	X86_MSR_CONST,		/* reads as reset; a guest's write is #GP */
 	X86_MSR_DROP,		/* reads as reset; writes are checked and dropped */
 	X86_MSR_EMULATED,	/* neutral code reads and writes it */
-	X86_MSR_MCE,		/* mce.c's */
 };
 
 #define X86_MSR_LISTED		BIT(0)	/* in KVM_GET_MSR_INDEX_LIST */
@@ -41,10 +40,9 @@ enum x86_msr_kind {
 #define X86_MSR_KVM_WALL_CLOCK_NEW	0x4b564d00
 #define X86_MSR_KVM_SYSTEM_TIME_NEW	0x4b564d01
 
-#define X86_NR_MSR_SLOTS	48
-#define X86_SLOT_MISC_FEATURES	0	/* bit 0: CPUID faults at CPL > 0 */
-#define X86_SLOT_HWCR		1	/* AMD's; bit 18: guests may write MCi_STATUS */
 #define X86_MCE_BANKS		32
+#define X86_NR_MSR_SLOTS	(48 + 4 * X86_MCE_BANKS)
+#define X86_SLOT_MISC_FEATURES	0	/* bit 0: CPUID faults at CPL > 0 */
 
 struct x86_msr {
 	u32 index;
@@ -59,16 +57,9 @@ struct x86_msr {
 	u64 reset;
 };
 
-/* Machine-check registers, mce.c's. Each bank: CTL, STATUS, ADDR, MISC. */
-struct x86_mce {
-	u64 cap, ctl, status;		/* MCG_CAP, whose low byte counts the banks, ... */
-	u64 bank[4 * X86_MCE_BANKS];
-};
-
 /* Values of the STORED rows of one vCPU. */
 struct x86_msr_store {
 	u64 value[X86_NR_MSR_SLOTS];
-	struct x86_mce mce;
 };
 
 /* What reads and writes act on. */
@@ -107,20 +98,19 @@ enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_m
 void x86_msr_reset(struct x86_msr_store *store);
 
 /*
- * mce.c. x86_mce_setup(): MCG_CAP, and all errors enabled; false: refused. x86_mce_report():
- * log an error as the CPU would (SDM vol. 3, 15.3.2), and what else it would do.
+ * x86_mce_setup() - MCG_CAP, and all errors enabled; false: refused. x86_mce_report() - log an
+ * error as the CPU would (SDM vol. 3, 15.3.2), and what else it would do.
  */
 #define X86_MCE_SUPPORTED	(BIT(8) | BIT(24))	/* MCG_CTL_P, MCG_SER_P */
 struct x86_mce_error {		/* as the ABI's */
 	u64 status, addr, misc, mcg_status;
 	u8 bank;
 };
+enum x86_mce_vendor { X86_MCE_INTEL, X86_MCE_AMD };
 enum x86_mce_verdict { X86_MCE_REFUSED, X86_MCE_LOGGED, X86_MCE_RAISE, X86_MCE_SHUTDOWN };
 
-enum x86_msr_verdict x86_mce_read(const struct x86_msr_file *file, enum x86_msr_by by, u64 *value);
-enum x86_msr_verdict x86_mce_write(const struct x86_msr_file *file, enum x86_msr_by by, u64 value);
-bool x86_mce_setup(struct x86_mce *mce, u64 cap);
-enum x86_mce_verdict x86_mce_report(struct x86_mce *mce, const struct x86_mce_error *error,
+bool x86_mce_setup(struct x86_msr_store *store, u64 cap, enum x86_mce_vendor vendor);
+enum x86_mce_verdict x86_mce_report(struct x86_msr_store *store, const struct x86_mce_error *error,
 				    u64 cr4);
 
 /* x86_msr_list() - the @i-th row with any of @flags (X86_MSR_LISTED, _FEATURE), or NULL. */

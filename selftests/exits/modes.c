@@ -295,10 +295,47 @@ static void long_mode_enabled_before_pae(void)
 	EXPECT_EQ(vcpu_sregs(vcpu).efer, 0x100);
 }
 
+/* Long mode knows no 16-bit TSS: Intel's CPUs refuse to enter it with one in TR, and of AMD's nothing is said. */
+asm("	.code32\n"
+    ".globl tss16_begin\n"
+    "tss16_begin:\n"
+    "	mov	%cr0, %eax\n"
+    "	or	$0x80000000, %eax\n"
+    "	mov	%eax, %cr0\n"
+    "	mov	$1, %edi\n"
+    "	mov	$0x511, %edx\n"
+    "	out	%al, %dx\n"
+    "	.code64\n");
+
+extern const char tss16_begin[];
+
+static void long_mode_with_a_16_bit_tss(void)
+{
+	for (int type = 3; type <= 11; type += 8) {
+		struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+		struct kvirt_sregs s;
+
+		vcpu_cpuid(vcpu);
+		vcpu_protected_mode(vcpu, (uintptr_t)tss16_begin);
+		s = vcpu_sregs(vcpu);
+		s.cr3 = GUEST_PML4;
+		s.cr4 |= 0x20;
+		s.efer = 0x100;
+		s.tr = (struct kvirt_segment){ .base = GUEST_TSS, .limit = 0x67, .selector = SEL_TSS, .type = type, .present = 1 };
+		vcpu_set_sregs(vcpu, &s);
+		/* There is no handler for the #GP. KVM makes a 32-bit TSS of it. */
+		if (type == 3 && !cpu_is_amd() && strcmp(test_dev, "/dev/kvm"))
+			vcpu_expect_exit(vcpu, KVIRT_EXIT_SHUTDOWN);
+		else
+			vcpu_expect_stage(vcpu, 1);
+	}
+}
+
 static const struct test tests[] = {
 	TEST(all_modes),
 	TEST(long_mode_enabled_before_pae),
 	TEST(real_mode_interrupts),
+	TEST(long_mode_with_a_16_bit_tss),
 };
 
 int main(int argc, char **argv)
