@@ -62,6 +62,8 @@ static const struct { u16 number; long value; } capabilities[] = {
 	{ KVIRT_CAP_COALESCED_MMIO, KVIRT_COALESCED_MMIO_PAGE_OFFSET },
 	{ KVIRT_CAP_COALESCED_PIO, 1 },
 	{ KVIRT_CAP_DISABLE_QUIRKS2, QUIRKS }, { KVIRT_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
+	{ KVIRT_CAP_ENABLE_CAP, 1 }, { KVIRT_CAP_STEAL_TIME, 1 }, { KVIRT_CAP_HALT_POLL, 1 },
+	{ KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 };
 
 long capability(const struct vm *vm, long number)
@@ -113,6 +115,11 @@ static int enable_locked(struct vm *vm, const struct kvirt_enable_cap *cap)
 		mutex_lock(&vm->slots_lock);
 		vm->manual_dirty_log = arg;
 		mutex_unlock(&vm->slots_lock);
+		return 0;
+	case KVIRT_CAP_HALT_POLL:
+		if (arg > ~0U)
+			return -EINVAL;
+		WRITE_ONCE(vm->halt_poll_ns, arg);
 		return 0;
 	case KVIRT_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = arg;
@@ -176,6 +183,9 @@ u32 pv_features(void)
 {
 	return BIT(KVIRT_FEATURE_CLOCKSOURCE) | BIT(KVIRT_FEATURE_NOP_IO_DELAY) |
 	       BIT(KVIRT_FEATURE_CLOCKSOURCE2) | BIT(KVIRT_FEATURE_PV_UNHALT) |
+	       BIT(KVIRT_FEATURE_STEAL_TIME) | BIT(KVIRT_FEATURE_PV_TLB_FLUSH) |
+	       BIT(KVIRT_FEATURE_PV_EOI) | BIT(KVIRT_FEATURE_PV_SEND_IPI) |
+	       BIT(KVIRT_FEATURE_PV_SCHED_YIELD) | BIT(KVIRT_FEATURE_POLL_CONTROL) |
 	       BIT(KVIRT_FEATURE_CLOCKSOURCE_STABLE_BIT);
 }
 

@@ -42,7 +42,9 @@ static long ioctl_run(struct vcpu *vcpu, unsigned long arg)
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
 	vcpu_load(vcpu);
+	WRITE_ONCE(vcpu->runner, current);
 	err = vcpu_run(vcpu);
+	WRITE_ONCE(vcpu->runner, NULL);
 	report(vcpu);
 	vcpu_put(vcpu);
 	if (vcpu->sigset_active)
@@ -112,9 +114,8 @@ static long set_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 	if (!cpuid_valid(table, head.nent))
 		goto free;
 	err = 0;
-	x86_cpuid_set(table, head.nent, &vcpu->guest, host_guest_cr4(), host_guest_efer(),
-		      host_fpu_mask());
 	vcpu->cpuid = *table;
+	vcpu_set_cpuid(vcpu, head.nent);
 	lapic_configure(vcpu);
 free:
 	kvfree(table);
@@ -168,6 +169,19 @@ static long clock_stopped(struct vcpu *vcpu)
 	return 0;
 }
 
+static long enable_cap(struct vcpu *vcpu, const void __user *argp)
+{
+	struct kvirt_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	if (cap.flags || cap.cap != KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->pv.enforce = cap.args[0];
+	vcpu_set_cpuid(vcpu, vcpu->cpuid.n);
+	return 0;
+}
+
 static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -196,6 +210,8 @@ static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 		return tsc_attribute(vcpu, cmd, argp);
 	case KVIRT_KVMCLOCK_CTRL:
 		return clock_stopped(vcpu);
+	case KVIRT_ENABLE_CAP:
+		return enable_cap(vcpu, argp);
 	default:
 		return abi_ioctl(vcpu, cmd, argp);
 	}

@@ -31,7 +31,7 @@ void vm_put(struct vm *vm)
 		return;
 	irqfds_free(vm);
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
-		lapic_free(vm->vcpus[i]);
+		lapic_free(vm_vcpu(vm, i));
 	ioeventfds_free(vm);
 	if (vm->chips)
 		irqchips_free(vm);

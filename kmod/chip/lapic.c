@@ -17,7 +17,7 @@
 #define BASE_RESERVED	(0xffULL | BIT_ULL(9))
 #define BASE_MODES	(LAPIC_BASE_EN | LAPIC_BASE_EXTD)
 
-enum { ICR_LOGICAL = BIT(11), ICR_STATUS = BIT(12), ICR_ASSERT = BIT(14), ICR_LEVEL = BIT(15) };
+enum { ICR_STATUS = BIT(12), ICR_ASSERT = BIT(14), ICR_LEVEL = BIT(15) };
 enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7) };
 
 #define LVT_OFFSET(lvt)	(LAPIC_LVT + (lvt) * 16)
@@ -60,7 +60,7 @@ static const u32 writable_bits[64] = {
 
 static u32 writable(const struct chip_lapic *l, u32 reg)
 {
-	u32 bits = writable_bits[reg >> 4];
+	u32 bits = writable_bits[reg >> 4 & 63];
 
 	if (reg == LAPIC_LVT && !(l->features & CHIP_LAPIC_TSC_DEADLINE))
 		bits &= ~LVT_TSC;
@@ -76,7 +76,7 @@ static u32 get(const struct chip_lapic *l, u32 reg)
 
 static void set(struct chip_lapic *l, u32 reg, u32 value)
 {
-	l->reg[reg >> 4] = value;
+	l->reg[reg >> 4 & 63] = value;
 }
 
 static u32 lvt(const struct chip_lapic *l, enum chip_lapic_lvt which)

@@ -60,6 +60,8 @@ enum chip_lapic_lvt {
 };
 
 #define LVT_MASKED		BIT(16)
+#define ICR_LOGICAL		BIT(11)
+#define ICR_SHORTHAND		(3U << 18)
 #define LVT_MODE(lvt)		(((lvt) >> 8) & 7)
 
 /* What the machine around the LAPIC is like; user space's CPUID and caps decide. */
@@ -70,6 +72,7 @@ enum chip_lapic_lvt {
 #define CHIP_LAPIC_LINT0_EXTINT	BIT(4)	/* RESET leaves the BSP's LINT0 ExtINT */
 #define CHIP_LAPIC_ID32		BIT(5)	/* saved state has 32-bit ids */
 
+/* An offset reaches reg[] masked: no bound to speculate over. */
 struct chip_lapic {
 	u64 irr[4], isr[4], tmr[4];
 	u32 isr_top;		/* highest bit of isr[], 0 when empty */
@@ -100,7 +103,7 @@ struct lapic_fx {
 
 static inline u32 chip_lapic_reg(const struct chip_lapic *l, u32 offset)
 {
-	return l->reg[offset >> 4];
+	return l->reg[offset >> 4 & 63];
 }
 
 static inline bool chip_lapic_hw_enabled(const struct chip_lapic *l)

@@ -16,8 +16,6 @@
 #include "irqchip.h"
 #include "lapic.h"
 
-/* A window serves an IPI to at most this many. */
-#define FAST_TARGETS	16
 /* The hrtimer looks again after this long, so that its arithmetic cannot overflow. */
 #define LONGEST_SECONDS	86400ULL
 
@@ -216,8 +214,8 @@ static void post_vector(struct vcpu *vcpu, u8 vector, bool level)
 		vcpu_request(vcpu, REQUEST_EVENT);
 }
 
-/* 1, also when the vector was pending already: so KVM counts. 0: refused. */
-static int post(struct vcpu *vcpu, const struct irq_message *m)
+/* 1, also when the vector was pending already: so KVM counts. */
+int irq_post(struct vcpu *vcpu, const struct irq_message *m)
 {
 	switch (m->mode) {
 	case IRQ_FIXED:
@@ -243,6 +241,24 @@ static int post(struct vcpu *vcpu, const struct irq_message *m)
 	}
 	vcpu_request(vcpu, REQUEST_EVENT);
 	return 1;
+}
+
+struct vcpu *irq_find(struct vm *vm, u64 id)
+{
+	const u64 mask = LAPIC_ADDRESS_HW | ~0U, want = LAPIC_ADDRESS_HW | id;
+	unsigned int i, nr = vm_nr_vcpus(vm);
+	struct vcpu *vcpu;
+
+	/* Nearly always the id is the index. */
+	if (id < nr) {
+		vcpu = vm_vcpu(vm, array_index_nospec(id, nr));
+		if ((READ_ONCE(vcpu->irq_address) & mask) == want)
+			return vcpu;
+	}
+	vm_for_each_vcpu(vm, i, vcpu)
+		if ((READ_ONCE(vcpu->irq_address) & mask) == want)
+			return vcpu;
+	return NULL;
 }
 
 static bool addresses(const struct irq_message *m, const struct vcpu *source,
@@ -303,22 +319,19 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 	int taken = -1;
 
 	if (m->shorthand == IRQ_TO_DEST && !m->logical && !is_broadcast(m)) {
-		/* Nearly always the id is the index. */
-		if (m->dest < nr) {
-			vcpu = READ_ONCE(vm->vcpus[array_index_nospec(m->dest, nr)]);
-			if (addresses(m, source, vcpu))
-				return post(vcpu, m);
-		}
+		vcpu = irq_find(vm, m->dest);
+		if (vcpu)
+			return irq_post(vcpu, m);
 	} else if (m->mode == IRQ_LOWEST || m->redirect) {
 		/* A physical broadcast cannot be arbitrated: all take it. */
 		if (m->logical || m->shorthand != IRQ_TO_DEST) {
 			vcpu = choose(vm, source, m);
-			return vcpu ? post(vcpu, m) : nr ? 0 : -1;
+			return vcpu ? irq_post(vcpu, m) : nr ? 0 : -1;
 		}
 	}
 	vm_for_each_vcpu(vm, i, vcpu) {
 		if (addresses(m, source, vcpu))
-			taken = (taken < 0 ? 0 : taken) + post(vcpu, m);
+			taken = (taken < 0 ? 0 : taken) + irq_post(vcpu, m);
 	}
 	/* As KVM answers: what no one has as its address is no error, where there is one. */
 	return taken < 0 && nr && !is_broadcast(m) ? 0 : taken;
@@ -342,6 +355,24 @@ static void apply(struct vcpu *vcpu, const struct lapic_fx *fx)
 	}
 	if (fx->what & LAPIC_FX_SEND)
 		irq_deliver(vcpu->vm, vcpu, &fx->message);
+}
+
+bool lapic_eoi_is_private(const struct vcpu *vcpu)
+{
+	const struct chip_lapic *l = vcpu->lapic;
+	u32 top = l->isr_top;
+
+	return top && !(l->irr[0] | l->irr[1] | l->irr[2] | l->irr[3]) &&
+	       !(l->tmr[top / 64] & BIT_ULL(top % 64)) && !test_bit(top, vcpu->eoi_exits) &&
+	       !(vcpu->vm->chips && ioapic_pins(vcpu->vm, top));
+}
+
+void lapic_eoi(struct vcpu *vcpu)
+{
+	struct lapic_fx fx = { 0 };
+
+	chip_lapic_eoi(vcpu->lapic, &fx);
+	apply(vcpu, &fx);
 }
 
 /* One runs and one waits: behind one that is in its handler there is room for one more. */
@@ -523,7 +554,7 @@ bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
 {
 	u32 shorthand = value >> 18 & 3;
 
-	if (offset != LAPIC_ICR || vm_nr_vcpus(vcpu->vm) <= FAST_TARGETS)
+	if (offset != LAPIC_ICR || vm_nr_vcpus(vcpu->vm) <= IRQ_FAST_TARGETS)
 		return true;
 	if (shorthand != IRQ_TO_DEST)
 		return shorthand == IRQ_TO_SELF;

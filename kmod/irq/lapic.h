@@ -14,6 +14,8 @@
 #include "../vm/vcpu.h"
 #include "../vm/vm.h"
 
+#define IRQ_FAST_TARGETS	16	/* a window serves an IPI to at most this many */
+
 /*
  * lapic_create() - before the vCPU can be seen: APIC_BASE and mp_state as after power-up,
  * and a LAPIC if the VM has them in the kernel. 0 or -ENOMEM. lapic_free() undoes it,
@@ -63,6 +65,12 @@ void lapic_load_vapic(struct vcpu *vcpu);
  * when there is no vCPU, or no APIC that is on for a broadcast. Any context, any thread.
  */
 int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m);
+/*
+ * irq_find() - the vCPU whose LAPIC is on and has the physical @id, or NULL. irq_post() - @m
+ * to @vcpu, whomever it addresses: 1, or 0 if refused. Any context, any thread.
+ */
+struct vcpu *irq_find(struct vm *vm, u64 id);
+int irq_post(struct vcpu *vcpu, const struct irq_message *m);
 /* KVM_NMI: an NMI for @vcpu, LAPIC or not. Any context. */
 void irq_post_nmi(struct vcpu *vcpu);
 
@@ -89,6 +97,10 @@ static inline void lapic_acknowledge(struct vcpu *vcpu, unsigned int vector)
 {
 	chip_lapic_acknowledge(vcpu->lapic, vector);
 }
+
+/* The guest's EOI; and, is there nobody but the vector in service that one would mean? */
+void lapic_eoi(struct vcpu *vcpu);
+bool lapic_eoi_is_private(const struct vcpu *vcpu);
 
 /* The 8259's line, or KVM_INTERRUPT under a split irqchip, may reach this CPU. */
 bool lapic_accepts_extint(const struct vcpu *vcpu);

@@ -59,7 +59,7 @@ static int set_route(const struct vm *vm, struct routes *routes,
 {
 	u64 address = entry->u.msi.address_lo | (u64)entry->u.msi.address_hi << 32;
 	u32 chip = entry->u.irqchip.irqchip, pin = entry->u.irqchip.pin;
-	struct route *route = &routes->gsi[entry->gsi];
+	struct route *route = &routes->gsi[array_index_nospec(entry->gsi, routes->nr_gsis)];
 
 	if (entry->type == KVIRT_IRQ_ROUTING_MSI) {
 		if (entry->flags & ~KVIRT_MSI_VALID_DEVID || !msi_valid(vm, address) ||

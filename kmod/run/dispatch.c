@@ -35,7 +35,7 @@ static const struct {
 } table[EXIT_NR_KINDS] = {
 	[EXIT_CPUID]		= { exit_cpuid, exit_cpuid, true, STEP_GROUPS },
 	[EXIT_HLT]		= { exit_hlt_fast, exit_hlt, true, STEP_GROUPS },
-	[EXIT_PAUSE]		= { NULL, exit_pause, true, STEP_GROUPS },
+	[EXIT_PAUSE]		= { exit_pause, exit_pause, true, STEP_GROUPS },
 	[EXIT_IO]		= { exit_io, exit_io_string, true, WALK_GROUPS | STEP_GROUPS },
 	[EXIT_RDMSR]		= { exit_rdmsr, exit_rdmsr, true, STEP_GROUPS },
 	[EXIT_WRMSR]		= { exit_wrmsr, exit_wrmsr, true, STEP_GROUPS },

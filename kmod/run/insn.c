@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Instructions that the guest may not execute by itself: CPUID, HLT, PAUSE, XSETBV, RDPMC,
- * hypercalls and the moves to and from control and debug registers. The CPU has done its own
+ * Instructions that the guest may not execute by itself: CPUID, HLT, PAUSE, XSETBV, RDPMC
+ * and the moves to and from control and debug registers. The CPU has done its own
  * checks before it exits where the manuals say so (SDM vol. 3, 25.1.1; APM vol. 2, 15.9);
  * what comes after the intercept is checked here. Called by dispatch.c.
  */
-#include <linux/sched.h>
-#include <uapi/linux/kvirt_para.h>
 #include "../irq/lapic.h"
 #include "../vm/gmem.h"
 #include "../vm/vm.h"
 #include "../x86/check.h"
 #include "../x86/walk.h"
 #include "run.h"
-
-static unsigned int cpl(struct vcpu *vcpu)
-{
-	vcpu_pull(vcpu, X86_GROUP_MODE | X86_GROUP_CR0);
-	return x86_cpl(&vcpu->state);
-}
-
-static bool long_code(struct vcpu *vcpu)
-{
-	if (!x86_long_mode(&vcpu->state))
-		return false;
-	vcpu_pull(vcpu, X86_GROUP_MODE);
-	return x86_64bit_mode(&vcpu->state);
-}
 
 static u64 gpr_read(struct vcpu *vcpu, u8 gpr)
 {
@@ -80,54 +64,20 @@ enum verdict exit_hlt(struct vcpu *vcpu)
 	return TO_USER;
 }
 
+/* It waits for another vCPU, which may wait for this CPU. */
 enum verdict exit_pause(struct vcpu *vcpu)
 {
-	/* It waits for another vCPU, which may wait for this CPU. */
-	if (vm_nr_vcpus(vcpu->vm) > 1)
-		yield();
+	if (vm_nr_vcpus(vcpu->vm) == 1)
+		return STEP;
+	if (vcpu->in_window)
+		return SLOW;
+	vcpu_yield(vcpu);
 	return STEP;
 }
 
 enum verdict exit_rdpmc(struct vcpu *vcpu)
 {
 	return raise(vcpu, X86_GP);
-}
-
-/* Wake the vCPU with this APIC id out of HLT: a spinlock it waits for is free. */
-static void kick_cpu(struct vm *vm, u32 apic_id)
-{
-	struct vcpu *vcpu;
-	unsigned int i;
-
-	vm_for_each_vcpu(vm, i, vcpu) {
-		if (vcpu->id != apic_id)
-			continue;
-		WRITE_ONCE(vcpu->unhalted, true);
-		vcpu_request(vcpu, REQUEST_EVENT);
-	}
-}
-
-/*
- * Documentation/virt/kvm/x86/hypercalls.rst: number in RAX, arguments in RBX, RCX, RDX, RSI,
- * the answer in RAX.
- */
-enum verdict exit_hypercall(struct vcpu *vcpu)
-{
-	u64 *gpr = vcpu->state.gpr, answer = -KVIRT_HC_ENOSYS;
-	bool wide = long_code(vcpu);
-	u64 nr = wide ? gpr[X86_RAX] : (u32)gpr[X86_RAX];
-
-	if (cpl(vcpu)) {
-		answer = -KVIRT_HC_EPERM;
-	} else if (nr == KVIRT_HC_VAPIC_POLL_IRQ) {
-		answer = 0;
-	} else if (nr == KVIRT_HC_KICK_CPU &&
-		   (vcpu->guest.pv_features & BIT(KVIRT_FEATURE_PV_UNHALT))) {
-		kick_cpu(vcpu->vm, gpr[X86_RCX]);
-		answer = 0;
-	}
-	gpr[X86_RAX] = wide ? answer : (u32)answer;
-	return STEP;
 }
 
 /* The memory operand of SMSW, LMSW: @value to it (X86_ACCESS_WRITE) or from it. 0, or a verdict. */

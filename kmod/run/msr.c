@@ -11,8 +11,6 @@
 #include "../vm/vm.h"
 #include "run.h"
 
-#define SYSTEM_TIME_ENABLE 1ULL
-
 static bool is_lapic_msr(u32 index)
 {
 	return (index >= X86_MSR_X2APIC_FIRST && index <= X86_MSR_X2APIC_LAST) ||
@@ -31,16 +29,8 @@ static int read_emulated(struct vcpu *vcpu, u32 index, u64 *value)
 	case X86_MSR_TSC_ADJUST:
 		*value = vcpu->tsc_adjust;
 		return 0;
-	case X86_MSR_KVM_WALL_CLOCK:
-	case X86_MSR_KVM_WALL_CLOCK_NEW:
-		*value = READ_ONCE(vcpu->vm->wall_clock_msr);
-		return 0;
-	case X86_MSR_KVM_SYSTEM_TIME:
-	case X86_MSR_KVM_SYSTEM_TIME_NEW:
-		*value = vcpu->pv.clock_msr;
-		return 0;
 	default:
-		return 1;
+		return pv_read_msr(vcpu, index, value);
 	}
 }
 
@@ -95,20 +85,8 @@ static int write_emulated(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_
 			return 0;
 		value = now;
 		break;
-	case X86_MSR_KVM_WALL_CLOCK:
-	case X86_MSR_KVM_WALL_CLOCK_NEW:
-		WRITE_ONCE(vcpu->vm->wall_clock_msr, value);
-		if (value)
-			clock_write_wall(vcpu, value);
-		return 0;
-	case X86_MSR_KVM_SYSTEM_TIME:
-	case X86_MSR_KVM_SYSTEM_TIME_NEW:
-		vcpu->pv.clock_msr = value;
-		if (value & SYSTEM_TIME_ENABLE)
-			set_bit(REQUEST_CLOCK, &vcpu->requests);
-		return 0;
 	default:
-		return 1;
+		return pv_write_msr(vcpu, index, value);
 	}
 	clock_write_tsc(vcpu, value, by);
 	if (vcpu->lapic)

@@ -76,7 +76,7 @@ static void inject_events(struct vcpu *vcpu)
 	u8 windows;
 
 	/* Mostly there is nothing at all. */
-	if (likely(vector < 0 && !asked && !vcpu->windows && !event_any(vcpu)))
+	if (likely(vector < 0 && !asked && !vcpu->windows && !event_any(&vcpu->events)))
 		return;
 	event_plan(vcpu, vector, &plan);
 	if (plan.took_interrupt) {
@@ -104,6 +104,8 @@ static void inject_events(struct vcpu *vcpu)
 static enum verdict enter_once(struct vcpu *vcpu)
 {
 	inject_events(vcpu);
+	if (unlikely(vcpu->pv.eoi_msr & 1) && vcpu->lapic && pv_eoi_to_guest(vcpu) == LEAVE)
+		return LEAVE;
 	set_deadline(vcpu);
 	if (vcpu->dirty)
 		vcpu_push(vcpu);
@@ -118,6 +120,8 @@ static enum verdict enter_once(struct vcpu *vcpu)
 	trace_kvirt_exit(vcpu->id, vcpu->exit.kind, vcpu->state.rip, vcpu->exit.insn_len,
 			 vcpu->exit.internal.code);
 
+	if (unlikely(vcpu->pv.eoi_offered) && pv_eoi_from_guest(vcpu) == LEAVE)
+		return vcpu->exit.kind <= EXIT_DEADLINE ? LEAVE : SLOW;
 	switch (vcpu->exit.kind) {
 	case EXIT_HOST:
 		return LEAVE;
@@ -206,6 +210,8 @@ static int serve_requests(struct vcpu *vcpu)
 
 static int interrupted(struct vcpu *vcpu)
 {
+	if (pv_steal_time(vcpu))
+		pv_report_preempted(vcpu);
 	vcpu->run->exit_reason = KVIRT_EXIT_INTR;
 	return -EINTR;
 }
@@ -288,21 +294,29 @@ int vcpu_run(struct vcpu *vcpu)
 		/* Signals, the scheduler, task work: the host's own business goes first. */
 		if (signal_pending(current))
 			return interrupted(vcpu);
-		err = host_work_pending() ? host_work_do() : 0;
-		if (err)
-			return interrupted(vcpu);
+		if (host_work_pending()) {
+			if (pv_steal_time(vcpu) && need_resched())
+				pv_report_preempted(vcpu);
+			if (host_work_do())
+				return interrupted(vcpu);
+		}
 		/* Halted, or waiting for SIPI: sleep, then look at everything again. */
 		if (!vcpu_runnable(vcpu)) {
 			vcpu_block(vcpu);
 			lapic_drain(vcpu);
 			continue;
 		}
+		if (pv_steal_time(vcpu) && (vcpu->pv.steal_due ||
+		    vcpu->pv.run_delay != current->sched_info.run_delay))
+			pv_report_steal(vcpu);
 		/* Into the guest, until something needs more than a window can give. */
 		if (unlikely(vcpu->vapic))
 			lapic_store_vapic(vcpu);
 		verdict = run_window(vcpu);
 		if (unlikely(vcpu->vapic))
 			lapic_load_vapic(vcpu);
+		if (unlikely(vcpu->pv.eoi_offered))
+			pv_eoi_from_guest(vcpu);
 		if (verdict == SLOW)
 			verdict = dispatch(vcpu);
 		if (verdict == TO_USER)

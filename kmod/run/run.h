@@ -38,8 +38,43 @@ u8 take_vector(struct vcpu *vcpu, int vector);
 bool vcpu_has_room_for_interrupt(struct vcpu *vcpu);
 /* KVM_INTERRUPT would go in now: the run page's ready_for_interrupt_injection. */
 bool vcpu_ready_for_interrupt(struct vcpu *vcpu);
-/* Sleep until runnable, signalled, or INIT/SIPI came. */
+/* Sleep until runnable, signalled, or INIT/SIPI came; in HLT look for a while first. */
 void vcpu_block(struct vcpu *vcpu);
+/* Give this thread's turn to @target's, to any of the VM's, if that waits for a CPU: positive. */
+int vcpu_yield_to(struct vcpu *target);
+void vcpu_yield(struct vcpu *vcpu);
+
+/* pv.c. MSRs: 0, or 1 for #GP; outside of windows. */
+int pv_read_msr(struct vcpu *vcpu, u32 index, u64 *value);
+int pv_write_msr(struct vcpu *vcpu, u32 index, u64 value);
+/* With steal time on, between instructions: it will not run for now; it does, and waited. */
+void pv_report_preempted(struct vcpu *vcpu);
+void pv_report_steal(struct vcpu *vcpu);
+static inline bool pv_steal_time(const struct vcpu *vcpu)
+{
+	return unlikely(vcpu->pv.steal_msr & 1);
+}
+
+/*
+ * With PV EOI on before an entry; while eoi_offered, after an exit, and after the window, where
+ * nothing stays offered. LEAVE: the guest's memory cannot be reached in a window.
+ */
+enum verdict pv_eoi_to_guest(struct vcpu *vcpu);
+enum verdict pv_eoi_from_guest(struct vcpu *vcpu);
+
+static inline unsigned int cpl(struct vcpu *vcpu)
+{
+	vcpu_pull(vcpu, X86_GROUP_MODE | X86_GROUP_CR0);
+	return x86_cpl(&vcpu->state);
+}
+
+static inline bool long_code(struct vcpu *vcpu)
+{
+	if (!x86_long_mode(&vcpu->state))
+		return false;
+	vcpu_pull(vcpu, X86_GROUP_MODE);
+	return x86_64bit_mode(&vcpu->state);
+}
 
 /*
  * translate.c: guest linear memory, through the guest's own page tables. 0, or the verdict:
@@ -72,13 +107,13 @@ void debug_prepare(struct vcpu *vcpu);
 /* Queue an exception, with error code 0 where it has one. RETRY. */
 enum verdict raise(struct vcpu *vcpu, u8 vector);
 
-/* Handlers, by file; each gets vcpu->exit. insn.c: */
+/* Handlers, by file; each gets vcpu->exit. pv.c, insn.c: */
+enum verdict exit_hypercall(struct vcpu *vcpu);
 enum verdict exit_cpuid(struct vcpu *vcpu);
 enum verdict exit_hlt_fast(struct vcpu *vcpu);
 enum verdict exit_hlt(struct vcpu *vcpu);
 enum verdict exit_pause(struct vcpu *vcpu);
 enum verdict exit_rdpmc(struct vcpu *vcpu);
-enum verdict exit_hypercall(struct vcpu *vcpu);
 enum verdict exit_cr_read(struct vcpu *vcpu);
 enum verdict exit_cr_write(struct vcpu *vcpu);
 enum verdict exit_dr(struct vcpu *vcpu);

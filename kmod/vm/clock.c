@@ -153,27 +153,6 @@ void clock_set_offset(struct vcpu *vcpu, u64 offset)
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
 }
 
-/*
- * Into the guest: @data, which begins with its version. That is odd while the rest changes,
- * and then the next even one, here too.
- */
-static int write_versioned(struct vm *vm, u64 gpa, void *data, size_t size)
-{
-	u32 *version = data;
-	int err, last;
-
-	*version |= 1;
-	err = gmem_write(vm, gpa, version, sizeof(*version));
-	if (err)
-		return err;
-	smp_wmb();	/* odd, then the rest */
-	err = gmem_write(vm, gpa + sizeof(*version), version + 1, size - sizeof(*version));
-	smp_wmb();	/* the rest, then even */
-	++*version;
-	last = gmem_write(vm, gpa, version, sizeof(*version));
-	return err ?: last;
-}
-
 void clock_update_guest(struct vcpu *vcpu)
 {
 	struct vm_clock *clock = &vcpu->vm->clock;
@@ -197,7 +176,7 @@ void clock_update_guest(struct vcpu *vcpu)
 
 	/* A guest that gave a bad address gets no time. */
 	info.version = vcpu->pv.version;
-	write_versioned(vcpu->vm, gpa, &info, sizeof(info));
+	gmem_write_versioned(vcpu->vm, gpa, &info, sizeof(info), 0);
 	vcpu->pv.version = info.version;
 }
 
@@ -213,5 +192,5 @@ int clock_write_wall(struct vcpu *vcpu, u64 gpa)
 		return err;
 	wall.sec = div_u64_rem(ns, NSEC_PER_SEC, &nsec);
 	wall.nsec = nsec;
-	return write_versioned(vcpu->vm, gpa, &wall, sizeof(wall));
+	return gmem_write_versioned(vcpu->vm, gpa, &wall, sizeof(wall), 0);
 }

@@ -25,6 +25,13 @@ struct vcpu_events {
 	s16 external;			/* the vector that KVM_INTERRUPT left, or -1 */
 };
 
+/* Something is queued. */
+static inline bool event_any(const struct vcpu_events *ev)
+{
+	return ev->exception.pending | ev->exception.injected | ev->interrupt.injected |
+	       ev->nmi.injected | ev->nmi.pending;
+}
+
 void event_queue_exception(struct vcpu *vcpu, u8 vector);
 void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address);

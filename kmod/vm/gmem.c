@@ -6,7 +6,9 @@
  * The slots stay as they are, by vm->srcu, until the copy is done: deleting a slot waits
  * for that, so no write of ours reaches memory that user space has taken back.
  */
+#include <linux/futex.h>
 #include <linux/uaccess.h>
+#include <asm/futex.h>
 #include "gmem.h"
 #include "slots.h"
 
@@ -23,7 +25,9 @@ static const struct slot *gmem_find(const struct vm *vm, u64 gpa, size_t *len, v
 	return slot;
 }
 
-enum gmem_op { GMEM_READ, GMEM_WRITE, GMEM_CHECK, GMEM_READ_ATOMIC, GMEM_WRITE_ATOMIC };
+enum gmem_op {
+	GMEM_READ, GMEM_WRITE, GMEM_XCHG, GMEM_CHECK, GMEM_READ_ATOMIC, GMEM_WRITE_ATOMIC,
+};
 
 /* Bytes that could not be copied. */
 static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, size_t len,
@@ -37,6 +41,8 @@ static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, 
 		return copy_to_user(user, kernel, len);
 	if (op == GMEM_CHECK)
 		return 0;
+	if (op == GMEM_XCHG)
+		return arch_futex_atomic_op_inuser(FUTEX_OP_SET, *(u32 *)kernel, kernel, user);
 	/* The slot's whole range passed access_ok() when it was set. */
 	pagefault_disable();
 	left = op == GMEM_READ_ATOMIC ? __copy_from_user_inatomic(kernel, user, len) :
@@ -49,8 +55,8 @@ static __always_inline unsigned long gmem_copy(void __user *user, void *kernel, 
 static __always_inline int gmem_access(struct vm *vm, u64 gpa, void *kernel, size_t len,
 				       enum gmem_op op)
 {
-	bool write = op == GMEM_WRITE || op == GMEM_WRITE_ATOMIC || op == GMEM_CHECK;
 	bool atomic = op == GMEM_READ_ATOMIC || op == GMEM_WRITE_ATOMIC;
+	bool write = op != GMEM_READ && op != GMEM_READ_ATOMIC;
 	int err = 0;
 	int idx = srcu_read_lock(&vm->srcu);
 
@@ -118,4 +124,26 @@ bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned
 	pagefault_enable();
 	srcu_read_unlock(&vm->srcu, idx);
 	return same;
+}
+
+int gmem_xchg32(struct vm *vm, u64 gpa, u32 *value)
+{
+	return gmem_access(vm, gpa, value, sizeof(*value), GMEM_XCHG);
+}
+
+int gmem_write_versioned(struct vm *vm, u64 gpa, void *data, size_t len, size_t at)
+{
+	u32 *version = data + at;
+	int err, last;
+
+	*version |= 1;
+	err = gmem_write(vm, gpa + at, version, sizeof(*version));
+	if (err)
+		return err;
+	smp_wmb();	/* odd, then the rest */
+	err = gmem_write(vm, gpa, data, len);
+	smp_wmb();	/* the rest, then even */
+	++*version;
+	last = gmem_write(vm, gpa + at, version, sizeof(*version));
+	return err ?: last;
 }

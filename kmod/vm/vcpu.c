@@ -46,7 +46,7 @@ static int vcpu_check_id(struct vm *vm, u32 id)
 
 struct vcpu *vcpu_create(struct vm *vm, u32 id)
 {
-	struct vcpu *vcpu;
+	struct vcpu *vcpu, ***chunk;
 	int err = vcpu_check_id(vm, id);
 
 	if (err)
@@ -54,6 +54,12 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	vcpu = kvzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
 	if (!vcpu)
 		return ERR_PTR(-ENOMEM);
+	err = -ENOMEM;
+	chunk = &vm->vcpus[vm_nr_vcpus(vm) / VM_VCPU_CHUNK];
+	if (!*chunk)
+		*chunk = kcalloc(VM_VCPU_CHUNK, sizeof(**chunk), GFP_KERNEL_ACCOUNT);
+	if (!*chunk)
+		goto free;
 	vcpu->vm = vm;
 	vcpu->id = id;
 	mutex_init(&vcpu->mutex);
@@ -64,10 +70,8 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	vcpu->requests = BIT(REQUEST_MSR_FILTER);
 	vcpu->tsc_khz = vm->default_tsc_khz;
 	vcpu->run = alloc_pages_exact(VCPU_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!vcpu->run) {
-		err = -ENOMEM;
+	if (!vcpu->run)
 		goto free;
-	}
 	vcpu->pio_data = (void *)vcpu->run + PAGE_SIZE;
 	err = guest_fpu_init(&vcpu->fpu);
 	if (err)
@@ -75,11 +79,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	err = static_call(backend_vcpu_init)(vcpu);
 	if (err)
 		goto free_fpu;
-	/* Until user space sets CPUID, what the host can is the limit. */
-	x86_cpuid_set(&vcpu->cpuid, 0, &vcpu->guest, host_guest_cr4(), host_guest_efer(),
-		      host_fpu_mask());
-	vcpu->guest.cr4_allowed = host_guest_cr4();
-	vcpu->guest.efer_allowed = host_guest_efer();
+	vcpu_set_cpuid(vcpu, 0);
 	vcpu_reset(vcpu, VCPU_POWER_UP);
 	return vcpu;
 
@@ -98,7 +98,7 @@ void vcpu_publish(struct vcpu *vcpu)
 
 	lockdep_assert_held(&vm->lock);
 	vcpu->index = vm_nr_vcpus(vm);
-	WRITE_ONCE(vm->vcpus[vcpu->index], vcpu);
+	WRITE_ONCE(vm->vcpus[vcpu->index / VM_VCPU_CHUNK][vcpu->index % VM_VCPU_CHUNK], vcpu);
 	/* Pairs with vm_nr_vcpus(). */
 	atomic_set_release(&vm->nr_vcpus, vcpu->index + 1);
 }
@@ -120,6 +120,9 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	memset(&vcpu->events, 0, sizeof(vcpu->events));
 	vcpu->events.external = -1;
 	vcpu->complete.kind = COMPLETE_NOTHING;
+	vcpu->pv.clock_msr = 0;
+	vcpu->pv.steal_msr = 0;
+	vcpu->pv.eoi_msr = 0;
 	if (kind == VCPU_INIT) {
 		vcpu_pull(vcpu, X86_GROUPS_ALL);
 		x86_reset_by_init(s, family);
@@ -132,6 +135,17 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 	}
 	vcpu_set_cr4(vcpu, s->cr4);
 	vcpu_dirty(vcpu, X86_GROUPS_ALL);
+}
+
+void vcpu_set_cpuid(struct vcpu *vcpu, unsigned int n)
+{
+	x86_cpuid_set(&vcpu->cpuid, n, &vcpu->guest, host_guest_cr4(), host_guest_efer(),
+		      host_fpu_mask());
+	/* A guest may use what it was not told of, until user space wants it otherwise. */
+	if (!vcpu->pv.enforce) {
+		vcpu->guest.has |= X86_HAS_PV;
+		vcpu->guest.pv_features = ~0U;
+	}
 }
 
 void vcpu_set_cr4(struct vcpu *vcpu, u64 cr4)

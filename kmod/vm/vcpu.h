@@ -162,11 +162,17 @@ struct vcpu {
 	struct npt_cache tables;	/* preallocated nested tables */
 	u32 tsc_khz;
 	u64 tsc_adjust;			/* IA32_TSC_ADJUST */
-	struct {
-		u64 clock_msr;		/* MSR_KVM_SYSTEM_TIME_NEW as written */
+	struct {			/* run/pv.c */
+		u64 clock_msr, steal_msr, eoi_msr;	/* as written */
+		struct task_struct *thread;	/* of run_delay; only compared */
+		u64 run_delay;		/* what it had waited when the guest was told */
 		u32 version;
 		bool guest_stopped;	/* KVM_KVMCLOCK_CTRL */
+		bool steal_due, eoi_offered;	/* the guest's memory is, may be, out of date */
+		bool enforce;		/* KVM_CAP_ENFORCE_PV_FEATURE_CPUID */
 	} pv;
+	struct task_struct *runner;	/* a: the thread in KVM_RUN, under RCU */
+	u64 poll_ns;			/* how long HLT looks before it sleeps */
 	bool sigset_active;		/* KVM_SET_SIGNAL_MASK */
 	sigset_t sigset;
 };
@@ -195,6 +201,8 @@ static inline void vcpu_dirty(struct vcpu *vcpu, u32 groups)
 	vcpu->dirty |= groups;
 }
 
+/* The first @n entries of vcpu->cpuid are the table (0: as the host). Owner. */
+void vcpu_set_cpuid(struct vcpu *vcpu, unsigned int n);
 /* CR4, or XCR0 in vcpu->state, has a new value: what depends on it follows. Owner. */
 void vcpu_set_cr4(struct vcpu *vcpu, u64 cr4);
 
@@ -237,14 +245,5 @@ void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode);
 /* Registers as after power-up or after INIT; the LAPIC is irq/lapic.c's. Owner's thread. */
 enum vcpu_reset_kind { VCPU_POWER_UP, VCPU_INIT };
 void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind);
-
-/* Something is queued. */
-static inline bool event_any(const struct vcpu *vcpu)
-{
-	const struct vcpu_events *ev = &vcpu->events;
-
-	return ev->exception.pending | ev->exception.injected | ev->interrupt.injected |
-	       ev->nmi.injected | ev->nmi.pending;
-}
 
 #endif

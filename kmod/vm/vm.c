@@ -38,6 +38,7 @@ struct vm *vm_create(void)
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&vm->refs, 1);
 	vm->id = atomic64_inc_return(&last_id);
+	vm->halt_poll_ns = -1;
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->routes_lock);
@@ -85,7 +86,9 @@ void vm_destroy(struct vm *vm)
 
 	notifier_detach(vm);
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
-		vcpu_free(vm->vcpus[i]);
+		vcpu_free(vm_vcpu(vm, i));
+	for (i = 0; i < ARRAY_SIZE(vm->vcpus); i++)
+		kfree(vm->vcpus[i]);
 	bus_fini(vm);
 	coalesced_free(vm);
 	slots_fini(vm);

@@ -25,6 +25,7 @@
 
 #define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS on x86 */
 #define VM_MAX_VCPU_ID	4096	/* KVM_CAP_MAX_VCPU_ID */
+#define VM_VCPU_CHUNK	16	/* vCPUs in one piece of vm->vcpus, made when the first comes */
 
 struct irqchips;
 struct mm_notifier;
@@ -77,7 +78,8 @@ struct vm {
 	struct mutex lock;		/* creation of vCPUs, irqchip, capabilities */
 	bool dead;			/* a: an invariant broke; every ioctl is -EIO */
 
-	struct vcpu *vcpus[VM_MAX_VCPUS]; /* l to write, a to read: in order of creation */
+	/* l to write, a to read: in order of creation */
+	struct vcpu **vcpus[VM_MAX_VCPUS / VM_VCPU_CHUNK];
 	atomic_t nr_vcpus;		/* written under l after the array */
 	u32 boot_vcpu_id;		/* l */
 
@@ -107,6 +109,8 @@ struct vm {
 	raw_spinlock_t irqfds_lock;	/* a leaf, under the eventfds' wait queue locks */
 	struct list_head irqfds;	/* under it, added with bus_lock too: irq/irqfd.c */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
+	unsigned int last_yield;	/* a: round robin of directed yields */
+	s64 halt_poll_ns;		/* a: KVM_CAP_HALT_POLL; -1: the module's parameter */
 
 	struct vm_clock clock;
 	u32 default_tsc_khz;		/* l */
@@ -138,8 +142,14 @@ static inline unsigned int vm_nr_vcpus(const struct vm *vm)
 	return atomic_read_acquire(&vm->nr_vcpus);
 }
 
+/* @i below vm_nr_vcpus(). */
+static inline struct vcpu *vm_vcpu(const struct vm *vm, unsigned int i)
+{
+	return READ_ONCE(vm->vcpus[i / VM_VCPU_CHUNK][i % VM_VCPU_CHUNK]);
+}
+
 #define vm_for_each_vcpu(vm, i, vcpu)					\
-	for ((i) = 0; (i) < vm_nr_vcpus(vm) && ((vcpu) = READ_ONCE((vm)->vcpus[i])); (i)++)
+	for ((i) = 0; (i) < vm_nr_vcpus(vm) && ((vcpu) = vm_vcpu(vm, i)); (i)++)
 
 /* kvm-clock and the guest's TSC: vm/clock.c */
 void clock_init(struct vm *vm);

@@ -95,6 +95,11 @@ static void fill_controls(struct vcpu *vcpu)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
 	if (hw->cpu2 & CPU2_ENCLV_EXITING)
 		vmcs_write(ENCLV_EXITING_BITMAP, ~0ULL);
+	/* PAUSEs at most so many ticks apart are one loop, which exits when it is so long. */
+	if (hw->cpu2 & CPU2_PAUSE_LOOP) {
+		vmcs_write(PLE_GAP, 128);
+		vmcs_write(PLE_WINDOW, 4096);
+	}
 	if (vmx_caps.timer) {
 		vmcs_write(PREEMPTION_TIMER, ~0U);
 		hw->timer = (u64)~0U << vmx_caps.timer_shift;

@@ -78,6 +78,7 @@ bool x86_cpuid_next(struct x86_cpuid_entry *e);
 #define X86_HAS_PV_EOI		BIT_ULL(20)
 #define X86_HAS_PV_POLL		BIT_ULL(21)
 #define X86_HAS_PV_ASYNC_PF_INT	BIT_ULL(22)
+#define X86_HAS_PV		GENMASK_ULL(22, 16)
 
 /* What one vCPU's table means, computed once when user space sets it. */
 struct x86_guest_features {

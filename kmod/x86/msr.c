@@ -22,9 +22,9 @@ enum flags {
 
 /* Slots of struct x86_msr_store. */
 enum slot {
-	MISC_FEATURES = X86_SLOT_MISC_FEATURES, FIXED_MTRRS,
+	MISC_FEATURES = X86_SLOT_MISC_FEATURES, POLL_CONTROL = X86_SLOT_POLL_CONTROL, FIXED_MTRRS,
 	VARIABLE_MTRRS = FIXED_MTRRS + 11, MTRR_DEF_TYPE = VARIABLE_MTRRS + 16, FEAT_CTL, UCODE_REV,
-	PLATFORM_INFO, ARCH_CAPABILITIES, MISC_ENABLE, POWER_CTL, POLL_CONTROL, OSVW_LENGTH,
+	PLATFORM_INFO, ARCH_CAPABILITIES, MISC_ENABLE, POWER_CTL, OSVW_LENGTH,
 	OSVW_STATUS, DE_CFG, HWCR, MCG_CAP, MCG_STATUS, MCG_CTL,
 	BANKS, NR_SLOTS = BANKS + 4 * X86_MCE_BANKS	/* each CTL, STATUS, ADDR, MISC */
 };
@@ -49,8 +49,8 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 	{ .index = (i), .kind = X86_MSR_DROP, .reset = (value), .flags = (f), ##__VA_ARGS__ }
 #define EMULATED(i, f, ...) \
 	{ .index = (i), .kind = X86_MSR_EMULATED, .flags = (f), ##__VA_ARGS__ }
-#define PV(i, feature) \
-	EMULATED(i, LISTED, .needs = X86_HAS_PV_##feature)
+#define PV(i, feature, ...) \
+	EMULATED(i, LISTED, .needs = X86_HAS_PV_##feature, ##__VA_ARGS__)
 
 #define MTRR_PAIR(n) \
 	STORED(0x200 + 2 * (n), VARIABLE_MTRRS + 2 * (n), MTRR_TYPE | PHYSICAL, \
@@ -112,13 +112,13 @@ static const struct x86_msr table[] = {
 	CONST(0xda0, 0, .flags = USER),				/* XSS: no XSAVES */
 	PV(X86_MSR_KVM_WALL_CLOCK_NEW, CLOCK2),
 	PV(X86_MSR_KVM_SYSTEM_TIME_NEW, CLOCK2),
-	PV(0x4b564d02, ASYNC_PF),				/* ASYNC_PF_EN */
-	PV(0x4b564d03, STEAL_TIME),
-	PV(0x4b564d04, EOI),					/* PV_EOI_EN */
+	DROP(0x4b564d02, 0, LISTED, .needs = X86_HAS_PV_ASYNC_PF, .reserved = ALL), /* _EN: off */
+	PV(X86_MSR_KVM_STEAL_TIME, STEAL_TIME, .reserved = 0x3e),
+	PV(X86_MSR_KVM_PV_EOI, EOI, .reserved = 2),
 	STORED(0x4b564d05, POLL_CONTROL, LISTED, .needs = X86_HAS_PV_POLL, .reserved = ~1ULL,
 	       .reset = 1),
-	PV(0x4b564d06, ASYNC_PF_INT),
-	PV(0x4b564d07, ASYNC_PF_INT),				/* ASYNC_PF_ACK */
+	DROP(0x4b564d06, 0, LISTED, .needs = X86_HAS_PV_ASYNC_PF_INT, .reserved = ALL),
+	DROP(0x4b564d07, 0, LISTED, .needs = X86_HAS_PV_ASYNC_PF_INT, .reserved = ALL), /* ACK */
 	EMULATED(X86_MSR_EFER, 0),
 	STATE(0xc0000081, star, X86_GROUP_SYSCALL, LISTED),
 	STATE(0xc0000082, lstar, X86_GROUP_SYSCALL, LISTED | ADDRESS),

@@ -39,10 +39,13 @@ enum x86_msr_kind {
 #define X86_MSR_EFER			0xc0000080
 #define X86_MSR_KVM_WALL_CLOCK_NEW	0x4b564d00
 #define X86_MSR_KVM_SYSTEM_TIME_NEW	0x4b564d01
+#define X86_MSR_KVM_STEAL_TIME		0x4b564d03
+#define X86_MSR_KVM_PV_EOI		0x4b564d04
 
 #define X86_MCE_BANKS		32
 #define X86_NR_MSR_SLOTS	(48 + 4 * X86_MCE_BANKS)
 #define X86_SLOT_MISC_FEATURES	0	/* bit 0: CPUID faults at CPL > 0 */
+#define X86_SLOT_POLL_CONTROL	1	/* bit 0: the host may poll when the guest halts */
 
 struct x86_msr {
 	u32 index;

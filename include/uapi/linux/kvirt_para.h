@@ -41,8 +41,9 @@
 #define KVIRT_HINTS_REALTIME		0
 
 /*
- * A write of gpa | 1 to a clock MSR makes the host keep the structure there. A guest
- * reaches each of these MSRs only if its CPUID has the feature's bit; #GP otherwise.
+ * A write of gpa | 1 to a clock MSR makes the host keep the structure there. Once user
+ * space has enabled KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID, a guest reaches each of these MSRs
+ * and hypercalls only if its CPUID has the feature's bit; #GP or -KVIRT_HC_ENOSYS otherwise.
  */
 #define KVIRT_MSR_WALL_CLOCK		0x11
 #define KVIRT_MSR_SYSTEM_TIME		0x12

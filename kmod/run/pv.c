@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a guest is offered beyond hardware: hypercalls, the MSRs of kvm-clock, steal time and
+ * PV EOI, and what is kept for them in its memory (Documentation/virt/kvm/x86/{hypercalls,
+ * msr}.rst). Not here: the clock's own arithmetic (vm/clock.c). Called by run/.
+ */
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <asm/tsc.h>
+#include <uapi/linux/kvirt_para.h>
+#include "../irq/lapic.h"
+#include "../vm/gmem.h"
+#include "run.h"
+
+#define STEAL_ADDRESS	(~0x3fULL)
+#define EOI_ADDRESS	(~3ULL)
+#define EOI_ENABLED	1
+
+static bool has(const struct vcpu *vcpu, unsigned int feature)
+{
+	return vcpu->guest.pv_features & BIT(feature);
+}
+
+/* --- MSRs --- */
+
+int pv_read_msr(struct vcpu *vcpu, u32 index, u64 *value)
+{
+	switch (index) {
+	case X86_MSR_KVM_WALL_CLOCK:
+	case X86_MSR_KVM_WALL_CLOCK_NEW:
+		*value = READ_ONCE(vcpu->vm->wall_clock_msr);
+		return 0;
+	case X86_MSR_KVM_SYSTEM_TIME:
+	case X86_MSR_KVM_SYSTEM_TIME_NEW:
+		*value = vcpu->pv.clock_msr;
+		return 0;
+	case X86_MSR_KVM_STEAL_TIME:
+		*value = vcpu->pv.steal_msr;
+		return 0;
+	case X86_MSR_KVM_PV_EOI:
+		*value = vcpu->pv.eoi_msr;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+int pv_write_msr(struct vcpu *vcpu, u32 index, u64 value)
+{
+	u8 byte;
+
+	switch (index) {
+	case X86_MSR_KVM_WALL_CLOCK:
+	case X86_MSR_KVM_WALL_CLOCK_NEW:
+		WRITE_ONCE(vcpu->vm->wall_clock_msr, value);
+		if (value)
+			clock_write_wall(vcpu, value);
+		return 0;
+	case X86_MSR_KVM_SYSTEM_TIME:
+	case X86_MSR_KVM_SYSTEM_TIME_NEW:
+		vcpu->pv.clock_msr = value;
+		if (value & KVIRT_MSR_ENABLED)
+			set_bit(REQUEST_CLOCK, &vcpu->requests);
+		return 0;
+	case X86_MSR_KVM_STEAL_TIME:
+		vcpu->pv.steal_msr = value;
+		/* What a vCPU that was moved here left in memory may say that it does not run. */
+		vcpu->pv.steal_due = true;
+		return 0;
+	case X86_MSR_KVM_PV_EOI:
+		if ((value & KVIRT_MSR_ENABLED) &&
+		    gmem_read(vcpu->vm, value & EOI_ADDRESS, &byte, sizeof(byte)))
+			return 1;
+		vcpu->pv.eoi_msr = value;
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* --- steal time --- */
+
+void pv_report_preempted(struct vcpu *vcpu)
+{
+	u8 preempted = KVIRT_VCPU_PREEMPTED;
+
+	vcpu->pv.steal_due = true;
+	gmem_write(vcpu->vm, (vcpu->pv.steal_msr & STEAL_ADDRESS) +
+		   offsetof(struct kvirt_steal_time, preempted), &preempted, sizeof(preempted));
+}
+
+void pv_report_steal(struct vcpu *vcpu)
+{
+	u64 gpa = vcpu->pv.steal_msr & STEAL_ADDRESS, waited = current->sched_info.run_delay;
+	struct { u64 steal; u32 version; } __packed time;
+	u32 preempted = 0;
+
+	/* From here on others send an IPI to have the TLB flushed; was it asked for before? */
+	if (gmem_xchg32(vcpu->vm, gpa + offsetof(struct kvirt_steal_time, preempted), &preempted) ||
+	    (preempted & KVIRT_VCPU_FLUSH_TLB && has(vcpu, KVIRT_FEATURE_PV_TLB_FLUSH)))
+		vcpu->flush |= FLUSH_GUEST;
+	if (!gmem_read(vcpu->vm, gpa, &time, sizeof(time))) {
+		/* What another thread waited, when it ran this vCPU, is told already. */
+		if (vcpu->pv.thread == current)
+			time.steal += waited - vcpu->pv.run_delay;
+		time.version += time.version & 1;
+		gmem_write_versioned(vcpu->vm, gpa, &time, sizeof(time),
+				     offsetof(struct kvirt_steal_time, version));
+	}
+	vcpu->pv.thread = current;
+	vcpu->pv.run_delay = waited;
+	vcpu->pv.steal_due = false;
+}
+
+/* --- EOI without an exit --- */
+
+/*
+ * While a bit in its memory is set, the guest ends the interrupt in service by clearing it.
+ * That is allowed while nothing else waits for this EOI. In a window.
+ */
+enum verdict pv_eoi_to_guest(struct vcpu *vcpu)
+{
+	bool offer = lapic_eoi_is_private(vcpu);
+	u8 byte = offer ? EOI_ENABLED : 0;
+
+	if (offer == vcpu->pv.eoi_offered)
+		return RETRY;
+	if (!gmem_write_atomic(vcpu->vm, vcpu->pv.eoi_msr & EOI_ADDRESS, &byte, sizeof(byte)))
+		vcpu->pv.eoi_offered = offer;
+	else if (!offer)
+		return LEAVE;
+	return RETRY;
+}
+
+enum verdict pv_eoi_from_guest(struct vcpu *vcpu)
+{
+	u64 gpa = vcpu->pv.eoi_msr & EOI_ADDRESS;
+	u8 byte = 0;
+
+	if (vcpu->in_window) {
+		if (gmem_read_atomic(vcpu->vm, gpa, &byte, sizeof(byte)))
+			return LEAVE;
+		if (byte & EOI_ENABLED)
+			return RETRY;
+	} else if (!gmem_read(vcpu->vm, gpa, &byte, sizeof(byte)) && byte & EOI_ENABLED) {
+		/* The LAPIC's state is to be whole where others may see it. */
+		byte = 0;
+		gmem_write(vcpu->vm, gpa, &byte, sizeof(byte));
+		vcpu->pv.eoi_offered = false;
+		return RETRY;
+	}
+	vcpu->pv.eoi_offered = false;
+	lapic_eoi(vcpu);
+	return RETRY;
+}
+
+/* --- hypercalls --- */
+
+/* @icr's low word for those whose APIC ids, less @first, are set in @map: how many took it. */
+static u64 send_ipi(struct vcpu *vcpu, const u64 map[2], u32 first, u64 icr, unsigned int width)
+{
+	struct irq_message m = { .vector = icr & 0xff, .mode = LVT_MODE(icr) };
+	struct vcpu *target;
+	unsigned int i;
+	u64 taken = 0;
+
+	if (icr & (ICR_LOGICAL | ICR_SHORTHAND))
+		return -KVIRT_HC_EINVAL;
+	for (i = 0; i < 2 * width; i++) {
+		if (!(map[i / width] & BIT_ULL(i % width)))
+			continue;
+		target = irq_find(vcpu->vm, (u64)first + i);
+		if (target)
+			taken += irq_post(target, &m);
+	}
+	return taken;
+}
+
+static u64 pair_clocks(struct vcpu *vcpu, u64 gpa, u64 type)
+{
+	struct kvirt_clock_pairing pairing = {};
+	struct timespec64 now;
+	unsigned long flags;
+
+	if (type != KVIRT_CLOCK_PAIRING_WALLCLOCK || check_tsc_unstable())
+		return -KVIRT_HC_EOPNOTSUPP;
+	local_irq_save(flags);
+	pairing.tsc = rdtsc_ordered();
+	ktime_get_real_ts64(&now);
+	/* The middle of two readings is the nearest there is to that of the clock. */
+	pairing.tsc += (rdtsc_ordered() - pairing.tsc) / 2 + vcpu->state.tsc_offset;
+	local_irq_restore(flags);
+	pairing.sec = now.tv_sec;
+	pairing.nsec = now.tv_nsec;
+	return gmem_write(vcpu->vm, gpa, &pairing, sizeof(pairing)) ? -KVIRT_HC_EFAULT : 0;
+}
+
+/* False: not inside a window. Numbers that are not there, or not for this guest, keep @answer. */
+static bool serve(struct vcpu *vcpu, u64 nr, const u64 arg[4], bool wide, u64 *answer)
+{
+	struct vcpu *target;
+
+	/* Those that sleep, write memory or take long. */
+	if (vcpu->in_window && (nr == KVIRT_HC_SCHED_YIELD || nr == KVIRT_HC_CLOCK_PAIRING ||
+				hweight64(arg[0]) + hweight64(arg[1]) > IRQ_FAST_TARGETS))
+		return false;
+	switch (nr) {
+	case KVIRT_HC_VAPIC_POLL_IRQ:
+		*answer = 0;
+		break;
+	case KVIRT_HC_KICK_CPU:
+		if (!has(vcpu, KVIRT_FEATURE_PV_UNHALT))
+			break;
+		/* Awake out of HLT: a spinlock it waits for is free. */
+		target = irq_find(vcpu->vm, (u32)arg[1]);
+		if (target) {
+			WRITE_ONCE(target->unhalted, true);
+			vcpu_request(target, REQUEST_EVENT);
+		}
+		*answer = 0;
+		break;
+	case KVIRT_HC_SEND_IPI:
+		if (!has(vcpu, KVIRT_FEATURE_PV_SEND_IPI))
+			break;
+		*answer = send_ipi(vcpu, arg, arg[2], arg[3], wide ? 64 : 32);
+		break;
+	case KVIRT_HC_SCHED_YIELD:
+		if (!has(vcpu, KVIRT_FEATURE_PV_SCHED_YIELD))
+			break;
+		target = irq_find(vcpu->vm, arg[0]);
+		if (target && target != vcpu)
+			vcpu_yield_to(target);
+		*answer = 0;
+		break;
+	case KVIRT_HC_CLOCK_PAIRING:
+		*answer = pair_clocks(vcpu, arg[0], arg[1]);
+		break;
+	}
+	return true;
+}
+
+/* Number in RAX, arguments in RBX, RCX, RDX, RSI, the answer in RAX. */
+enum verdict exit_hypercall(struct vcpu *vcpu)
+{
+	u64 *gpr = vcpu->state.gpr, answer = -KVIRT_HC_ENOSYS;
+	bool wide = long_code(vcpu);
+	u64 cut = wide ? ~0ULL : ~0U;
+	const u64 arg[] = { gpr[X86_RBX] & cut, gpr[X86_RCX] & cut, gpr[X86_RDX] & cut,
+			    gpr[X86_RSI] & cut };
+
+	if (cpl(vcpu))
+		answer = -KVIRT_HC_EPERM;
+	else if (!serve(vcpu, gpr[X86_RAX] & cut, arg, wide, &answer))
+		return SLOW;
+	gpr[X86_RAX] = answer & cut;
+	return STEP;
+}
