@@ -5,12 +5,14 @@
  * kernel's 64-bit entry with RSI at the boot parameters, as the Linux boot protocol has it.
  */
 	.set	TABLES, 0x110000	/* PML4, PDPT, four page directories */
-	.set	KERNEL, 0x1000000
 
 	.code32
 	.globl	_start
 _start:
-	cli
+	jmp	0f
+	.org	_start + 4
+kernel:	.long	0			/* its entry: the host script writes it here */
+0:	cli
 	mov	%esi, %ebp
 	xor	%eax, %eax
 	mov	$TABLES, %edi
@@ -51,7 +53,7 @@ long_mode:
 	mov	%eax, %es
 	mov	%eax, %ss
 	mov	%ebp, %esi
-	mov	$KERNEL, %eax
+	mov	kernel(%rip), %eax
 	jmp	*%rax
 
 	.align	16
