@@ -508,22 +508,6 @@ static void *discard(void *unused)
 	return NULL;
 }
 
-static void *protect(void *unused)
-{
-	unsigned int seed = 2;
-
-	while (storm_on()) {
-		size_t page = (seed = seed * 1103515245 + 12345) >> 8 & (STORM_SIZE / PAGE - 1);
-		pid_t child = fork();
-
-		if (!child)
-			_exit(0);
-		waitpid(child, NULL, 0);
-		madvise(storm.memory + page * PAGE, 16 * PAGE, seed & 0x10000 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	}
-	return NULL;
-}
-
 static void *move_slot(void *unused)
 {
 	while (storm_on()) {
@@ -569,11 +553,6 @@ static void discard_storm(void)
 	run_storm(discard, true);
 }
 
-static void fork_storm(void)
-{
-	run_storm(protect, false);
-}
-
 static void slot_storm(void)
 {
 	run_storm(move_slot, false);
@@ -595,7 +574,6 @@ static const struct test tests[] = {
 	TEST(deleted_and_moved_slots),
 	TEST(two_vms),
 	TEST(discard_storm),
-	TEST(fork_storm),
 	TEST(slot_storm),
 };
 
