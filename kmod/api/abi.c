@@ -119,6 +119,11 @@ static void get_common(struct vcpu *vcpu, void *data)
 	r->apic_base = vcpu->apic_base;
 }
 
+static u64 code_base(const struct x86_state *s)
+{
+	return x86_64bit_mode(s) ? 0 : s->seg[X86_CS].base;
+}
+
 static int set_common(struct vcpu *vcpu, const void *data)
 {
 	struct x86_guest_features limits = vcpu->guest;
@@ -145,6 +150,10 @@ static int set_common(struct vcpu *vcpu, const void *data)
 		return -EINVAL;
 	if (lapic_write_msr(vcpu, X86_MSR_APIC_BASE, r->apic_base, X86_MSR_BY_USER))
 		return -EINVAL;
+	/* An OUT is stepped over if it is still there: at the same linear address. */
+	vcpu->complete.rip += code_base(&vcpu->state) - code_base(&wanted);
+	if (!x86_64bit_mode(&wanted))
+		vcpu->complete.rip = (u32)vcpu->complete.rip;
 	vcpu->state = wanted;
 	if (vcpu->lapic)
 		lapic_set_cr8(vcpu, wanted.cr8);
@@ -350,21 +359,22 @@ static int get_events(struct vcpu *vcpu, void *data)
 
 	vcpu_pull(vcpu, X86_GROUP_SHADOW | X86_GROUP_NMI_MASK);
 	lapic_drain(vcpu);
-	r->flags = KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SHADOW;
+	r->flags = KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SHADOW |
+		   KVIRT_VCPUEVENT_VALID_SMM;
+	r->exception.injected = ev->exception.injected;
+	r->exception.pending = ev->exception.pending;
 	if (vcpu->vm->exception_payload) {
-		r->exception.injected = ev->exception.injected;
-		r->exception.pending = ev->exception.pending;
 		r->flags |= KVIRT_VCPUEVENT_VALID_PAYLOAD;
-		r->exception_has_payload = ev->exception.has_payload;
-		r->exception_payload = ev->exception.payload;
 	} else {
 		/* Who does not know of payloads gets CR2 and DR6 as they will be. */
 		if (ev->exception.pending)
 			event_deliver_payload(vcpu);
-		r->exception.injected = ev->exception.injected || ev->exception.pending;
+		r->exception.injected |= ev->exception.pending;
 	}
+	r->exception_has_payload = ev->exception.has_payload;
+	r->exception_payload = ev->exception.payload;
 	/* INT3 and INTO are executed again: there is no way to say how long they are. */
-	if (ev->exception.soft) {
+	if (ev->exception.vector == X86_BP || ev->exception.vector == X86_OF) {
 		r->exception.injected = 0;
 		r->exception.pending = 0;
 	}
@@ -494,6 +504,18 @@ static int set_interrupt(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
+static int translate_linear(struct vcpu *vcpu, void *data)
+{
+	struct kvirt_translation *r = data;
+	u64 gpa;
+
+	r->valid = linear_to_physical(vcpu, r->linear_address, &gpa);
+	r->physical_address = r->valid ? gpa : ~0ULL;
+	r->writeable = 1;
+	r->usermode = 0;
+	return 0;
+}
+
 static int set_guest_debug(struct vcpu *vcpu, void *data)
 {
 	return debug_set(vcpu, data);
@@ -546,6 +568,7 @@ static int enable_cap(struct vcpu *vcpu, void *data)
 static const struct {
 	unsigned int cmd;
 	int (*serve)(struct vcpu *vcpu, void *data);
+	unsigned int means;	/* see serve_structure(); none of these */
 } table[] = {
 	{ KVIRT_GET_REGS, get_regs },
 	{ KVIRT_SET_REGS, set_regs },
@@ -574,21 +597,61 @@ static const struct {
 	{ KVIRT_TPR_ACCESS_REPORTING, report_tpr },
 	{ KVIRT_X86_SETUP_MCE, setup_mce },
 	{ KVIRT_X86_SET_MCE, set_mce },
+	{ KVIRT_TRANSLATE, translate_linear },
 	{ KVIRT_ENABLE_CAP, enable_cap },
 };
 
 long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp)
 {
+	return serve_structure(table, vcpu, cmd, argp, -EINVAL);
+}
+
+/* The register classes that the run page carries. */
+#define SYNC_CLASS(class, name, get, set) \
+	{ class, offsetof(struct kvirt_sync_regs, name), \
+	  sizeof_field(struct kvirt_sync_regs, name), get, set }
+static const struct {
+	u64 class;
+	u16 offset, size;
+	int (*get)(struct vcpu *vcpu, void *data);
+	int (*set)(struct vcpu *vcpu, void *data);
+} sync_classes[] = {
+	SYNC_CLASS(KVIRT_SYNC_X86_REGS, regs, get_regs, set_regs),
+	SYNC_CLASS(KVIRT_SYNC_X86_SREGS, sregs, get_sregs, set_sregs),
+	SYNC_CLASS(KVIRT_SYNC_X86_EVENTS, events, get_events, set_events),
+};
+
+int sync_take(struct vcpu *vcpu)
+{
+	u64 dirty = READ_ONCE(vcpu->run->kvirt_dirty_regs);
+	u64 data[sizeof(struct kvirt_sregs) / sizeof(u64)];	/* the largest */
+	int i, err = 0;
+
+	if ((READ_ONCE(vcpu->run->kvirt_valid_regs) | dirty) & ~SYNC_CLASSES)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(sync_classes) && !err; i++) {
+		if (!(dirty & sync_classes[i].class))
+			continue;
+		/* The page is user space's too: read once, then checked. */
+		memcpy(data, (void *)&vcpu->run->s + sync_classes[i].offset, sync_classes[i].size);
+		err = sync_classes[i].set(vcpu, data);
+		if (!err)
+			vcpu->run->kvirt_dirty_regs = dirty &= ~sync_classes[i].class;
+	}
+	return err;
+}
+
+void sync_give(struct vcpu *vcpu)
+{
+	u64 valid = READ_ONCE(vcpu->run->kvirt_valid_regs);
 	void *data;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		if (table[i].cmd != cmd)
+	for (i = 0; i < ARRAY_SIZE(sync_classes); i++) {
+		if (!(valid & sync_classes[i].class))
 			continue;
-		data = structure_in(cmd, argp);
-		if (IS_ERR(data))
-			return PTR_ERR(data);
-		return structure_out(cmd, argp, data, table[i].serve(vcpu, data));
+		data = (void *)&vcpu->run->s + sync_classes[i].offset;
+		memset(data, 0, sync_classes[i].size);
+		sync_classes[i].get(vcpu, data);
 	}
-	return -EINVAL;
 }

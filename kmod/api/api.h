@@ -24,6 +24,26 @@ void device_exit(void);
 void *structure_in(unsigned int cmd, const void __user *argp);
 long structure_out(unsigned int cmd, void __user *argp, void *data, long err);
 
+/* Serve @cmd by its row of @table, which may mean another, with a copy; gives @unknown without. */
+#define serve_structure(table, owner, cmd, argp, unknown)			\
+({										\
+	long err_ = (unknown);							\
+	void *data_;								\
+	int i_;									\
+										\
+	for (i_ = 0; i_ < ARRAY_SIZE(table); i_++) {				\
+		unsigned int as_ = (table)[i_].means ?: (cmd);			\
+										\
+		if ((table)[i_].cmd != (cmd))					\
+			continue;						\
+		data_ = structure_in(as_, argp);				\
+		err_ = IS_ERR(data_) ? PTR_ERR(data_) :				\
+		       structure_out(as_, argp, data_, (table)[i_].serve(owner, data_)); \
+		break;								\
+	}									\
+	err_;									\
+})
+
 /* A file for a new VM: its descriptor, or -errno. */
 int vm_fd_create(void);
 /* One more file refers to @vm; the last one to go destroys it. */
@@ -31,6 +51,9 @@ void vm_get(struct vm *vm);
 void vm_put(struct vm *vm);
 /* A file for @vcpu, which must have been published; takes a reference of its VM. */
 int vcpu_fd_create(struct vcpu *vcpu);
+
+/* KVM_GET_STATS_FD of @vm, or of @vcpu if not NULL; takes a reference of the VM. */
+long stats_fd_create(struct vm *vm, struct vcpu *vcpu);
 
 /* KVM_CHECK_EXTENSION: 0, or what the capability stands for. @vm: NULL on the device. */
 long capability(const struct vm *vm, long number);
@@ -57,5 +80,9 @@ long attribute(unsigned int cmd, const void __user *argp, u64 *value);
 
 /* abi.c: the ioctls of @vcpu with a structure of fixed size; -EINVAL: none of them. */
 long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp);
+/* Register classes between the run page and @vcpu: before a run, -EINVAL; after it. */
+#define SYNC_CLASSES (KVIRT_SYNC_X86_REGS | KVIRT_SYNC_X86_SREGS | KVIRT_SYNC_X86_EVENTS)
+int sync_take(struct vcpu *vcpu);
+void sync_give(struct vcpu *vcpu);
 
 #endif

@@ -33,18 +33,25 @@ static void report(struct vcpu *vcpu)
 static long ioctl_run(struct vcpu *vcpu, unsigned long arg)
 {
 	sigset_t saved;
-	long err;
+	long err = 0;
 
-	/* KVM_CAP_SYNC_REGS is 0: no register class is there to be synchronised. */
-	if (arg || READ_ONCE(vcpu->run->kvirt_valid_regs) ||
-	    READ_ONCE(vcpu->run->kvirt_dirty_regs))
+	if (arg)
 		return -EINVAL;
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
 	vcpu_load(vcpu);
+	/* One that waits to be started takes no registers. */
+	if (unlikely(READ_ONCE(vcpu->run->kvirt_dirty_regs) |
+		     READ_ONCE(vcpu->run->kvirt_valid_regs)) &&
+	    vcpu->mp_state != KVIRT_MP_STATE_UNINITIALIZED)
+		err = sync_take(vcpu);
 	WRITE_ONCE(vcpu->runner, current);
-	err = vcpu_run(vcpu);
+	err = err ?: vcpu_run(vcpu);
 	WRITE_ONCE(vcpu->runner, NULL);
+	vcpu->counts[COUNT_USER_EXITS] += !err;
+	vcpu->counts[COUNT_SIGNAL_EXITS] += err == -EINTR;
+	if (unlikely(READ_ONCE(vcpu->run->kvirt_valid_regs)))
+		sync_give(vcpu);
 	report(vcpu);
 	vcpu_put(vcpu);
 	if (vcpu->sigset_active)
@@ -208,6 +215,8 @@ static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 	case KVIRT_GET_DEVICE_ATTR:
 	case KVIRT_SET_DEVICE_ATTR:
 		return tsc_attribute(vcpu, cmd, argp);
+	case KVIRT_GET_STATS_FD:
+		return stats_fd_create(vcpu->vm, vcpu);
 	case KVIRT_KVMCLOCK_CTRL:
 		return clock_stopped(vcpu);
 	case KVIRT_ENABLE_CAP:

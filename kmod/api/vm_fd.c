@@ -287,8 +287,6 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 	struct vm *vm = file->private_data;
-	void *data;
-	int i;
 
 	if (vm->mm != current->mm || READ_ONCE(vm->dead))
 		return -EIO;
@@ -307,6 +305,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return capability(vm, arg);
 	case KVIRT_SET_TSS_ADDR:
 		return arg > TSS_LIMIT ? -EINVAL : 0;
+	case KVIRT_GET_STATS_FD:
+		return stats_fd_create(vm, NULL);
 	case KVIRT_SET_BOOT_CPU_ID:
 		return set_boot_cpu(vm, arg);
 	case KVIRT_SET_TSC_KHZ:
@@ -321,16 +321,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVIRT_GET_NR_MMU_PAGES:
 		return READ_ONCE(vm->nr_mmu_pages);
 	}
-	for (i = 0; i < ARRAY_SIZE(table); i++) {
-		if (table[i].cmd != cmd)
-			continue;
-		cmd = table[i].means ?: cmd;
-		data = structure_in(cmd, argp);
-		if (IS_ERR(data))
-			return PTR_ERR(data);
-		return structure_out(cmd, argp, data, table[i].serve(vm, data));
-	}
-	return -ENOTTY;
+	return serve_structure(table, vm, cmd, argp, -ENOTTY);
 }
 
 static int vm_release(struct inode *inode, struct file *file)

@@ -37,17 +37,6 @@ void debug_keep_step(struct vcpu *vcpu)
 		vcpu->state.rflags |= X86_RFLAGS_TF;
 }
 
-/*
- * A shadow with TF means that the step behind STI or MOV SS is pending: the trap would come
- * before the next instruction, where the debugger has been already (SDM vol. 3, 26.3.1.5).
- * Pushing the group drops the pending one.
- */
-void debug_prepare(struct vcpu *vcpu)
-{
-	vcpu->state.shadow = 0;
-	vcpu_dirty(vcpu, X86_GROUP_SHADOW);
-}
-
 int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted)
 {
 	struct vcpu_exception *e = &vcpu->events.exception;

@@ -33,7 +33,7 @@ static int open_window(struct vcpu *vcpu)
 	guest_fpu_load(&vcpu->fpu);
 	if (lapic_timer_due(vcpu))
 		lapic_drain(vcpu);
-	vcpu->window_limit = features.deadline ? rdtsc() + (u64)tsc_khz * WINDOW_MS : ~0ULL;
+	vcpu->window_limit = rdtsc() + (u64)tsc_khz * WINDOW_MS;
 	vcpu->deadline_asked = 0;
 	return 0;
 }
@@ -54,7 +54,7 @@ static void close_window(struct vcpu *vcpu, enum verdict verdict)
 /* The guest's next deadline, if it changed since the hardware was told. */
 static void set_deadline(struct vcpu *vcpu)
 {
-	u64 deadline = min(vcpu->deadline, vcpu->window_limit);
+	u64 deadline = features.deadline ? min(vcpu->deadline, vcpu->window_limit) : vcpu->deadline;
 
 	if (vcpu->deadline_asked == deadline)
 		return;
@@ -87,6 +87,7 @@ static void inject_events(struct vcpu *vcpu)
 	if (plan.event.valid) {
 		trace_kvirt_inject(vcpu->id, plan.event.type, plan.event.vector, plan.event.error);
 		static_call(backend_inject)(vcpu, &plan.event);
+		vcpu->counts[COUNT_INJECTIONS]++;
 	}
 	if (asked)
 		plan.irq_window = true;
@@ -116,6 +117,7 @@ static enum verdict enter_once(struct vcpu *vcpu)
 
 	count_entry();
 	static_call(backend_enter)(vcpu, &vcpu->exit);
+	vcpu->counts[vcpu->exit.kind]++;
 	event_delivered(vcpu, &vcpu->exit);
 	trace_kvirt_exit(vcpu->id, vcpu->exit.kind, vcpu->state.rip, vcpu->exit.insn_len,
 			 vcpu->exit.internal.code);
@@ -153,6 +155,9 @@ static bool stay(struct vcpu *vcpu)
 		/* An hrtimer that was a little early has to be started again. */
 		vcpu->deadline_asked = 0;
 	}
+	/* Hardware without a deadline keeps to the limit at exits; interrupts are exits too. */
+	if (!features.deadline && unlikely(rdtsc() > vcpu->window_limit))
+		return false;
 	return !host_work_pending() && likely(!vcpu->events.triple_fault && !vcpu->vapic);
 }
 
@@ -280,8 +285,14 @@ int vcpu_run(struct vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->immediate_exit))
 		return -EINTR;
 	vcpu->ran = true;
-	if (unlikely(vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP))
-		debug_prepare(vcpu);
+	/*
+	 * A shadow with TF means a pending step: the trap would come before the next instruction,
+	 * where the debugger has been already (SDM vol. 3, 26.3.1.5). Pushing the group drops it.
+	 */
+	if (unlikely(vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP)) {
+		vcpu->state.shadow = 0;
+		vcpu_dirty(vcpu, X86_GROUP_SHADOW);
+	}
 
 	for (;;) {
 		/* Whoever wants something of this vCPU has left a bit. */

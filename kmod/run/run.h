@@ -88,18 +88,19 @@ int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn);
 
 /* RIP as a linear address. */
 u64 linear_rip(struct vcpu *vcpu);
+/* Where a supervisor's read of @linear would end; false: nowhere. The guest sees nothing of it. */
+bool linear_to_physical(struct vcpu *vcpu, u64 linear, u64 *gpa);
 
 /*
  * debug.c. debug_set(): KVM_SET_GUEST_DEBUG; -EBUSY: it injects, but an exception is pending.
  * debug_trap(): #DB with these bits of DR6, for the debugger or the guest. debug_breakpoint():
  * INT3, the debugger's. debug_keep_step(): RFLAGS was set anew (and is valid), TF may be the
- * debugger's. debug_prepare(): single-stepped, before the guest is entered.
+ * debugger's.
  */
 int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted);
 enum verdict debug_trap(struct vcpu *vcpu, u64 dr6_bits);
 enum verdict debug_breakpoint(struct vcpu *vcpu);
 void debug_keep_step(struct vcpu *vcpu);
-void debug_prepare(struct vcpu *vcpu);
 
 /* Bytes from @address to the end of its page. */
 #define PAGE_LEFT(address) (PAGE_SIZE - ((address) & ~PAGE_MASK))

@@ -81,6 +81,7 @@ static bool has_reason_to_wake(struct vcpu *vcpu)
 
 static void sleep(struct vcpu *vcpu)
 {
+	vcpu->counts[COUNT_HALT_WAITS]++;
 	vcpu_enter_mode(vcpu, VCPU_BLOCKED);
 	if (vcpu->lapic)
 		lapic_timer_arm(vcpu);

@@ -41,9 +41,9 @@ u64 linear_rip(struct vcpu *vcpu)
 	return (u32)(s->rip + s->seg[X86_CS].base);
 }
 
-/* 0; RETRY: a fault was queued; -EAGAIN: not inside this window; -EFAULT: a table is nowhere. */
-static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
-		u64 linear, u32 access)
+/* 0: w->state tells; -EAGAIN: not inside this window; -EFAULT: a table is nowhere. */
+static int walk_tables(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
+		       u64 linear, u32 access)
 {
 	unsigned int size;
 	u64 where, entry;
@@ -57,8 +57,47 @@ static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_reg
 			return err == -EAGAIN ? -EAGAIN : -EFAULT;
 		x86_walk_feed(w, entry);
 	}
-	if (w->state == X86_WALK_DONE)
-		return 0;
+	return 0;
+}
+
+bool linear_to_physical(struct vcpu *vcpu, u64 linear, u64 *gpa)
+{
+	struct x86_walk_regs regs;
+	struct x86_walk w;
+	int err;
+
+	walk_regs(vcpu, &regs);
+	err = walk_tables(vcpu, &w, &regs, linear, 0);
+	*gpa = w.gpa;
+	return !err && w.state == X86_WALK_DONE;
+}
+
+/* Accessed and dirty bits, as the CPU sets them. -EAGAIN: an entry has changed; as above. */
+static int set_used(struct vcpu *vcpu, const struct x86_walk *w)
+{
+	int i, err = 0;
+
+	for (i = 0; i < w->n && !err; i++)
+		if (unlikely(w->set[i]))
+			err = vcpu->in_window ? -EAGAIN :
+			      gmem_set_bits(vcpu->vm, w->where[i], w->value[i], w->set[i],
+					    w->entry_size);
+	return err;
+}
+
+/* As above; or RETRY: a fault was queued. */
+static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
+		u64 linear, u32 access)
+{
+	int err;
+
+	do {
+		err = walk_tables(vcpu, w, regs, linear, access);
+		if (!err && w->state == X86_WALK_DONE)
+			err = set_used(vcpu, w);
+	} while (err == -EAGAIN && !vcpu->in_window);
+	if (err || w->state == X86_WALK_DONE)
+		return err;
 	if (w->state != X86_WALK_FAULT)
 		return raise(vcpu, X86_GP);
 	event_queue_page_fault(vcpu, w->error_code, linear);

@@ -104,6 +104,7 @@ void event_deliver_payload(struct vcpu *vcpu)
 			vcpu_dirty(vcpu, X86_GROUP_DEBUG);
 		}
 	}
+	e->payload = 0;
 }
 
 bool event_interrupt_allowed(struct vcpu *vcpu)

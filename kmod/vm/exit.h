@@ -38,6 +38,12 @@ enum exit_kind {
 	EXIT_NR_KINDS
 };
 
+/* What a vCPU counts beside its exits, which come first: api/stats.c has the names. */
+enum vcpu_count {
+	COUNT_USER_EXITS = EXIT_NR_KINDS, COUNT_SIGNAL_EXITS, COUNT_INJECTIONS, COUNT_HALT_WAITS,
+	VCPU_NR_COUNTS
+};
+
 enum event_type {		/* numbered as both vendors encode them */
 	EVENT_EXTERNAL	= 0,
 	EVENT_NMI	= 2,

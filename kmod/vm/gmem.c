@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading and writing guest memory. Called by run/, api/ and vm/clock.c. Page-table bits
- * are never changed here: hardware has set them when the guest's own access faulted.
+ * Reading and writing guest memory. Called by run/, api/ and vm/clock.c.
  *
  * The slots stay as they are, by vm->srcu, until the copy is done: deleting a slot waits
  * for that, so no write of ours reaches memory that user space has taken back.
@@ -146,4 +145,26 @@ int gmem_write_versioned(struct vm *vm, u64 gpa, void *data, size_t len, size_t 
 	++*version;
 	last = gmem_write(vm, gpa + at, version, sizeof(*version));
 	return err ?: last;
+}
+
+int gmem_set_bits(struct vm *vm, u64 gpa, u64 value, u8 bits, unsigned int size)
+{
+	int err = -ENOENT, idx = srcu_read_lock(&vm->srcu);
+	void __user *user;
+	size_t len = size;
+	const struct slot *slot = gmem_find(vm, gpa, &len, &user);
+	u32 value32 = value;
+
+	if (slot && slot_writable(slot)) {
+		/* Gives 1 where the value is another. */
+		err = size == 8 ?
+		      __try_cmpxchg_user((u64 __user *)user, &value, value | bits, fault8) :
+		      __try_cmpxchg_user((u32 __user *)user, &value32, value32 | bits, fault4);
+		err = err > 0 ? -EAGAIN : err;
+		slot_mark_dirty(slot, gpa, size);
+	} else if (slot) {
+		err = 0;
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return err;
 }

@@ -36,5 +36,10 @@ int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len);
  * cannot be told without a fault.
  */
 bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n);
+/*
+ * Set @bits in the naturally aligned @size (4 or 8) bytes at @gpa, in one step; nothing where
+ * that is ROM. May sleep. -EAGAIN: they are not @value.
+ */
+int gmem_set_bits(struct vm *vm, u64 gpa, u64 value, u8 bits, unsigned int size);
 
 #endif

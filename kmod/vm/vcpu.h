@@ -82,7 +82,7 @@ struct vcpu_completion {
 	enum completion_kind kind;
 	u8 insn_len, size;
 	u32 count;		/* PIO_STRING: elements in the page */
-	u64 rip;		/* PIO_OUT: of the instruction, when it left */
+	u64 rip;		/* PIO_OUT: of the instruction; SREGS may move its segment */
 	u64 linear;		/* PIO_STRING: of the first element */
 };
 
@@ -132,6 +132,7 @@ struct vcpu {
 	struct kvirt_run *run;		/* u: the shared page */
 	void *pio_data;			/* u: the page after it */
 	struct kvirt_exit exit;		/* the exit being served */
+	u64 counts[VCPU_NR_COUNTS];	/* a to read: by enum exit_kind, enum vcpu_count */
 	struct host_debug host_debug;	/* while a window is open */
 	struct vcpu_completion complete;
 	struct vcpu_mmio mmio;

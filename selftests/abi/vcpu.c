@@ -595,6 +595,37 @@ static void events(void)
 	BAD_POINTERS(vcpu, KVIRT_GET_VCPU_EVENTS, KVIRT_SET_VCPU_EVENTS);
 }
 
+/* Without the payload capability what is pending shows as injected too, whoever queued it; SMM is told of always. */
+static void events_pending(void)
+{
+	struct vcpu *vcpu = fresh();
+	struct kvirt_guest_debug g = { .control = KVIRT_GUESTDBG_INJECT_DB };
+	struct kvirt_vcpu_events e;
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_GUEST_DEBUG, &g));
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_VCPU_EVENTS, &e));
+	EXPECT_EQ(e.flags, KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SHADOW | KVIRT_VCPUEVENT_VALID_SMM);
+	EXPECT_EQ(e.exception.nr, 1);
+	EXPECT_EQ(e.exception.pending, 1);
+	EXPECT_EQ(e.exception.injected, 1);
+	EXPECT_EQ(e.exception_has_payload, 0);
+	EXPECT_EQ(e.exception_payload, 0);
+	/* Set again, injected alone counts. */
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_VCPU_EVENTS, &e));
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_VCPU_EVENTS, &e));
+	EXPECT_EQ(e.exception.pending, 0);
+	EXPECT_EQ(e.exception.injected, 1);
+	/* INT3 and INTO have a length that nobody could tell: they are not reported. */
+	for (e.exception.nr = 3; e.exception.nr <= 4; e.exception.nr++) {
+		struct kvirt_vcpu_events back;
+
+		e.exception.injected = 1;
+		ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_VCPU_EVENTS, &e));
+		ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_VCPU_EVENTS, &back));
+		EXPECT_EQ(back.exception.pending | back.exception.injected, 0);
+	}
+}
+
 static void events_with_payload(void)
 {
 	struct vm *vm = vm_bare();
@@ -791,6 +822,7 @@ static const struct test tests[] = {
 	TEST(cpuid2),
 	TEST(cpuid2_after_run),
 	TEST(events),
+	TEST(events_pending),
 	TEST(events_with_payload),
 	TEST(lapic),
 	TEST(lapic_in_x2apic_mode),

@@ -526,6 +526,45 @@ static void steps_beside_nmis(void)
 	vcpu_finish(vcpu);
 }
 
+/* --- KVIRT_TRANSLATE --- */
+
+static void expect_translation(struct vcpu *vcpu, uint64_t linear, uint64_t physical)
+{
+	struct kvirt_translation t = { .linear_address = linear, .pad = { 1, 2, 3, 4, 5 } };
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_TRANSLATE, &t));
+	EXPECT_EQ(t.linear_address, linear);
+	EXPECT_EQ(t.physical_address, physical);
+	EXPECT_EQ(t.valid, physical != ~0ull);
+	EXPECT_EQ(t.writeable, 1);
+	EXPECT_EQ(t.usermode, 0);
+}
+
+static void translate(void)
+{
+	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+	uint64_t *pd;
+
+	/* No paging: the address itself. */
+	expect_translation(vcpu, 0x12345678, 0x12345678);
+	vcpu_cpuid(vcpu);
+	vcpu_long_mode(vcpu, 0x1000);
+	pd = (uint64_t *)vm_at(vcpu->vm, GUEST_PML4) + 1024;
+	expect_translation(vcpu, 0x12345678, 0x12345678);
+	pd[510] = GUEST_SCRATCH | 0x81;		/* read-only, a supervisor's */
+	expect_translation(vcpu, (510ull << 21) + 0x1234, GUEST_SCRATCH + 0x1234);
+	/* Where nothing is, and where it ends in a reserved bit. */
+	expect_translation(vcpu, 0x123456789000, -1);
+	pd[510] |= 1ull << 51;
+	expect_translation(vcpu, 510ull << 21, -1);
+	pd[510] = 0;
+	expect_translation(vcpu, 510ull << 21, -1);
+	/* Nothing of it reached the guest. */
+	EXPECT_EQ(vcpu_sregs(vcpu).cr2, 0);
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_TRANSLATE, NULL), EFAULT);
+	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_TRANSLATE, (void *)0x10), EFAULT);
+}
+
 static void bad_pointers(void)
 {
 	struct vcpu *vcpu = vcpu_bare(vm_bare(), 0);
@@ -552,6 +591,7 @@ static const struct test tests[] = {
 	TEST(steps_of_a_string),
 	TEST(block_interrupts),
 	TEST(steps_beside_nmis),
+	TEST(translate),
 	TEST(bad_pointers),
 };
 

@@ -454,6 +454,50 @@ static void protected_mode(void)
 
 /* --- faults in an instruction that also does MMIO --- */
 
+/* What a hypervisor writes for the guest marks the guest's tables as the CPU would have: INS, and PUSH from a device. */
+static void guest_marks(void)
+{
+	uint64_t *pml4 = (uint64_t *)GUEST_PML4, *pd = pml4 + 1024, rsp;
+	uint64_t page = 510ull << 21, at = page, n = 1;
+
+	guest_idt_load();
+	for (int i = 0; i < 2; i++) {
+		pd[510] = GUEST_SCRATCH | 0x87;
+		asm volatile("invlpg (%0)" : : "r"(page) : "memory");
+		GUEST_EXPECT_EQ(pd[510] & 0x60, 0);
+		if (i)
+			asm volatile("mov %%rsp, %0; lea 0x1000(%1), %%rsp; pushq (%2); mov %0, %%rsp"
+				     : "=&r"(rsp) : "r"(page), "r"((uint64_t)GUEST_HOLE) : "memory");
+		else
+			asm volatile("rep insb" : "+D"(at), "+c"(n) : "d"(PORT_TEST) : "memory");
+		GUEST_EXPECT_EQ(pd[510], GUEST_SCRATCH | 0xe7);
+	}
+	/* A read of the device's neighbour in memory marks, but not as written. */
+	pd[510] = GUEST_SCRATCH | 0x87;
+	asm volatile("invlpg (%0)" : : "r"(page) : "memory");
+	at = page;
+	n = 1;
+	asm volatile("rep outsb" : "+S"(at), "+c"(n) : "d"(PORT_TEST) : "memory");
+	GUEST_EXPECT_EQ(pd[510], GUEST_SCRATCH | 0xa7);
+	guest_done();
+}
+
+static void tables_are_marked(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_marks);
+
+	ASSERT_OK(vcpu_run(vcpu));
+	ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_IO);
+	EXPECT_EQ(vcpu->run->io.direction, KVIRT_EXIT_IO_IN);
+	*(uint8_t *)vcpu_io_data(vcpu) = 0x77;
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_MMIO);
+	memset(vcpu->run->mmio.data, 0x66, 8);
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_IO);
+	EXPECT_EQ(*(uint8_t *)vcpu_io_data(vcpu), 0x77);
+	EXPECT_EQ(*(uint8_t *)vm_at(vcpu->vm, GUEST_SCRATCH + 0xff8), 0x66);
+	vcpu_finish(vcpu);
+}
+
 static void guest_fault(void)
 {
 	guest_idt_load();
@@ -478,6 +522,7 @@ static const struct test tests[] = {
 	TEST(real_mode),
 	TEST(protected_mode),
 	TEST(page_fault_of_the_source),
+	TEST(tables_are_marked),
 };
 
 int main(int argc, char **argv)

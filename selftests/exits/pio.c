@@ -138,6 +138,38 @@ static void out_skips_only_itself(void)
 	vcpu_finish(vcpu);
 }
 
+/* "The same place" is a linear address: of a segment that moves against RIP it is, of one that moves alone it is not. */
+static void out_stands_at_a_linear_address(void)
+{
+	static const uint8_t code[] = { 0xee, 0x90, 0x90, 0xf4 };	/* out %al, %dx; nop; nop; hlt */
+
+	/* KVM on AMD goes on where the CPU said, when the OUT exited, that the next instruction was. */
+	int moves = cpu_is_amd() && !strstr(test_dev, "kvirt") ? 1 : 2;
+
+	for (int move_rip = 0; move_rip < moves; move_rip++) {
+		struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+		struct kvirt_sregs s;
+		struct kvirt_regs r;
+
+		vcpu_real_mode(vcpu, code, code + sizeof(code));
+		r = vcpu_regs(vcpu);
+		r.rip = 0;
+		r.rdx = PORT;
+		vcpu_set_regs(vcpu, &r);
+		ASSERT_OK(vcpu_run(vcpu));
+		ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_IO);
+		s = vcpu_sregs(vcpu);
+		s.cs.base -= 0x100;
+		s.cs.selector -= 0x10;
+		vcpu_set_sregs(vcpu, &s);
+		r.rip = 0x100 * move_rip;
+		vcpu_set_regs(vcpu, &r);
+		vcpu->run->immediate_exit = 1;
+		EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
+		EXPECT_EQ(vcpu_regs(vcpu).rip, r.rip + move_rip);
+	}
+}
+
 static void guest_out_7e(void)
 {
 	asm volatile("outb %%al, $0x7e; nop" : : "a"(9));
@@ -459,6 +491,7 @@ static const struct test tests[] = {
 	TEST(in),
 	TEST(out_is_over_at_the_next_run),
 	TEST(out_skips_only_itself),
+	TEST(out_stands_at_a_linear_address),
 	TEST(port_7e_is_over_at_once),
 	TEST(in_is_over_at_the_next_run),
 	TEST(in_keeps_other_registers),

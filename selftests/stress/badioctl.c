@@ -69,7 +69,7 @@ static const unsigned long on_vcpu[] = {
 	KVIRT_GET_DEBUGREGS, KVIRT_SET_DEBUGREGS, KVIRT_ENABLE_CAP, KVIRT_GET_XSAVE, KVIRT_SET_XSAVE, KVIRT_GET_XCRS,
 	KVIRT_SET_XCRS, KVIRT_KVMCLOCK_CTRL, KVIRT_GET_SREGS2, KVIRT_SET_SREGS2, KVIRT_GET_XSAVE2, KVIRT_SET_TSC_KHZ,
 	KVIRT_GET_TSC_KHZ, KVIRT_SET_GUEST_DEBUG, KVIRT_X86_SETUP_MCE, KVIRT_X86_SET_MCE, KVIRT_SMI,
-	KVIRT_HAS_DEVICE_ATTR, KVIRT_GET_DEVICE_ATTR, KVIRT_SET_DEVICE_ATTR,
+	KVIRT_HAS_DEVICE_ATTR, KVIRT_GET_DEVICE_ATTR, KVIRT_SET_DEVICE_ATTR, KVIRT_GET_STATS_FD,
 };
 
 enum { ROUND = 400, PAYLOAD = 3 * 4096 };
@@ -152,6 +152,13 @@ static void spoil(unsigned long request, uint8_t *p, size_t room, uint32_t n)
 	}
 }
 
+static void fill_debug(struct kvirt_guest_debug *g)
+{
+	g->control = random64() & 0x1f0003;
+	for (int i = 0; i < 8; i++)
+		g->arch.debugreg[i] = below(2) ? edge() : (uintptr_t)guest_wanders + below(64);
+}
+
 /* Structures with a pointer or a number that must fit; false: none of these. */
 static bool fill_small(struct world *w, unsigned long request, uint8_t *p)
 {
@@ -167,6 +174,9 @@ static bool fill_small(struct world *w, unsigned long request, uint8_t *p)
 	case KVIRT_SET_DEVICE_ATTR:
 	case KVIRT_GET_DEVICE_ATTR:
 		((struct kvirt_device_attr *)p)->addr = (uintptr_t)w->memory;
+		break;
+	case KVIRT_SET_GUEST_DEBUG:
+		fill_debug((void *)p);
 		break;
 	case KVIRT_X86_SETUP_MCE:
 		*(uint64_t *)p = below(40) | below(2) << 8;

@@ -510,7 +510,11 @@ struct kvirt_clear_dirty_log {
 	};
 };
 
-/* KVIRT_TRANSLATE (vCPU): walk the guest's page tables as a supervisor read. */
+/*
+ * KVIRT_TRANSLATE (vCPU): walk the guest's page tables as a supervisor's read, which
+ * leaves no trace in them. Where it ends nowhere valid is 0 and physical_address -1.
+ * writeable is always 1, usermode 0.
+ */
 struct kvirt_translation {
 	__u64 linear_address;
 
@@ -519,6 +523,25 @@ struct kvirt_translation {
 	__u8  writeable;
 	__u8  usermode;
 	__u8  pad[5];
+};
+
+/* KVIRT_GET_STATS_FD's file; offsets are from its start, a descriptor's from data_offset. */
+struct kvirt_stats_header {
+	__u32 flags;
+	__u32 name_size;
+	__u32 num_desc;
+	__u32 id_offset;
+	__u32 desc_offset;
+	__u32 data_offset;
+};
+
+struct kvirt_stats_desc {
+	__u32 flags;		/* 0: counts up, no unit */
+	__s16 exponent;
+	__u16 size;		/* in numbers */
+	__u32 offset;
+	__u32 bucket_size;
+	char name[];
 };
 
 /*
@@ -1142,7 +1165,11 @@ struct kvirt_run {
 		char padding[256];
 	};
 
-	/* Register classes to give (in), and to take at the next RUN (in). */
+	/*
+	 * KVIRT_SYNC_X86_* to give after a RUN (in), errors included; and to take at the
+	 * next one (in, cleared), in that order, before it finishes the last exit. A class
+	 * that SET_* would refuse: EINVAL, its bit and those behind it stay set.
+	 */
 	__u64 kvirt_valid_regs;
 	__u64 kvirt_dirty_regs;
 	union {
@@ -1276,6 +1303,13 @@ struct kvirt_run {
 #define KVIRT_CLEAR_DIRTY_LOG		_IOWR(KVIRT_IO, 0xc0, struct kvirt_clear_dirty_log)
 #define KVIRT_X86_SET_MSR_FILTER	_IOW(KVIRT_IO, 0xc6, struct kvirt_msr_filter)
 #define KVIRT_RESET_DIRTY_RINGS		_IO(KVIRT_IO, 0xc7)
+
+/*
+ * VM (all its vCPUs together) and vCPU. Gives a file, read-only, of struct kvirt_stats_header, an id, num_desc
+ * descriptors and the data: 64-bit numbers, read anew each time. Descriptors lie
+ * name_size bytes further apart than they are long, the name in between. The file
+ * keeps the VM alive.
+ */
 #define KVIRT_GET_STATS_FD		_IO(KVIRT_IO, 0xce)
 #define KVIRT_SET_DEVICE_ATTR		_IOW(KVIRT_IO, 0xe1, struct kvirt_device_attr)
 #define KVIRT_GET_DEVICE_ATTR		_IOW(KVIRT_IO, 0xe2, struct kvirt_device_attr)
