@@ -3,6 +3,7 @@
  * The end of an interrupt, from where the guest says it to whom it concerns: a LAPIC's EOI to
  * the I/O APIC, and that of any pin to who waits for it. Called by lapic.c and irqchip.c.
  */
+#include "eventfd.h"
 #include "irqchip.h"
 #include "lapic.h"
 
@@ -20,6 +21,9 @@ void irq_eoi(struct vm *vm, u8 vector, bool level)
 
 void irq_acked(struct vm *vm, u32 chip, u32 pins)
 {
-	if (pins && route_has(vm, 0, chip, pins))
+	if (!pins)
+		return;
+	if (route_has(vm, 0, chip, pins))
 		pit_acked(vm);
+	irqfds_acked(vm, chip, pins);
 }

@@ -15,5 +15,7 @@ long ioeventfd_set(struct vm *vm, void *data);
 void ioeventfds_free(struct vm *vm);
 long irqfd_set(struct vm *vm, void *data);
 void irqfds_free(struct vm *vm);
+/* The guest has ended interrupts of @pins of @chip: resample. Any context but NMI. */
+void irqfds_acked(struct vm *vm, u32 chip, u32 pins);
 
 #endif

@@ -6,6 +6,8 @@
  *
  * The eventfd's last close takes its irqfd away under that same lock; DEASSIGN and the VM's
  * end unlink it first and then wait for the lock. Who unlinks it frees it.
+ *
+ * One that resamples holds its line until the guest's EOI, then tells by another eventfd.
  */
 #include <linux/file.h>
 #include <linux/poll.h>
@@ -16,13 +18,14 @@
 #include "route.h"
 
 struct irqfd {
-	struct list_head link;		/* in vm->irqfds, under irqfds_lock */
+	struct list_head link;		/* in vm->irqfds, under irqfds_lock; to read, vm->srcu */
+	bool linked;			/* under irqfds_lock */
 	struct rcu_head rcu;
 	wait_queue_entry_t wait;	/* in the eventfd's queue */
 	poll_table table;		/* while it is assigned ... */
 	int err;			/* ... what queueing gave */
 	struct vm *vm;			/* constant, as the rest */
-	struct eventfd_ctx *eventfd;
+	struct eventfd_ctx *eventfd, *resample;	/* the second or NULL */
 	u32 gsi;
 };
 
@@ -31,13 +34,69 @@ static void irqfd_free(struct rcu_head *rcu)
 	struct irqfd *f = container_of(rcu, struct irqfd, rcu);
 
 	eventfd_ctx_put(f->eventfd);
+	if (f->resample)
+		eventfd_ctx_put(f->resample);
 	kfree(f);
 }
 
 static void irqfd_inject(const struct irqfd *f)
 {
+	if (f->resample) {
+		irq_set(f->vm, IRQ_SOURCE_RESAMPLER, f->gsi, true);
+		return;
+	}
 	irq_set(f->vm, IRQ_SOURCE_USER, f->gsi, true);
 	irq_set(f->vm, IRQ_SOURCE_USER, f->gsi, false);
+}
+
+static bool irqfd_ended(const struct irqfd *f, u32 chip, u32 pins)
+{
+	return f->resample && route_has(f->vm, f->gsi, chip, pins);
+}
+
+void irqfds_acked(struct vm *vm, u32 chip, u32 pins)
+{
+	int index = srcu_read_lock(&vm->srcu);
+	struct irqfd *f;
+
+	list_for_each_entry_srcu(f, &vm->irqfds, link, true)
+		if (irqfd_ended(f, chip, pins))
+			irq_set(vm, IRQ_SOURCE_RESAMPLER, f->gsi, false);
+	/* Only now: whose device still wants it raises the line again. */
+	list_for_each_entry_srcu(f, &vm->irqfds, link, true)
+		if (irqfd_ended(f, chip, pins))
+			host_eventfd_signal(f->resample);
+	srcu_read_unlock(&vm->srcu, index);
+}
+
+/* The last that may hold the line of its GSI lets go. Its callback does not run any more. */
+static void irqfd_let_go(const struct irqfd *f)
+{
+	const struct irqfd *other;
+	unsigned long flags;
+	bool held = false;
+
+	if (!f->resample)
+		return;
+	raw_spin_lock_irqsave(&f->vm->irqfds_lock, flags);
+	list_for_each_entry(other, &f->vm->irqfds, link)
+		held |= other->resample && other->gsi == f->gsi;
+	if (!held)
+		irq_set(f->vm, IRQ_SOURCE_RESAMPLER, f->gsi, false);
+	raw_spin_unlock_irqrestore(&f->vm->irqfds_lock, flags);
+}
+
+/* Whether it was there: whoever unlinked it frees it. */
+static bool irqfd_unlink(struct irqfd *f)
+{
+	bool linked;
+
+	lockdep_assert_held(&f->vm->irqfds_lock);
+	linked = f->linked;
+	if (linked)
+		list_del_rcu(&f->link);
+	f->linked = false;
+	return linked;
 }
 
 static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
@@ -46,6 +105,7 @@ static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, vo
 	__poll_t events = key_to_poll(key);
 	struct vm *vm = f->vm;
 	u64 count;
+	bool gone;
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(f->eventfd, &count);
@@ -53,13 +113,13 @@ static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, vo
 	}
 	if (events & EPOLLHUP) {
 		raw_spin_lock(&vm->irqfds_lock);
-		if (!list_empty(&f->link)) {
-			list_del_init(&f->link);
+		gone = irqfd_unlink(f);
+		raw_spin_unlock(&vm->irqfds_lock);
+		if (gone) {
 			list_del_init(&wait->entry);
-			/* Not by itself: this VM's end waits for it. */
+			irqfd_let_go(f);
 			call_srcu(&vm->srcu, &f->rcu, irqfd_free);
 		}
-		raw_spin_unlock(&vm->irqfds_lock);
 	}
 	return !!(events & EPOLLIN);
 }
@@ -92,13 +152,16 @@ static bool irqfd_remove(struct vm *vm, const struct eventfd_ctx *eventfd, u32 g
 	if (f && eventfd && f->gsi != gsi)
 		f = NULL;
 	if (f)
-		list_del_init(&f->link);
+		irqfd_unlink(f);
 	raw_spin_unlock_irq(&vm->irqfds_lock);
 	if (!f)
 		return false;
 	/* Waits for its callback under the queue's lock. */
 	eventfd_ctx_remove_wait_queue(f->eventfd, &f->wait, &count);
-	irqfd_free(&f->rcu);
+	irqfd_let_go(f);
+	if (f->resample)
+		synchronize_srcu_expedited(&vm->srcu);
+	call_srcu(&vm->srcu, &f->rcu, irqfd_free);
 	return true;
 }
 
@@ -110,8 +173,9 @@ static int irqfd_assign(struct irqfd *f, struct file *file)
 
 	raw_spin_lock_irq(&vm->irqfds_lock);
 	taken = irqfd_find(vm, f->eventfd);
+	f->linked = !taken;
 	if (!taken)
-		list_add_tail(&f->link, &vm->irqfds);
+		list_add_tail_rcu(&f->link, &vm->irqfds);
 	raw_spin_unlock_irq(&vm->irqfds_lock);
 	if (taken)
 		return -EBUSY;
@@ -120,7 +184,7 @@ static int irqfd_assign(struct irqfd *f, struct file *file)
 		irqfd_inject(f);
 	if (f->err) {
 		raw_spin_lock_irq(&vm->irqfds_lock);
-		list_del_init(&f->link);
+		irqfd_unlink(f);
 		raw_spin_unlock_irq(&vm->irqfds_lock);
 	}
 	return f->err;
@@ -135,7 +199,6 @@ static int irqfd_create(struct vm *vm, const struct kvirt_irqfd *args, struct fi
 		return -ENOMEM;
 	f->vm = vm;
 	f->gsi = args->gsi;
-	INIT_LIST_HEAD(&f->link);
 	init_waitqueue_func_entry(&f->wait, irqfd_wake);
 	init_poll_funcptr(&f->table, irqfd_queue);
 	f->eventfd = eventfd_ctx_fileget(file);
@@ -144,9 +207,16 @@ static int irqfd_create(struct vm *vm, const struct kvirt_irqfd *args, struct fi
 		kfree(f);
 		return err;
 	}
-	err = irqfd_assign(f, file);
+	if (args->flags & KVIRT_IRQFD_FLAG_RESAMPLE)
+		f->resample = eventfd_ctx_fdget(args->resamplefd);
+	if (IS_ERR(f->resample)) {
+		err = PTR_ERR(f->resample);
+		f->resample = NULL;
+	} else {
+		err = irqfd_assign(f, file);
+	}
 	if (err)
-		irqfd_free(&f->rcu);
+		call_srcu(&vm->srcu, &f->rcu, irqfd_free);
 	return err;
 }
 
@@ -154,8 +224,9 @@ long irqfd_set(struct vm *vm, void *data)
 {
 	const struct kvirt_irqfd *args = data;
 	struct eventfd_ctx *eventfd;
+	enum irqchip_mode irqchip;
 	struct file *file;
-	int err = 0;
+	int err;
 
 	if (args->flags & ~(KVIRT_IRQFD_FLAG_DEASSIGN | KVIRT_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
@@ -169,7 +240,9 @@ long irqfd_set(struct vm *vm, void *data)
 		eventfd_ctx_put(eventfd);
 		return 0;
 	}
-	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE || args->flags & KVIRT_IRQFD_FLAG_RESAMPLE)
+	irqchip = READ_ONCE(vm->irqchip);
+	if (irqchip == IRQCHIP_NONE ||
+	    (args->flags & KVIRT_IRQFD_FLAG_RESAMPLE && irqchip != IRQCHIP_KERNEL))
 		return -EINVAL;
 	file = fget(args->fd);
 	if (!file)

@@ -196,6 +196,23 @@ static bool fill_small(struct world *w, unsigned long request, uint8_t *p)
 	return true;
 }
 
+static void fill_events(const struct world *w, unsigned long request, uint8_t *p)
+{
+	struct kvirt_ioeventfd e = { below(3), below(2) ? PORT_TEST + below(4) : GUEST_HOLE + below(4), below(9), w->eventfd, below(8) };
+	struct kvirt_irqfd f = { w->eventfd, below(30), below(4), w->eventfd };
+	struct kvirt_coalesced_mmio_zone z = { below(2) ? PORT_TEST : GUEST_HOLE, below(64), { below(3) } };
+	struct kvirt_msi m = { .address_lo = 0xfee00000 | below(1 << 20), .data = random64() };
+
+	if (request == KVIRT_SIGNAL_MSI)
+		memcpy(p, &m, sizeof(m));
+	else if (request == KVIRT_IOEVENTFD)
+		memcpy(p, &e, sizeof(e));
+	else if (request == KVIRT_IRQFD)
+		memcpy(p, &f, sizeof(f));
+	else
+		memcpy(p, &z, sizeof(z));
+}
+
 /* The right shape, then spoilt: so that not everything ends at the first check. */
 static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room)
 {
@@ -234,33 +251,13 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 		}
 		break;
 	}
-	case KVIRT_SIGNAL_MSI: {
-		struct kvirt_msi *m = (void *)p;
-
-		m->address_lo = 0xfee00000 | below(1 << 20);
-		m->data = random64();
-		break;
-	}
-	case KVIRT_IOEVENTFD: {
-		struct kvirt_ioeventfd e = { below(3), below(2) ? PORT_TEST + below(4) : GUEST_HOLE + below(4), below(9),
-					     w->eventfd, below(8) };
-
-		memcpy(p, &e, sizeof(e));
-		break;
-	}
-	case KVIRT_IRQFD: {
-		struct kvirt_irqfd f = { w->eventfd, below(30), below(4), w->eventfd };
-
-		memcpy(p, &f, sizeof(f));
-		break;
-	}
+	case KVIRT_SIGNAL_MSI:
+	case KVIRT_IOEVENTFD:
+	case KVIRT_IRQFD:
 	case KVIRT_REGISTER_COALESCED_MMIO:
-	case KVIRT_UNREGISTER_COALESCED_MMIO: {
-		struct kvirt_coalesced_mmio_zone z = { below(2) ? PORT_TEST : GUEST_HOLE, below(64), { below(3) } };
-
-		memcpy(p, &z, sizeof(z));
+	case KVIRT_UNREGISTER_COALESCED_MMIO:
+		fill_events(w, request, p);
 		break;
-	}
 	case KVIRT_ENABLE_CAP: {
 		struct kvirt_enable_cap *c = (void *)p;
 

@@ -744,10 +744,12 @@ struct kvirt_reinject_control {
  * it has then, and resets the eventfd's count; no reader need run. One that is signalled
  * already gives a pulse at once and keeps its count. It stays until DEASSIGN with the same
  * fd and gsi (to which there being none is no error), the eventfd's last close, or the VM's
- * end.
+ * end. With RESAMPLE a signal raises gsi's line, apart from what IRQ_LINE does to it, until
+ * the guest ends the interrupt; then the eventfd resamplefd is signalled, of all irqfds of
+ * that gsi.
  *   EINVAL  a flag not listed; fd is no eventfd; not with DEASSIGN: no local APICs in the
- *           kernel; RESAMPLE and not the whole irqchip there
- *   EBADF   fd is no file
+ *           kernel; RESAMPLE and not the whole irqchip there, or resamplefd is no eventfd
+ *   EBADF   fd, or resamplefd, is no file
  *   EBUSY   the eventfd is assigned in this VM (since Linux 6.17: in any)
  */
 #define KVIRT_IRQFD_FLAG_DEASSIGN	(1 << 0)
