@@ -33,8 +33,9 @@ static void irqfd_free(struct rcu_head *rcu)
 {
 	struct irqfd *f = container_of(rcu, struct irqfd, rcu);
 
-	eventfd_ctx_put(f->eventfd);
-	if (f->resample)
+	if (!IS_ERR(f->eventfd))
+		eventfd_ctx_put(f->eventfd);
+	if (!IS_ERR_OR_NULL(f->resample))
 		eventfd_ctx_put(f->resample);
 	kfree(f);
 }
@@ -69,34 +70,25 @@ void irqfds_acked(struct vm *vm, u32 chip, u32 pins)
 	srcu_read_unlock(&vm->srcu, index);
 }
 
-/* The last that may hold the line of its GSI lets go. Its callback does not run any more. */
-static void irqfd_let_go(const struct irqfd *f)
+static void irqfd_unlink(struct irqfd *f)
+{
+	lockdep_assert_held(&f->vm->irqfds_lock);
+	f->linked = false;
+	list_del_rcu(&f->link);
+}
+
+/* It is unlinked and not called any more: the last that may hold its GSI's line lets go. */
+static void irqfd_end(struct irqfd *f)
 {
 	const struct irqfd *other;
-	unsigned long flags;
-	bool held = false;
+	bool held = !f->resample;
 
-	if (!f->resample)
-		return;
-	raw_spin_lock_irqsave(&f->vm->irqfds_lock, flags);
+	lockdep_assert_held(&f->vm->irqfds_lock);
 	list_for_each_entry(other, &f->vm->irqfds, link)
 		held |= other->resample && other->gsi == f->gsi;
 	if (!held)
 		irq_set(f->vm, IRQ_SOURCE_RESAMPLER, f->gsi, false);
-	raw_spin_unlock_irqrestore(&f->vm->irqfds_lock, flags);
-}
-
-/* Whether it was there: whoever unlinked it frees it. */
-static bool irqfd_unlink(struct irqfd *f)
-{
-	bool linked;
-
-	lockdep_assert_held(&f->vm->irqfds_lock);
-	linked = f->linked;
-	if (linked)
-		list_del_rcu(&f->link);
-	f->linked = false;
-	return linked;
+	call_srcu(&f->vm->srcu, &f->rcu, irqfd_free);
 }
 
 static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, void *key)
@@ -105,21 +97,20 @@ static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, vo
 	__poll_t events = key_to_poll(key);
 	struct vm *vm = f->vm;
 	u64 count;
-	bool gone;
 
 	if (events & EPOLLIN) {
 		eventfd_ctx_do_read(f->eventfd, &count);
 		irqfd_inject(f);
 	}
 	if (events & EPOLLHUP) {
+		/* All of it under the lock, since the VM's end waits for nothing else. */
 		raw_spin_lock(&vm->irqfds_lock);
-		gone = irqfd_unlink(f);
-		raw_spin_unlock(&vm->irqfds_lock);
-		if (gone) {
+		if (f->linked) {
+			irqfd_unlink(f);
 			list_del_init(&wait->entry);
-			irqfd_let_go(f);
-			call_srcu(&vm->srcu, &f->rcu, irqfd_free);
+			irqfd_end(f);
 		}
+		raw_spin_unlock(&vm->irqfds_lock);
 	}
 	return !!(events & EPOLLIN);
 }
@@ -158,10 +149,11 @@ static bool irqfd_remove(struct vm *vm, const struct eventfd_ctx *eventfd, u32 g
 		return false;
 	/* Waits for its callback under the queue's lock. */
 	eventfd_ctx_remove_wait_queue(f->eventfd, &f->wait, &count);
-	irqfd_let_go(f);
 	if (f->resample)
 		synchronize_srcu_expedited(&vm->srcu);
-	call_srcu(&vm->srcu, &f->rcu, irqfd_free);
+	raw_spin_lock_irq(&vm->irqfds_lock);
+	irqfd_end(f);
+	raw_spin_unlock_irq(&vm->irqfds_lock);
 	return true;
 }
 
@@ -202,19 +194,9 @@ static int irqfd_create(struct vm *vm, const struct kvirt_irqfd *args, struct fi
 	init_waitqueue_func_entry(&f->wait, irqfd_wake);
 	init_poll_funcptr(&f->table, irqfd_queue);
 	f->eventfd = eventfd_ctx_fileget(file);
-	if (IS_ERR(f->eventfd)) {
-		err = PTR_ERR(f->eventfd);
-		kfree(f);
-		return err;
-	}
 	if (args->flags & KVIRT_IRQFD_FLAG_RESAMPLE)
 		f->resample = eventfd_ctx_fdget(args->resamplefd);
-	if (IS_ERR(f->resample)) {
-		err = PTR_ERR(f->resample);
-		f->resample = NULL;
-	} else {
-		err = irqfd_assign(f, file);
-	}
+	err = PTR_ERR_OR_ZERO(f->eventfd) ?: PTR_ERR_OR_ZERO(f->resample) ?: irqfd_assign(f, file);
 	if (err)
 		call_srcu(&vm->srcu, &f->rcu, irqfd_free);
 	return err;
