@@ -46,6 +46,7 @@ static const struct {
 	[EXIT_HYPERCALL]	= { exit_hypercall, exit_hypercall, true, MODE_GROUPS },
 	[EXIT_RDPMC]		= { exit_rdpmc, exit_rdpmc },
 	[EXIT_INVD]		= { step, step, true, STEP_GROUPS },
+	[EXIT_MWAIT]		= { exit_mwait, exit_mwait, true, STEP_GROUPS },
 	[EXIT_UNDEFINED]	= { exit_undefined, exit_undefined },
 	[EXIT_NESTED_FAULT]	= { exit_nested_fault, exit_nested_fault, false,
 				    WALK_GROUPS | STEP_GROUPS },

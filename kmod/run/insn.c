@@ -75,6 +75,16 @@ enum verdict exit_pause(struct vcpu *vcpu)
 	return STEP;
 }
 
+/* KVM lets them do nothing, whatever CPUID says, until user space wants the #UD. */
+enum verdict exit_mwait(struct vcpu *vcpu)
+{
+	const struct x86_cpuid_entry *e = x86_cpuid_find(&vcpu->cpuid, 1, 0);
+	bool never_ud = !(READ_ONCE(vcpu->vm->disabled_quirks) &
+			  KVIRT_X86_QUIRK_MWAIT_NEVER_UD_FAULTS);
+
+	return never_ud || (e && e->ecx & BIT(3)) ? STEP : raise(vcpu, X86_UD);
+}
+
 enum verdict exit_rdpmc(struct vcpu *vcpu)
 {
 	return raise(vcpu, X86_GP);

@@ -114,6 +114,7 @@ enum verdict exit_cpuid(struct vcpu *vcpu);
 enum verdict exit_hlt_fast(struct vcpu *vcpu);
 enum verdict exit_hlt(struct vcpu *vcpu);
 enum verdict exit_pause(struct vcpu *vcpu);
+enum verdict exit_mwait(struct vcpu *vcpu);
 enum verdict exit_rdpmc(struct vcpu *vcpu);
 enum verdict exit_cr_read(struct vcpu *vcpu);
 enum verdict exit_cr_write(struct vcpu *vcpu);

@@ -25,6 +25,7 @@ enum exit_kind {
 	EXIT_HYPERCALL,		/* the vendor's own hypercall instruction */
 	EXIT_RDPMC,
 	EXIT_INVD,		/* INVD and WBINVD: nothing to do but step over */
+	EXIT_MWAIT,		/* and MONITOR */
 	EXIT_UNDEFINED,		/* an instruction that has to raise #UD here */
 	EXIT_NESTED_FAULT,
 	EXIT_EXCEPTION,

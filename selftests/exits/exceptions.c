@@ -226,6 +226,29 @@ static void virtualization_is_undefined(void)
 	vcpu_finish(guest(guest_forbidden));
 }
 
+static void guest_monitors(void)
+{
+	guest_idt_load();
+	/* Without the CPUID bit they do nothing, until user space has turned that quirk off. */
+	for (int i = 0; i < 2; i++) {
+		GUEST_EXPECT_EQ(GUEST_TRY("monitor", "a"(&guest_catch), "c"(0), "d"(0) : "memory"), i ? 6 : NO_FAULT);
+		GUEST_EXPECT_EQ(GUEST_TRY("mwait", "a"(0), "c"(0) : "memory"), i ? 6 : NO_FAULT);
+		guest_stage(i);
+	}
+	guest_done();
+}
+
+static void monitor_and_mwait(void)
+{
+	struct vm *vm = vm_new();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_monitors);
+
+	vcpu_expect_stage(vcpu, 0);
+	ASSERT_OK(vm_enable(vm, KVIRT_CAP_DISABLE_QUIRKS2, KVIRT_X86_QUIRK_MWAIT_NEVER_UD_FAULTS));
+	vcpu_expect_stage(vcpu, 1);
+	vcpu_finish(vcpu);
+}
+
 static const struct test tests[] = {
 	TEST(faults_and_traps),
 	TEST(fpu_errors),
@@ -233,6 +256,7 @@ static const struct test tests[] = {
 	TEST(double_fault),
 	TEST(triple_fault),
 	TEST(virtualization_is_undefined),
+	TEST(monitor_and_mwait),
 };
 
 int main(int argc, char **argv)
