@@ -22,9 +22,12 @@
 enum { PORT_BELL = PORT_TEST + 1 };
 enum { WARM_UP = 20, PAGE = 4096, VMS = 6, FAULTS = GUEST_SCRATCH / 2 / PAGE };
 
+#define MEMORY 0x50000000ull	/* behind all else, at 2 MiB */
+
 static volatile struct {
 	uint64_t ticks;
 	uint32_t count;
+	uint64_t step;
 	bool amd;
 } bench;
 
@@ -113,6 +116,19 @@ static void guest_fault(void)
 		memory[i * PAGE] = 1;
 	bench.ticks = rdtsc() - start;
 	guest_done();
+}
+
+/* bench.count words, bench.step apart, written; again for each stage. */
+static void guest_touch(void)
+{
+	for (;;) {
+		uint64_t start = rdtsc();
+
+		for (uint32_t i = 0; i < bench.count; i++)
+			*(volatile uint64_t *)(MEMORY + i * bench.step) = i;
+		bench.ticks = rdtsc() - start;
+		guest_stage(1);
+	}
 }
 
 static void guest_nothing(void)
@@ -322,8 +338,70 @@ static void lifecycle(void)
 	print_privops(&before, &after, VMS);
 }
 
+static void touch(struct vm *vm, struct vcpu *vcpu, uint32_t count, uint64_t step)
+{
+	vm_var(vm, bench)->count = count;
+	vm_var(vm, bench)->step = step;
+	run_to_stage(vcpu);
+}
+
+/*
+ * Faults of 2 MiB, which the process has as such; first writes to small pages that a dirty log protects; and whole rounds
+ * of a migration: so many pages written, the log of all taken, both in the ticks, which are those of one page here too.
+ */
+static void memory(void)
+{
+	enum { LARGE = 2 << 20, N = 32, SMALL = 512, DIRTY = 64, ROUNDS = 10 };
+	static uint64_t bits[N * LARGE / PAGE / 64];
+	struct kvirt_dirty_log log = { .slot = 1, .dirty_bitmap = bits };
+	struct vm *vm = vm_new();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_touch);
+	struct privops before, after;
+	uint8_t *m = mmap(NULL, (N + 1) * LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t ticks;
+
+	ASSERT(m != MAP_FAILED);
+	m = (uint8_t *)(((uintptr_t)m + LARGE - 1) & ~(LARGE - 1ul));
+	ASSERT_OK(madvise(m, N * LARGE, MADV_HUGEPAGE));
+	for (int i = 0; i < N; i++)
+		m[i * LARGE] = 1;
+	ASSERT_OK(vm_slot(vm, 1, 0, MEMORY, N * LARGE, m));
+	/* The way there is warm: the last one's tables, and all that a first entry does. */
+	touch(vm, vcpu, 1, 0);
+	before = privileged_operations();
+	touch(vm, vcpu, N, LARGE);
+	after = privileged_operations();
+	printf("bench: fault_2m %llu", (unsigned long long)vm_var(vm, bench)->ticks / (N - 1));
+	print_privops(&before, &after, N - 1);
+
+	ASSERT_OK(vm_slot(vm, 1, KVIRT_MEM_LOG_DIRTY_PAGES, MEMORY, N * LARGE, m));
+	touch(vm, vcpu, SMALL, PAGE);
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_DIRTY_LOG, &log));
+	before = privileged_operations();
+	touch(vm, vcpu, SMALL, PAGE);
+	after = privileged_operations();
+	printf("bench: dirty_log_write %llu", (unsigned long long)vm_var(vm, bench)->ticks / SMALL);
+	print_privops(&before, &after, SMALL);
+
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_DIRTY_LOG, &log));
+	ticks = rdtsc();
+	before = privileged_operations();
+	for (int i = 0; i < ROUNDS; i++) {
+		touch(vm, vcpu, DIRTY, PAGE);
+		ASSERT_OK(ioctl(vm->fd, KVIRT_GET_DIRTY_LOG, &log));
+		ASSERT_EQ(bits[0], -1ull);
+	}
+	after = privileged_operations();
+	ticks = rdtsc() - ticks;
+	printf("bench: dirty_log_round %llu", (unsigned long long)ticks / (ROUNDS * DIRTY));
+	print_privops(&before, &after, ROUNDS * DIRTY);
+	vcpu_free(vcpu);
+	vm_free(vm);
+}
+
 static const struct test tests[] = {
 	TEST(exits),
+	TEST(memory),
 	TEST(lifecycle),
 };
 
