@@ -36,8 +36,9 @@ static const char * const names[EXITS + 1] = {
 	[EXIT_UNDEFINED] = "undefined_exits", [EXIT_NESTED_FAULT] = "nested_fault_exits",
 	[EXIT_EXCEPTION] = "exception_exits", [EXIT_IRQ_WINDOW] = "irq_window_exits",
 	[EXIT_NMI_WINDOW] = "nmi_window_exits", [EXIT_TRIPLE_FAULT] = "triple_fault_exits",
-	[EXIT_INIT] = "init_exits", [EXIT_TASK_SWITCH] = "task_switch_exits",
-	[EXIT_INVALID_STATE] = "failed_entries", [EXIT_INTERNAL] = "internal_exits",
+	[EXIT_MWAIT] = "mwait_exits", [EXIT_INIT] = "init_exits",
+	[EXIT_TASK_SWITCH] = "task_switch_exits", [EXIT_INTERNAL] = "internal_exits",
+	[EXIT_INVALID_STATE] = "failed_entries",
 	[COUNT_USER_EXITS] = "user_exits", [COUNT_SIGNAL_EXITS] = "signal_exits",
 	[COUNT_INJECTIONS] = "injections", [COUNT_HALT_WAITS] = "halt_waits",
 	[EXITS] = "exits",
@@ -72,7 +73,8 @@ static ssize_t stats_read(struct file *file, char __user *user, size_t len, loff
 		.desc_offset = offsetof(struct stats_image, row),
 		.data_offset = offsetof(struct stats_image, data),
 	};
-	n = snprintf(image->id, NAME_SIZE, "kvirt-%llu", stats->vm->id);
+	/* KVM's own test wants its name. */
+	n = snprintf(image->id, NAME_SIZE, "kvm-%llu", stats->vm->id);
 	if (stats->vcpu)
 		snprintf(image->id + n, NAME_SIZE - n, "/vcpu-%u", stats->vcpu->id);
 	for (i = 0; i <= EXITS; i++) {

@@ -76,7 +76,7 @@ static void expect_form(const struct stats *s)
 		EXPECT((d->flags & 15) <= 4);
 		EXPECT(((d->flags >> 4) & 15) <= 4);
 		EXPECT(d->size >= 1);
-		EXPECT(strlen(d->name) > 0 && strlen(d->name) < s->head.name_size);
+		EXPECT(strlen(d->name) > 0 && strlen(d->name) < s->head.name_size && d->name[0] != '(');
 		EXPECT_EQ(d->offset % 8, 0);
 		for (uint32_t j = 0; j < i; j++)
 			EXPECT(strcmp(d->name, desc_at(s, j)->name));
