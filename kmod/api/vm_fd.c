@@ -142,75 +142,6 @@ static long set_irq_line(struct vm *vm, void *data)
 	return 0;
 }
 
-static long get_irqchip(struct vm *vm, void *data)
-{
-	return irqchip_get(vm, data);
-}
-
-static long set_irqchip(struct vm *vm, void *data)
-{
-	return irqchip_set(vm, data);
-}
-
-static long create_pit(struct vm *vm, u32 flags)
-{
-	long err;
-
-	mutex_lock(&vm->lock);
-	err = pit_create(vm, flags);
-	mutex_unlock(&vm->lock);
-	return err;
-}
-
-static long create_pit2(struct vm *vm, void *data)
-{
-	return create_pit(vm, ((struct kvirt_pit_config *)data)->flags);
-}
-
-static long create_irqchip(struct vm *vm)
-{
-	long err;
-
-	mutex_lock(&vm->lock);
-	err = irqchips_create(vm);
-	mutex_unlock(&vm->lock);
-	return err;
-}
-
-/* The older form of the PIT's state has no flags. */
-static long get_pit(struct vm *vm, void *data)
-{
-	struct kvirt_pit_state2 state = { 0 };
-	long err = pit_get(vm, &state);
-
-	memcpy(data, state.channels, sizeof(struct kvirt_pit_state));
-	return err;
-}
-
-static long set_pit(struct vm *vm, void *data)
-{
-	struct kvirt_pit_state2 state = { 0 };
-	long err = pit_get(vm, &state);
-
-	memcpy(state.channels, data, sizeof(struct kvirt_pit_state));
-	return err ?: pit_set(vm, &state);
-}
-
-static long get_pit2(struct vm *vm, void *data)
-{
-	return pit_get(vm, data);
-}
-
-static long set_pit2(struct vm *vm, void *data)
-{
-	return pit_set(vm, data);
-}
-
-static long reinject_control(struct vm *vm, void *data)
-{
-	return pit_set_reinject(vm, ((struct kvirt_reinject_control *)data)->pit_reinject);
-}
-
 static long signal_msi(struct vm *vm, void *data)
 {
 	return msi_signal(vm, data);
@@ -258,14 +189,14 @@ static const struct {
 	long (*serve)(struct vm *vm, void *data);
 	unsigned int means;	/* where cmd says another direction or size than it has */
 } table[] = {
-	{ KVIRT_GET_IRQCHIP, get_irqchip },
-	{ KVIRT_SET_IRQCHIP, set_irqchip, _IOW(KVIRT_IO, 0x63, struct kvirt_irqchip) },
-	{ KVIRT_CREATE_PIT2, create_pit2 },
-	{ KVIRT_GET_PIT, get_pit },
-	{ KVIRT_SET_PIT, set_pit, _IOW(KVIRT_IO, 0x66, struct kvirt_pit_state) },
-	{ KVIRT_GET_PIT2, get_pit2 },
-	{ KVIRT_SET_PIT2, set_pit2 },
-	{ KVIRT_REINJECT_CONTROL, reinject_control,
+	{ KVIRT_GET_IRQCHIP, irqchip_get },
+	{ KVIRT_SET_IRQCHIP, irqchip_set, _IOW(KVIRT_IO, 0x63, struct kvirt_irqchip) },
+	{ KVIRT_CREATE_PIT2, pit_create },
+	{ KVIRT_GET_PIT, pit_get },
+	{ KVIRT_SET_PIT, pit_set, _IOW(KVIRT_IO, 0x66, struct kvirt_pit_state) },
+	{ KVIRT_GET_PIT2, pit_get2 },
+	{ KVIRT_SET_PIT2, pit_set2 },
+	{ KVIRT_REINJECT_CONTROL, pit_set_reinject,
 	  _IOW(KVIRT_IO, 0x71, struct kvirt_reinject_control) },
 	{ KVIRT_SET_USER_MEMORY_REGION, set_memory_region },
 	{ KVIRT_GET_DIRTY_LOG, get_dirty_log },
@@ -294,9 +225,9 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVIRT_CREATE_VCPU:
 		return create_vcpu(vm, arg);
 	case KVIRT_CREATE_IRQCHIP:
-		return create_irqchip(vm);
+		return irqchips_create(vm);
 	case KVIRT_CREATE_PIT:
-		return create_pit(vm, KVIRT_PIT_SPEAKER_DUMMY);
+		return pit_create(vm, NULL);
 	case KVIRT_SET_GSI_ROUTING:
 		return set_gsi_routing(vm, argp);
 	case KVIRT_CLEAR_DIRTY_LOG:

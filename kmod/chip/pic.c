@@ -141,29 +141,19 @@ static void initialize(struct chip_pic *pic, unsigned int which, u8 value, struc
 static void command(struct chip_pic *pic, unsigned int which, u8 value, struct pic_fx *fx)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
+	bool specific = value & 0x40, eoi = value & 0x20;
 	unsigned int line = value & 7, first = rank(s, s->isr);
 
-	switch (value >> 5) {
-	case 0:
-	case 4:
+	if (!specific && !eoi)
 		s->rotate_on_auto_eoi = value >> 7;
-		break;
-	case 1:
-	case 5:
-		if (first == NONE)
-			break;
+	if (!specific && (!eoi || first == NONE))
+		return;
+	if (!specific)
 		line = (first + s->priority_add) & 7;
-		fallthrough;
-	case 3:
-	case 7:
+	if (eoi)
 		end(pic, which, line, fx);
-		if (!(value & 0x80))
-			break;
-		fallthrough;
-	case 6:
+	if (value & 0x80)
 		s->priority_add = (line + 1) & 7;
-		break;
-	}
 }
 
 static void write_command(struct chip_pic *pic, unsigned int which, u8 value, struct pic_fx *fx)

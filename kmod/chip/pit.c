@@ -132,21 +132,14 @@ static void write_count(struct chip_pit *pit, u32 which, u8 value, u64 now)
 {
 	struct kvirt_pit_channel_state *c = &pit->channel[which];
 
-	switch (c->write_state) {
-	case LOW:
-		load(pit, which, value, now);
-		break;
-	case HIGH:
-		load(pit, which, value << 8, now);
-		break;
-	case BOTH:
+	if (c->write_state == BOTH) {
 		c->write_latch = value;
 		c->write_state = BOTH_HIGH;
-		break;
-	case BOTH_HIGH:
-		load(pit, which, c->write_latch | value << 8, now);
+	} else if (c->write_state == BOTH_HIGH) {
 		c->write_state = BOTH;
-		break;
+		load(pit, which, c->write_latch | value << 8, now);
+	} else if (c->write_state != LATCH) {
+		load(pit, which, c->write_state == HIGH ? value << 8 : value, now);
 	}
 }
 

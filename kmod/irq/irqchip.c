@@ -180,50 +180,9 @@ void pit_acked(struct vm *vm)
 		pulse(vm);
 }
 
-int pit_set_reinject(struct vm *vm, bool reinject)
-{
-	struct irqchips *c = vm->chips;
-	unsigned long flags;
+/* --- registers and state --- */
 
-	if (!c || !READ_ONCE(c->has_pit))
-		return -ENXIO;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (reinject && !c->pit.reinject)
-		chip_pit_forget(&c->pit);
-	c->pit.reinject = reinject;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-	return 0;
-}
-
-/* --- registers --- */
-
-static bool is_pit(u64 port)
-{
-	return (port & ~3ULL) == PIT_PORT || port == PIT_SPEAKER_PORT;
-}
-
-/* The 8259s have an 8-bit bus and answer nothing else. */
-static int chips_read(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len)
-{
-	struct irqchips *c = container_of(device, struct irqchips, device);
-	struct irq_fx fx = { 0 };
-	unsigned long flags;
-	u64 value = 0;
-
-	if (is_pit(addr) && !READ_ONCE(c->has_pit))
-		return -ENOENT;
-
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (addr >= IOAPIC_BASE)
-		value = chip_ioapic_read(&c->ioapic, addr - IOAPIC_BASE);
-	else if (is_pit(addr))
-		value = chip_pit_read(&c->pit, addr, ktime_get_ns());
-	else if (len == 1)
-		value = chip_pic_read(&c->pic, addr, &fx.pic);
-	leave(c, &fx, flags);
-	memcpy(data, &value, len);
-	return 0;
-}
+enum access { GET, SET };
 
 static void scan_vectors(struct irqchips *c)
 {
@@ -236,57 +195,59 @@ static void scan_vectors(struct irqchips *c)
 		WRITE_ONCE(c->vectors[i], vectors[i]);
 }
 
-static int chips_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, const void *data,
-		       u32 len)
+/* The 8259s have an 8-bit bus and answer nothing else. */
+static int chips_access(struct bus_device *device, u64 addr, u64 *value, u32 len,
+			enum access access)
 {
+	bool pit = (addr & ~3ULL) == PIT_PORT || addr == PIT_SPEAKER_PORT;
 	struct irqchips *c = container_of(device, struct irqchips, device);
 	struct irq_fx fx = { 0 };
 	unsigned long flags;
-	u32 value = 0;
 
-	if (is_pit(addr) && !READ_ONCE(c->has_pit))
+	if (pit && !READ_ONCE(c->has_pit))
 		return -ENOENT;
-	memcpy(&value, data, min_t(u32, len, sizeof(value)));
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (addr >= IOAPIC_BASE) {
-		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, value, &fx.ioapic);
+	if (addr >= IOAPIC_BASE && access == GET) {
+		*value = chip_ioapic_read(&c->ioapic, addr - IOAPIC_BASE);
+	} else if (addr >= IOAPIC_BASE) {
+		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, *value, &fx.ioapic);
 		scan_vectors(c);
-	} else if (is_pit(addr)) {
-		chip_pit_write(&c->pit, addr, value, ktime_get_ns());
+	} else if (pit && access == GET) {
+		*value = chip_pit_read(&c->pit, addr, ktime_get_ns());
+	} else if (pit) {
+		chip_pit_write(&c->pit, addr, *value, ktime_get_ns());
+	} else if (len == 1 && access == GET) {
+		*value = chip_pic_read(&c->pic, addr, &fx.pic);
 	} else if (len == 1) {
-		chip_pic_write(&c->pic, addr, value, &fx.pic);
+		chip_pic_write(&c->pic, addr, *value, &fx.pic);
 	}
 	leave(c, &fx, flags);
 	return 0;
 }
 
-static const struct bus_ops chips_ops = {
-	.read = chips_read,
-	.write = chips_write,
-};
-
-/* --- state --- */
-
-int irqchip_get(struct vm *vm, struct kvirt_irqchip *state)
+static int chips_read(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len)
 {
-	struct irqchips *c = vm->chips;
-	unsigned long flags;
+	u64 value = 0;
+	int err = chips_access(device, addr, &value, len, GET);
 
-	if (READ_ONCE(vm->irqchip) != IRQCHIP_KERNEL)
-		return -ENXIO;
-	if (state->chip_id >= KVIRT_NR_IRQCHIPS)
-		return -EINVAL;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (state->chip_id == KVIRT_IRQCHIP_IOAPIC)
-		chip_ioapic_save(&c->ioapic, &state->chip.ioapic);
-	else
-		state->chip.pic = c->pic.chip[state->chip_id & 1];
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-	return 0;
+	memcpy(data, &value, len);
+	return err;
 }
 
-int irqchip_set(struct vm *vm, const struct kvirt_irqchip *state)
+static int chips_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, const void *data,
+		       u32 len)
 {
+	u64 value = 0;
+
+	memcpy(&value, data, len);
+	return chips_access(device, addr, &value, len, SET);
+}
+
+static const struct bus_ops chips_ops = { .read = chips_read, .write = chips_write };
+
+static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum access access)
+{
+	bool ioapic = state->chip_id == KVIRT_IRQCHIP_IOAPIC;
 	struct irqchips *c = vm->chips;
 	struct irq_fx fx = { 0 };
 	unsigned long flags;
@@ -296,31 +257,30 @@ int irqchip_set(struct vm *vm, const struct kvirt_irqchip *state)
 	if (state->chip_id >= KVIRT_NR_IRQCHIPS)
 		return -EINVAL;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (state->chip_id == KVIRT_IRQCHIP_IOAPIC) {
+	if (access == GET && ioapic)
+		chip_ioapic_save(&c->ioapic, &state->chip.ioapic);
+	else if (access == GET)
+		state->chip.pic = c->pic.chip[state->chip_id & 1];
+	else if (ioapic)
 		chip_ioapic_restore(&c->ioapic, &state->chip.ioapic, &fx.ioapic);
-		scan_vectors(c);
-	} else {
+	else
 		chip_pic_restore(&c->pic, state->chip_id & 1, &state->chip.pic);
-	}
+	scan_vectors(c);
 	leave(c, &fx, flags);
 	return 0;
 }
 
-int pit_get(struct vm *vm, struct kvirt_pit_state2 *state)
+long irqchip_get(struct vm *vm, void *data)
 {
-	struct irqchips *c = vm->chips;
-	unsigned long flags;
-
-	if (!c || !READ_ONCE(c->has_pit))
-		return -ENXIO;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	memcpy(state->channels, c->pit.channel, sizeof(state->channels));
-	state->flags = c->pit.flags;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-	return 0;
+	return irqchip_state(vm, data, GET);
 }
 
-int pit_set(struct vm *vm, const struct kvirt_pit_state2 *state)
+long irqchip_set(struct vm *vm, void *data)
+{
+	return irqchip_state(vm, data, SET);
+}
+
+static long pit_state(struct vm *vm, struct kvirt_pit_state2 *state, enum access access)
 {
 	const struct irq_fx fx = { 0 };
 	struct irqchips *c = vm->chips;
@@ -329,8 +289,59 @@ int pit_set(struct vm *vm, const struct kvirt_pit_state2 *state)
 	if (!c || !READ_ONCE(c->has_pit))
 		return -ENXIO;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	chip_pit_restore(&c->pit, state, ktime_get_ns());
+	if (access == GET) {
+		memcpy(state->channels, c->pit.channel, sizeof(state->channels));
+		state->flags = c->pit.flags;
+	} else {
+		chip_pit_restore(&c->pit, state, ktime_get_ns());
+	}
 	leave(c, &fx, flags);
+	return 0;
+}
+
+long pit_get2(struct vm *vm, void *data)
+{
+	return pit_state(vm, data, GET);
+}
+
+long pit_set2(struct vm *vm, void *data)
+{
+	return pit_state(vm, data, SET);
+}
+
+/* The older form of the state ends before the flags. */
+long pit_get(struct vm *vm, void *data)
+{
+	struct kvirt_pit_state2 state;
+	long err = pit_state(vm, &state, GET);
+
+	if (!err)
+		memcpy(data, &state, sizeof(struct kvirt_pit_state));
+	return err;
+}
+
+long pit_set(struct vm *vm, void *data)
+{
+	struct kvirt_pit_state2 state;
+	long err = pit_state(vm, &state, GET);
+
+	memcpy(&state, data, sizeof(struct kvirt_pit_state));
+	return err ?: pit_state(vm, &state, SET);
+}
+
+long pit_set_reinject(struct vm *vm, void *data)
+{
+	bool reinject = ((struct kvirt_reinject_control *)data)->pit_reinject;
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+
+	if (!c || !READ_ONCE(c->has_pit))
+		return -ENXIO;
+	raw_spin_lock_irqsave(&c->lock, flags);
+	if (reinject && !c->pit.reinject)
+		chip_pit_forget(&c->pit);
+	c->pit.reinject = reinject;
+	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
 }
 
@@ -354,7 +365,7 @@ static int add_places(struct vm *vm, const struct bus_place *place, int n)
 	return err;
 }
 
-int irqchips_create(struct vm *vm)
+static long create(struct vm *vm)
 {
 	static const struct bus_place places[] = {
 		{ BUS_PIO, PIC_MASTER_PORT, 2 }, { BUS_PIO, PIC_SLAVE_PORT, 2 },
@@ -363,7 +374,6 @@ int irqchips_create(struct vm *vm)
 	struct irqchips *c;
 	int err;
 
-	lockdep_assert_held(&vm->lock);
 	if (vm->irqchip != IRQCHIP_NONE)
 		return -EEXIST;
 	if (vm_nr_vcpus(vm))
@@ -393,6 +403,16 @@ int irqchips_create(struct vm *vm)
 	return 0;
 }
 
+long irqchips_create(struct vm *vm)
+{
+	long err;
+
+	mutex_lock(&vm->lock);
+	err = create(vm);
+	mutex_unlock(&vm->lock);
+	return err;
+}
+
 void irqchips_free(struct vm *vm)
 {
 	if (!vm->chips)
@@ -402,26 +422,29 @@ void irqchips_free(struct vm *vm)
 	vm->chips = NULL;
 }
 
-int pit_create(struct vm *vm, u32 config)
+/* Without port 0x61 the last place is left out. */
+long pit_create(struct vm *vm, void *data)
 {
 	static const struct bus_place places[] = {
 		{ BUS_PIO, PIT_PORT, 4 }, { BUS_PIO, PIT_SPEAKER_PORT, 1 },
 	};
-	struct irqchips *c = vm->chips;
+	const struct kvirt_pit_config *config = data;
+	struct irqchips *c;
 	unsigned long flags;
-	int err;
+	long err;
 
-	lockdep_assert_held(&vm->lock);
-	if (vm->irqchip != IRQCHIP_KERNEL)
-		return -ENOENT;
-	if (c->has_pit)
-		return -EEXIST;
+	mutex_lock(&vm->lock);
+	c = vm->chips;
+	err = vm->irqchip != IRQCHIP_KERNEL ? -ENOENT : c->has_pit ? -EEXIST : 0;
+	if (err)
+		goto unlock;
 	raw_spin_lock_irqsave(&c->lock, flags);
 	chip_pit_reset(&c->pit, ktime_get_ns());
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	err = add_places(vm, places, config & KVIRT_PIT_SPEAKER_DUMMY ? 2 : 1);
-	if (err)
-		return err;
-	WRITE_ONCE(c->has_pit, true);
-	return 0;
+	err = add_places(vm, places, !config || config->flags & KVIRT_PIT_SPEAKER_DUMMY ? 2 : 1);
+	if (!err)
+		WRITE_ONCE(c->has_pit, true);
+unlock:
+	mutex_unlock(&vm->lock);
+	return err;
 }

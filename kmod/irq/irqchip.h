@@ -32,21 +32,20 @@ struct irqchips {
 };
 
 /*
- * KVM_CREATE_IRQCHIP, vm->lock held, may sleep: -EEXIST: there is an irqchip, -EINVAL: there
- * is a vCPU, -ENOMEM. irqchips_free(): last use of the VM. pit_create() - KVM_CREATE_PIT2,
- * likewise: -EEXIST, -ENOENT: there is no PIC, -ENOMEM.
+ * The ioctls, given a kernel copy of their structure: 0, or the errno that the UAPI header
+ * tells. May sleep; vm->chips is not needed. pit_create() takes NULL for KVM_CREATE_PIT.
+ * irqchips_free(): last use of the VM.
  */
-int irqchips_create(struct vm *vm);
+long irqchips_create(struct vm *vm);
 void irqchips_free(struct vm *vm);
-int pit_create(struct vm *vm, u32 config);
-
-/* KVM_GET_IRQCHIP, KVM_SET_IRQCHIP: 0; -ENXIO without chips; -EINVAL: no such chip. */
-int irqchip_get(struct vm *vm, struct kvirt_irqchip *state);
-int irqchip_set(struct vm *vm, const struct kvirt_irqchip *state);
-/* KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL: 0, or -ENXIO without a PIT. */
-int pit_get(struct vm *vm, struct kvirt_pit_state2 *state);
-int pit_set(struct vm *vm, const struct kvirt_pit_state2 *state);
-int pit_set_reinject(struct vm *vm, bool reinject);
+long irqchip_get(struct vm *vm, void *data);
+long irqchip_set(struct vm *vm, void *data);
+long pit_create(struct vm *vm, void *data);
+long pit_get(struct vm *vm, void *data);
+long pit_set(struct vm *vm, void *data);
+long pit_get2(struct vm *vm, void *data);
+long pit_set2(struct vm *vm, void *data);
+long pit_set_reinject(struct vm *vm, void *data);
 
 /* What KVM_IRQ_LINE answers, for one pin. */
 int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, bool level);

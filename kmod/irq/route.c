@@ -122,22 +122,18 @@ int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32
 
 int routes_set_default(struct vm *vm)
 {
-	u32 gsi, nr = IOAPIC_PINS + PIC_LINES;
+	u32 i, gsi, nr = IOAPIC_PINS + PIC_LINES;
 	struct kvirt_irq_routing_entry *e = kcalloc(nr, sizeof(*e), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!e)
 		return -ENOMEM;
-	for (gsi = 0; gsi < IOAPIC_PINS; gsi++) {
-		e[gsi].gsi = gsi;
-		e[gsi].type = KVIRT_IRQ_ROUTING_IRQCHIP;
-		e[gsi].u.irqchip.irqchip = KVIRT_IRQCHIP_IOAPIC;
-		e[gsi].u.irqchip.pin = gsi;
-	}
-	for (gsi = 0; gsi < PIC_LINES; gsi++) {
-		e[IOAPIC_PINS + gsi] = e[gsi];
-		e[IOAPIC_PINS + gsi].u.irqchip.irqchip = gsi / 8;
-		e[IOAPIC_PINS + gsi].u.irqchip.pin = gsi % 8;
+	for (i = 0; i < nr; i++) {
+		gsi = i % IOAPIC_PINS;
+		e[i].gsi = gsi;
+		e[i].type = KVIRT_IRQ_ROUTING_IRQCHIP;
+		e[i].u.irqchip.irqchip = i < IOAPIC_PINS ? KVIRT_IRQCHIP_IOAPIC : gsi / 8;
+		e[i].u.irqchip.pin = i < IOAPIC_PINS ? gsi : gsi % 8;
 	}
 	err = routes_set(vm, e, nr, 0);
 	kfree(e);
