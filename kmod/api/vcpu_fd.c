@@ -93,6 +93,31 @@ static bool cpuid_valid(const struct x86_cpuid *table, u32 n)
 	return true;
 }
 
+/* @entry as the guest finds it: with the bits that follow registers. */
+static struct x86_cpuid_entry cpuid_entry_now(const struct vcpu *vcpu,
+					      const struct x86_cpuid_entry *entry)
+{
+	struct x86_cpuid_live live = cpuid_live(vcpu);
+	struct x86_cpuid_entry now = *entry;
+
+	x86_cpuid_follow(&vcpu->cpuid, &live, entry, now.regs);
+	return now;
+}
+
+static bool cpuid_same(const struct vcpu *vcpu, const struct x86_cpuid_entry *entries, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n && n == vcpu->cpuid.n; i++) {
+		struct x86_cpuid_entry ours = cpuid_entry_now(vcpu, &vcpu->cpuid.entry[i]);
+		struct x86_cpuid_entry theirs = cpuid_entry_now(vcpu, &entries[i]);
+
+		if (memcmp(&ours, &theirs, sizeof(ours)))
+			return false;
+	}
+	return n == vcpu->cpuid.n;
+}
+
 static long set_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 {
 	struct kvirt_cpuid2 head;
@@ -114,7 +139,7 @@ static long set_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 	/* Once the guest has run, the table may be set again as it is, not changed. */
 	err = -EINVAL;
 	if (vcpu->ran) {
-		if (vcpu->cpuid.n == head.nent && !memcmp(vcpu->cpuid.entry, table->entry, size))
+		if (cpuid_same(vcpu, table->entry, head.nent))
 			err = 0;
 		goto free;
 	}
@@ -131,18 +156,21 @@ free:
 
 static long get_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 {
+	struct x86_cpuid_entry entry;
 	struct kvirt_cpuid2 head;
+	u32 i;
 
 	if (copy_from_user(&head, argp, sizeof(head)))
 		return -EFAULT;
 	if (head.nent < vcpu->cpuid.n)
 		return -E2BIG;
 	head.nent = vcpu->cpuid.n;
-	if (copy_to_user(argp->entries, vcpu->cpuid.entry,
-			 head.nent * sizeof(vcpu->cpuid.entry[0])) ||
-	    copy_to_user(argp, &head, sizeof(head)))
-		return -EFAULT;
-	return 0;
+	for (i = 0; i < head.nent; i++) {
+		entry = cpuid_entry_now(vcpu, &vcpu->cpuid.entry[i]);
+		if (copy_to_user(&argp->entries[i], &entry, sizeof(entry)))
+			return -EFAULT;
+	}
+	return copy_to_user(argp, &head, sizeof(head)) ? -EFAULT : 0;
 }
 
 static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)

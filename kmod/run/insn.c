@@ -26,13 +26,18 @@ static void gpr_write(struct vcpu *vcpu, u8 gpr, u64 value)
 		vcpu_dirty(vcpu, X86_GROUP_RSP);
 }
 
-enum verdict exit_cpuid(struct vcpu *vcpu)
+struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu)
 {
-	struct x86_cpuid_live live = {
+	return (struct x86_cpuid_live) {
 		.cr4 = vcpu->cr4_seen,
 		.xcr0 = vcpu->state.xcr0,
 		.apic_base = vcpu->apic_base,
 	};
+}
+
+enum verdict exit_cpuid(struct vcpu *vcpu)
+{
+	struct x86_cpuid_live live = cpuid_live(vcpu);
 	u64 *gpr = vcpu->state.gpr;
 	u32 regs[4];
 

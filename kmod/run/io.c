@@ -141,9 +141,13 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 static int complete_string(struct vcpu *vcpu)
 {
 	struct vcpu_completion *c = &vcpu->complete;
+	struct x86_string_io io;
 	int err = 0;
 
-	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_CODE);
+	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_CODE | X86_GROUP_SEGMENTS);
+	/* User space may have made RCX less than the elements that it was given. */
+	x86_string_io(&vcpu->insn, &vcpu->state, &io);
+	c->count = min_t(u64, c->count, io.count);
 	if (vcpu->insn.op == X86_OP_INS)
 		err = linear_access(vcpu, c->linear, vcpu->pio_data, c->count * c->size,
 				    X86_ACCESS_WRITE);

@@ -111,6 +111,8 @@ enum verdict raise(struct vcpu *vcpu, u8 vector);
 /* Handlers, by file; each gets vcpu->exit. pv.c, insn.c: */
 enum verdict exit_hypercall(struct vcpu *vcpu);
 enum verdict exit_cpuid(struct vcpu *vcpu);
+/* The registers that CPUID follows. Caller: holds vcpu->mutex. */
+struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu);
 enum verdict exit_hlt_fast(struct vcpu *vcpu);
 enum verdict exit_hlt(struct vcpu *vcpu);
 enum verdict exit_pause(struct vcpu *vcpu);

@@ -81,6 +81,8 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 		goto free_fpu;
 	vcpu_set_cpuid(vcpu, 0);
 	vcpu_reset(vcpu, VCPU_POWER_UP);
+	/* The first TSC of a VM begins at 0, those after it join in. */
+	clock_write_tsc(vcpu, 0, X86_MSR_BY_USER);
 	return vcpu;
 
 free_fpu:

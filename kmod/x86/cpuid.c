@@ -380,6 +380,12 @@ void x86_cpuid(const struct x86_cpuid *t, const struct x86_cpuid_live *live, u32
 		return;
 	}
 	memcpy(regs, e->regs, sizeof(e->regs));
+	x86_cpuid_follow(t, live, e, regs);
+}
+
+void x86_cpuid_follow(const struct x86_cpuid *t, const struct x86_cpuid_live *live,
+		      const struct x86_cpuid_entry *e, u32 regs[4])
+{
 	switch (e->leaf) {
 	case 0x1:
 		set_bit_if(&regs[ECX], BIT(27), live->cr4 & X86_CR4_OSXSAVE);

@@ -126,4 +126,8 @@ const struct x86_cpuid_entry *x86_cpuid_find(const struct x86_cpuid *t, u32 leaf
 void x86_cpuid(const struct x86_cpuid *t, const struct x86_cpuid_live *live, u32 leaf,
 	       u32 subleaf, u32 regs[4]);
 
+/* x86_cpuid_follow() - in @regs, those of @e, only the bits that follow registers. */
+void x86_cpuid_follow(const struct x86_cpuid *t, const struct x86_cpuid_live *live,
+		      const struct x86_cpuid_entry *e, u32 regs[4]);
+
 #endif

@@ -98,6 +98,20 @@ static void kvmclock_ctrl(void)
 	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0), EINVAL);
 }
 
+/* The TSC of a VM begins with its first vCPU, and the others join in. */
+static void tsc_begins_at_zero(void)
+{
+	uint64_t before = __builtin_ia32_rdtsc(), first, second, after;
+	struct vm *vm = vm_bare();
+	struct vcpu *a = vcpu_bare(vm, 0), *b = vcpu_bare(vm, 1);
+
+	EXPECT_EQ(vcpu_get_msr(a, 0x10, &first), 1);
+	EXPECT_EQ(vcpu_get_msr(b, 0x10, &second), 1);
+	after = __builtin_ia32_rdtsc();
+	EXPECT(first <= after - before);
+	EXPECT(second <= after - before && second >= first);
+}
+
 static void signal_mask(void)
 {
 	struct vcpu *vcpu = vcpu_bare(vm_bare(), 0);
@@ -122,6 +136,7 @@ static const struct test tests[] = {
 	TEST(vm_clock),
 	TEST(vm_clock_with_realtime),
 	TEST(kvmclock_ctrl),
+	TEST(tsc_begins_at_zero),
 	TEST(signal_mask),
 };
 

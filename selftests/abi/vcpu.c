@@ -462,6 +462,7 @@ static void cpuid2(void)
 	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
 	struct kvirt_cpuid2 *table = dev_cpuid();
 	struct kvirt_cpuid2 *back = calloc(1, sizeof(*back) + 257 * sizeof(back->entries[0]));
+	struct kvirt_sregs sregs = vcpu_sregs(vcpu);
 	uint32_t count = table->nent;
 
 	back->nent = 256;
@@ -486,6 +487,16 @@ static void cpuid2(void)
 			EXPECT_EQ(back->entries[i].edx, table->entries[i].edx);
 		}
 	}
+	/* Live bits are those of now: OSXSAVE, and the size for this XCR0. */
+	sregs.cr4 |= 1 << 18;
+	vcpu_set_sregs(vcpu, &sregs);
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_GET_CPUID2, back));
+	EXPECT(cpuid_find(back, 1, 0)->ecx & 1 << 27);
+	EXPECT_EQ(cpuid_find(back, 0xd, 0)->ebx, 576);
+	sregs.cr4 &= ~(1 << 18);
+	vcpu_set_sregs(vcpu, &sregs);
+	EXPECT_OK(ioctl(vcpu->fd, KVIRT_GET_CPUID2, back));
+	EXPECT_EQ(cpuid_find(back, 1, 0)->ecx & 1 << 27, 0);
 	table->nent = 257;
 	EXPECT_ERRNO(ioctl(vcpu->fd, KVIRT_SET_CPUID2, table), E2BIG);
 	table->nent = -1u;

@@ -85,6 +85,33 @@ static void in(void)
 	vcpu_finish(vcpu);
 }
 
+/* --- user space takes elements away --- */
+
+static void guest_ins(void)
+{
+	uint64_t address = BUFFER, count = 2;
+
+	asm volatile("cld; rep insb" : "+D"(address), "+c"(count) : "d"(PORT) : "memory");
+	GUEST_EXPECT_EQ(count, 0);
+	GUEST_EXPECT_EQ(address, BUFFER + 1);
+	guest_done();
+}
+
+static void fewer_elements_than_answered(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_ins);
+	struct kvirt_regs regs;
+
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_IO);
+	EXPECT_EQ(vcpu->run->io.count, 2);
+	memcpy(vcpu_io_data(vcpu), "ab", 2);
+	regs = vcpu_regs(vcpu);
+	regs.rcx = 1;
+	vcpu_set_regs(vcpu, &regs);
+	vcpu_finish(vcpu);
+	EXPECT(!memcmp(vm_at(vcpu->vm, BUFFER), "a", 2));
+}
+
 /* --- when an instruction is over --- */
 
 static void guest_one_out(void)
@@ -487,6 +514,7 @@ static void string_that_changes(void)
 }
 
 static const struct test tests[] = {
+	TEST(fewer_elements_than_answered),
 	TEST(out),
 	TEST(in),
 	TEST(out_is_over_at_the_next_run),
