@@ -543,8 +543,9 @@ static int report_tpr(struct vcpu *vcpu, void *data)
 
 static int setup_mce(struct vcpu *vcpu, void *data)
 {
-	return x86_mce_setup(&vcpu->msrs, *(u64 *)data, features.amd ? X86_MCE_AMD : X86_MCE_INTEL) ?
-	       0 : -EINVAL;
+	enum x86_mce_vendor vendor = features.amd ? X86_MCE_AMD : X86_MCE_INTEL;
+
+	return x86_mce_setup(&vcpu->msrs, *(u64 *)data, vendor) ? 0 : -EINVAL;
 }
 
 static int set_mce(struct vcpu *vcpu, void *data)

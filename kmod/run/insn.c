@@ -174,7 +174,7 @@ static void set_long_mode(struct vcpu *vcpu, u64 cr0)
 	vcpu_dirty(vcpu, X86_GROUP_EFER);
 }
 
-/* Intel's CPUs do not enter long mode with one (SDM vol. 2, MOV to CR0); the APM has no such rule. */
+/* Intel's CPUs do not enter long mode with one (SDM vol. 2, MOV to CR0); AMD's may. */
 static bool tss_is_16bit(struct vcpu *vcpu)
 {
 	vcpu_pull(vcpu, X86_GROUP_SEGMENTS);

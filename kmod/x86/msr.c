@@ -16,8 +16,8 @@ enum flags {
 	MTRR_TYPE	= BIT(7),	/* one memory type, in the low byte */
 	PHYSICAL	= BIT(8),	/* no bit at or above MAXPHYADDR */
 	SPEC		= BIT(9),	/* bits of SPEC_CTRL, as CPUID has them */
-	MCE		= BIT(11),	/* machine checks: see mce_missing(), mce_valid() */
-	LOW_ON_AMD	= BIT(10),	/* the upper half is dropped, not refused, where CPUID says AMD */
+	LOW_ON_AMD	= BIT(10),	/* AMD's CPUs drop the upper half, others refuse it */
+	MCE		= BIT(11),	/* machine checks: mce_missing(), mce_valid() */
 };
 
 /* Slots of struct x86_msr_store. */
@@ -294,7 +294,8 @@ enum x86_mce_verdict x86_mce_report(struct x86_msr_store *store, const struct x8
 static bool hidden(const struct x86_msr *row, const struct x86_msr_file *file, enum x86_msr_by by)
 {
 	return ((row->flags & MCE) && mce_missing(file, by)) ||
-	       (by == X86_MSR_BY_GUEST && ((row->flags & USER) || (row->needs && !(row->needs & file->features->has))));
+	       (by == X86_MSR_BY_GUEST &&
+		((row->flags & USER) || (row->needs && !(row->needs & file->features->has))));
 }
 
 enum x86_msr_verdict x86_msr_read(const struct x86_msr *row, const struct x86_msr_file *file,

@@ -109,6 +109,7 @@ struct x86_mce_error {		/* as the ABI's */
 	u64 status, addr, misc, mcg_status;
 	u8 bank;
 };
+
 enum x86_mce_vendor { X86_MCE_INTEL, X86_MCE_AMD };
 enum x86_mce_verdict { X86_MCE_REFUSED, X86_MCE_LOGGED, X86_MCE_RAISE, X86_MCE_SHUTDOWN };
 
