@@ -122,15 +122,23 @@ static int do_access(struct vcpu *vcpu)
 static enum verdict commit(struct vcpu *vcpu)
 {
 	const struct x86_mmio *m = &vcpu->mmio.steps;
+	struct x86_state *s = &vcpu->state;
+	u64 rflags, rsp;
+	bool over;
 
 	if (m->vector == X86_VECTOR_LOAD)
 		guest_fpu_set_xmm(&vcpu->fpu, m->insn.reg, m->data);
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
-	vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
-	if (x86_mmio_commit(m, &vcpu->state))
+	rflags = s->rflags;
+	rsp = s->gpr[X86_RSP];
+	over = x86_mmio_commit(m, s);
+	/* Most instructions change neither. */
+	if (s->rflags != rflags || s->gpr[X86_RSP] != rsp)
+		vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
+	if (over)
 		return dispatch_step(vcpu, m->insn.len);
 	/* REP: each iteration is a step. */
-	return vcpu->state.rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
+	return s->rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }
 
 /* Accesses from the one under way on. */
