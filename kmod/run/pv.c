@@ -162,16 +162,16 @@ static u64 send_ipi(struct vcpu *vcpu, const u64 map[2], u32 first, u64 icr, uns
 	struct irq_message m = { .vector = icr & 0xff, .mode = LVT_MODE(icr) };
 	struct vcpu *target;
 	unsigned int i;
-	u64 taken = 0;
+	u64 taken = 0, bits;
 
 	if (icr & (ICR_LOGICAL | ICR_SHORTHAND))
 		return -KVIRT_HC_EINVAL;
-	for (i = 0; i < 2 * width; i++) {
-		if (!(map[i / width] & BIT_ULL(i % width)))
-			continue;
-		target = irq_find(vcpu->vm, (u64)first + i);
-		if (target)
-			taken += irq_post(target, &m);
+	for (i = 0; i < 2; i++) {
+		for (bits = map[i]; bits; bits &= bits - 1) {
+			target = irq_find(vcpu->vm, (u64)first + i * width + __ffs(bits));
+			if (target)
+				taken += irq_post(target, &m);
+		}
 	}
 	return taken;
 }

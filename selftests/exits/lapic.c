@@ -17,20 +17,6 @@ enum { GP = 13, VECTOR = 0x50 };
 static volatile uint32_t count;
 static volatile uint8_t order[8];
 static volatile uint32_t taken;
-static volatile bool x2apic;
-
-static uint32_t apic_read(uint32_t reg)
-{
-	return x2apic ? x2apic_read(reg) : xapic_read(reg);
-}
-
-static void apic_write(uint32_t reg, uint32_t v)
-{
-	if (x2apic)
-		x2apic_write(reg, v);
-	else
-		xapic_write(reg, v);
-}
 
 static void on_interrupt(struct guest_frame *frame)
 {
@@ -44,7 +30,7 @@ static void apic_on(void)
 	guest_idt_load();
 	for (int v = 0x30; v < 0x100; v++)
 		guest_handle(v, on_interrupt);
-	if (x2apic)
+	if (apic_in_x2)
 		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | X2APIC_ON);
 	apic_write(APIC_SVR, 0x1ff);
 }
@@ -66,7 +52,7 @@ static void both_modes(void (*guest)(void))
 		struct vm *vm = vm_new_split();
 		struct vcpu *vcpu = vcpu_new(vm, 0, guest);
 
-		*vm_var(vm, x2apic) = mode;
+		*vm_var(vm, apic_in_x2) = mode;
 		vcpu_finish(vcpu);
 		vcpu_free(vcpu);
 		vm_free(vm);
@@ -87,7 +73,7 @@ static void guest_registers(void)
 	GUEST_EXPECT_EQ(apic_read(APIC_PPR), 0x30);
 	GUEST_EXPECT_EQ(READ_REGISTER(cr8), 3);
 	apic_write(APIC_TPR, 0);
-	if (!x2apic) {
+	if (!apic_in_x2) {
 		xapic_write(APIC_DFR, 0x0fffffff);
 		GUEST_EXPECT_EQ(xapic_read(APIC_DFR), 0x0fffffff);
 		xapic_write(APIC_LDR, 0x04000000);
@@ -156,7 +142,7 @@ static void mode_changes(void)
 
 static void self_ipi(uint8_t vector)
 {
-	if (x2apic)
+	if (apic_in_x2)
 		x2apic_write(APIC_SELF_IPI, vector);
 	else
 		xapic_write(APIC_ICR, 0x40000 | vector);
@@ -197,7 +183,7 @@ static void guest_priorities(void)
 	GUEST_EXPECT_EQ(count, 3);
 	cli();
 	/* Sending oneself an ICR IPI with a real destination. */
-	if (x2apic)
+	if (apic_in_x2)
 		x2apic_write(APIC_ICR, 0x4000 | 0x77);
 	else
 		xapic_write(APIC_ICR2, 0), xapic_write(APIC_ICR, 0x4000 | 0x77);
@@ -206,7 +192,7 @@ static void guest_priorities(void)
 	GUEST_EXPECT_EQ(count, 4);
 	/* Vectors below 16 are errors. */
 	apic_write(APIC_ESR, 0);
-	if (!x2apic) {
+	if (!apic_in_x2) {
 		xapic_write(APIC_ICR, 0x40000 | 0x5);
 		xapic_write(APIC_ESR, 0);
 	}
@@ -394,7 +380,7 @@ static void messages(void)
 		struct vm *vm = vm_new_split();
 		struct vcpu *vcpu = vcpu_new(vm, 0, guest_stages);
 
-		*vm_var(vm, x2apic) = mode;
+		*vm_var(vm, apic_in_x2) = mode;
 		vcpu_expect_stage(vcpu, 1);
 		EXPECT_EQ(msi(vm, 0xfee00000, 0x4041), 1);
 		vcpu_expect_stage(vcpu, 2);
@@ -450,7 +436,7 @@ static void ioapic_eoi(void)
 		struct vcpu *vcpu = vcpu_new(vm, 0, guest_stages);
 		struct kvirt_irq_routing *r = calloc(1, sizeof(*r) + 24 * sizeof(r->entries[0]));
 
-		*vm_var(vm, x2apic) = mode;
+		*vm_var(vm, apic_in_x2) = mode;
 		r->nr = 2;
 		r->entries[0] = (struct kvirt_irq_routing_entry){ .gsi = 4, .type = KVIRT_IRQ_ROUTING_MSI,
 			.u.msi = { .address_lo = 0xfee00000, .data = 0xc061 } };	/* level, assert */

@@ -14,20 +14,6 @@
 #define CPUID_TSC_DEADLINE	(1u << 24)
 
 static volatile uint32_t taken, taken_low, in_service;
-static volatile bool x2;
-
-static uint32_t apic_read(uint32_t reg)
-{
-	return x2 ? x2apic_read(reg) : xapic_read(reg);
-}
-
-static void apic_write(uint32_t reg, uint32_t v)
-{
-	if (x2)
-		x2apic_write(reg, v);
-	else
-		xapic_write(reg, v);
-}
 
 static void handle(struct guest_frame *frame)
 {
@@ -49,7 +35,7 @@ static void guest_begin(void)
 
 static void self_ipi(uint8_t vector)
 {
-	if (x2) {
+	if (apic_in_x2) {
 		x2apic_write(APIC_SELF_IPI, vector);
 		return;
 	}
@@ -144,7 +130,7 @@ static void guest_x2apic(void)
 	GUEST_EXPECT_EQ(try_wrmsr(MSR_APIC_BASE, APIC_MMIO + 0x400), 13);
 	GUEST_EXPECT_EQ(try_wrmsr(MSR_APIC_BASE, APIC_MMIO + 0x801), 13);
 	wrmsr(MSR_APIC_BASE, APIC_MMIO + 0xc00);
-	x2 = true;
+	apic_in_x2 = true;
 	GUEST_EXPECT_EQ(x2apic_read(APIC_ID), 0x15);
 	GUEST_EXPECT_EQ(x2apic_read(APIC_LDR), 0x10020);
 	GUEST_EXPECT_EQ(x2apic_read(APIC_SVR), 0x1ff);
@@ -405,7 +391,7 @@ static uint32_t *reg_of(struct kvirt_lapic_state *s, uint32_t reg)
 static void guest_leaves_state(void)
 {
 	guest_begin();
-	if (x2)
+	if (apic_in_x2)
 		wrmsr(MSR_APIC_BASE, APIC_MMIO + 0xd00);
 	apic_write(APIC_TPR, 0x20);
 	apic_write(APIC_LVT_ERROR, 0xfe);
@@ -430,7 +416,7 @@ static void move_state(bool x2apic_mode)
 	struct kvirt_sregs sregs;
 	struct kvirt_regs regs;
 
-	*vm_var(vm, x2) = x2apic_mode;
+	*vm_var(vm, apic_in_x2) = x2apic_mode;
 	vcpu_expect_stage(from, 1);
 	ASSERT_OK(ioctl(from->fd, KVIRT_GET_LAPIC, &state));
 	EXPECT_EQ(*reg_of(&state, APIC_TPR), 0x20);

@@ -21,6 +21,7 @@ struct table {
 extern char guest_vectors[];		/* vectors.S: one entry each 16 bytes */
 
 volatile struct guest_catch guest_catch;
+volatile bool apic_in_x2;
 
 static guest_handler *handlers[256];
 

@@ -213,4 +213,16 @@ static inline void xapic_write(uint32_t reg, uint32_t v) { mmio_write32(APIC_MMI
 static inline uint64_t x2apic_read(uint32_t reg) { return rdmsr(0x800 + reg / 16); }
 static inline void x2apic_write(uint32_t reg, uint64_t v) { wrmsr(0x800 + reg / 16, v); }
 
+/* In the mode that the program says its guests' local APICs are in. */
+extern volatile bool apic_in_x2;
+static inline uint32_t apic_read(uint32_t reg) { return apic_in_x2 ? x2apic_read(reg) : xapic_read(reg); }
+
+static inline void apic_write(uint32_t reg, uint32_t v)
+{
+	if (apic_in_x2)
+		x2apic_write(reg, v);
+	else
+		xapic_write(reg, v);
+}
+
 #endif
