@@ -440,14 +440,14 @@ static void guest_storm(void)
 	uint64_t state = 88172645463325252ull;
 
 	for (;;) {
-		for (int i = 0; i < 200; i++) {
+		for (int i = 0; i < 2000; i++) {
 			uint64_t page;
 
 			state ^= state << 13;
 			state ^= state >> 7;
 			state ^= state << 17;
-			/* Most writes to few pages, as guests have it; and one of another kind. */
-			page = state >> 40 & 7 ? state % 97 : state % PAGES;
+			/* Most go to few pages, which are others every 300: one that was missed is not made good by the next. */
+			page = state >> 40 & 7 ? (storm_writes / 300 * 16 + state % 16) % PAGES : state % PAGES;
 			if (state >> 43 & 31)
 				*(volatile uint64_t *)(GPA + page * PAGE + (state >> 20 & 0xff8)) = state;
 			else
