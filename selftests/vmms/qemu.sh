@@ -73,7 +73,7 @@ run()
 		-chardev stdio,id=console,signal=off -serial chardev:console "$@" </dev/null 2>$work/complaints
 	status=$?
 	read -r ended _ </proc/uptime
-	echo "qemu: $status $started $ended"
+	printf '\nqemu: %s\n' "$status $started $ended"	# firmware leaves lines unfinished
 }
 
 # Each line behind the time at which it came, to be read and to be kept.
