@@ -198,6 +198,7 @@ static int serve_requests(struct vcpu *vcpu)
 		return -EIO;
 	if (vcpu_take_request(vcpu, REQUEST_FLUSH_NESTED))
 		vcpu->flush |= FLUSH_NESTED;
+	vcpu_take_request(vcpu, REQUEST_BUS);
 	if (vcpu_take_request(vcpu, REQUEST_EVENT))
 		lapic_drain(vcpu);
 	if (vcpu_take_request(vcpu, REQUEST_CLOCK))

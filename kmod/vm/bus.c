@@ -106,7 +106,7 @@ static void leave_windows(struct vm *vm)
 {
 	/* A vCPU that is just being published sees the change, or is seen. */
 	smp_mb();
-	vm_request_all(vm, REQUEST_EVENT);
+	vm_request_all(vm, REQUEST_BUS);
 }
 
 static void free_bus(struct rcu_head *rcu)

@@ -39,6 +39,7 @@ enum vcpu_request {
 	REQUEST_ROUTES,		/* EOI bitmap: scan the routes again */
 	REQUEST_EOI_EXIT,	/* leave with IOAPIC_EOI for eoi_vector */
 	REQUEST_MSR_FILTER,	/* the VM has another MSR filter */
+	REQUEST_BUS,		/* the bus has changed: out of the window is all it takes */
 	REQUEST_TPR_ACCESS,	/* leave with TPR_ACCESS: tpr_access */
 };
 
@@ -235,7 +236,8 @@ static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request reques
 }
 
 /*
- * Set it for all, and wait until those inside a window have left it. Does not sleep;
+ * Set it for all, and wait until those inside a window have left it. Nobody is woken, so never
+ * one that vcpu_request() sets too, whose kick would not come while it stands. Does not sleep;
  * interrupts on; the caller may hold spinlocks that no window takes (notifiers do).
  */
 void vm_request_all(struct vm *vm, enum vcpu_request request);

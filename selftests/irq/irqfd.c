@@ -287,6 +287,7 @@ static void wakes_a_halted_guest(void)
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_halts);
 	volatile uint32_t *got = *vm_var(vm, taken);
 	int fd = new_eventfd(0);
+	struct kvirt_ioeventfd bell = { .len = 1, .fd = fd, .flags = KVIRT_IOEVENTFD_FLAG_PIO };
 	pthread_t thread;
 
 	route(vm, 1, VECTOR);
@@ -294,6 +295,10 @@ static void wakes_a_halted_guest(void)
 	thread = start(vcpu);
 	ASSERT(reaches(vm_var(vm, ready), 1));
 	for (uint32_t i = 1; i <= 20; i++) {
+		/* What all vCPUs must notice must not keep a sleeping one from being woken. */
+		usleep(2000);
+		bell.addr = PORT + i;
+		ASSERT_OK(ioctl(vm->fd, KVIRT_IOEVENTFD, &bell));
 		signal_eventfd(fd);
 		if (!reaches(&got[0], i))
 			test_note("%u of %u", got[0], i);
