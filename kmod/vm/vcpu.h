@@ -231,14 +231,12 @@ static inline bool vcpu_has_requests(const struct vcpu *vcpu)
 
 static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request request)
 {
-	return test_bit(request, &vcpu->requests) &&
-	       test_and_clear_bit(request, &vcpu->requests);
+	return test_bit(request, &vcpu->requests) && test_and_clear_bit(request, &vcpu->requests);
 }
 
 /*
- * Set it for all, and wait until those inside a window have left it. Nobody is woken, so never
- * one that vcpu_request() sets too, whose kick would not come while it stands. Does not sleep;
- * interrupts on; the caller may hold spinlocks that no window takes (notifiers do).
+ * Set it for all, wait until those inside a window have left it. Wakes nobody, so not for what
+ * vcpu_request() sets. No sleep; interrupts on; with spinlocks held that no window takes.
  */
 void vm_request_all(struct vm *vm, enum vcpu_request request);
 
