@@ -5,6 +5,7 @@
  * The slots stay as they are, by vm->srcu, until the copy is done: deleting a slot waits
  * for that, so no write of ours reaches memory that user space has taken back.
  */
+#include <linux/mutex.h>	/* 6.12's futex.h wants it */
 #include <linux/futex.h>
 #include <linux/uaccess.h>
 #include <asm/futex.h>
