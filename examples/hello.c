@@ -56,6 +56,10 @@ static void run(int vcpu, struct kvirt_run *run)
 			break;
 		case KVIRT_EXIT_HLT:
 			return;
+		case KVIRT_EXIT_INTERNAL_ERROR:
+			errx(1, "internal error %u: %#llx %#llx %#llx", run->internal.suberror,
+			     (unsigned long long)run->internal.data[0], (unsigned long long)run->internal.data[1],
+			     (unsigned long long)run->internal.data[2]);
 		default:
 			errx(1, "exit reason %u", run->exit_reason);
 		}
