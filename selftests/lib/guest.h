@@ -118,7 +118,7 @@ static inline void cli(void) { asm volatile("cli" : : : "memory"); }
 static inline void sti(void) { asm volatile("sti; nop" : : : "memory"); }
 static inline void hlt(void) { asm volatile("hlt" : : : "memory"); }
 /* Halt with interrupts on: the shadow of STI closes the gap between the two. */
-static inline void sti_hlt_cli(void) { asm volatile("sti; hlt; cli" : : : "memory"); }
+void sti_hlt_cli(void);
 static inline void cpu_relax(void) { asm volatile("pause" : : : "memory"); }
 
 static inline uint32_t mmio_read32(uint64_t gpa)
@@ -215,6 +215,7 @@ static inline void x2apic_write(uint32_t reg, uint64_t v) { wrmsr(0x800 + reg / 
 
 /* In the mode that the program says its guests' local APICs are in. */
 extern volatile bool apic_in_x2;
+extern volatile bool guest_on_tcg;	/* set by the host's side before the image is copied */
 static inline uint32_t apic_read(uint32_t reg) { return apic_in_x2 ? x2apic_read(reg) : xapic_read(reg); }
 
 static inline void apic_write(uint32_t reg, uint32_t v)

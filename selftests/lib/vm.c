@@ -120,6 +120,7 @@ static struct vm *vm_with_memory(void)
 	vm->memory = mmap(NULL, vm->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT(vm->memory != MAP_FAILED);
 	ASSERT(start >= GUEST_SCRATCH + 0x200000 && end <= GUEST_MEMORY);
+	guest_on_tcg = cpu_is_tcg();
 	/*
 	 * What is copied is the image as it is now: a test may set variables first. The linker leaves unmapped gaps between
 	 * segments, which a pipe's write() reports and memcpy() would die of.
