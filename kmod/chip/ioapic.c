@@ -83,7 +83,7 @@ void chip_ioapic_eoi(struct chip_ioapic *io, u8 vector, struct ioapic_fx *fx)
 	}
 }
 
-/* One half of an entry. Made edge-triggered it forgets what was sent: that is the old way to end it. */
+/* One half of an entry. Made edge-triggered it forgets what was sent: the old way to end it. */
 static void write_entry(struct chip_ioapic *io, u32 reg, u32 value, struct ioapic_fx *fx)
 {
 	u32 pin = (reg - REG_ENTRIES) / 2 & 31, shift = reg % 2 * 32;

@@ -412,7 +412,8 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 			write_timer(l, reg, value, now, fx);
 		set(l, reg, value);
 		/* LINT0 as ExtINT lets a waiting 8259 vector in. */
-		fx->what |= LAPIC_FX_PENDING | (reg == LVT_OFFSET(LVT_LINT0) ? LAPIC_FX_ADDRESS : 0);
+		fx->what |= LAPIC_FX_PENDING |
+			    (reg == LVT_OFFSET(LVT_LINT0) ? LAPIC_FX_ADDRESS : 0);
 		break;
 	case LAPIC_TMICT:
 	case LAPIC_TDCR:

@@ -37,6 +37,7 @@ bool chip_pic_output(const struct chip_pic *pic);
 u8 chip_pic_acknowledge(struct chip_pic *pic, struct pic_fx *fx);
 
 /* KVM_SET_IRQCHIP of the chip @which: any state is made a valid one. */
-void chip_pic_restore(struct chip_pic *pic, unsigned int which, const struct kvirt_pic_state *state);
+void chip_pic_restore(struct chip_pic *pic, unsigned int which,
+		      const struct kvirt_pic_state *state);
 
 #endif

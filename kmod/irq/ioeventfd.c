@@ -11,7 +11,7 @@
 #include "eventfd.h"
 
 struct ioeventfd {
-	struct list_head link;		/* in vm->ioeventfds, under bus_lock; the rest is constant */
+	struct list_head link;		/* in vm->ioeventfds, under bus_lock; the rest: constant */
 	struct bus_device device;
 	struct eventfd_ctx *eventfd;
 	u64 addr, datamatch;

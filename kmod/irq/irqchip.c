@@ -65,6 +65,7 @@ static void arm(struct irqchips *c)
 }
 
 static void leave(struct irqchips *c, const struct irq_fx *fx, unsigned long flags)
+	__releases(&c->lock)
 {
 	unsigned long pins = fx->ioapic.service;
 	u32 pin;

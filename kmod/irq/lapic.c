@@ -347,9 +347,9 @@ static void apply(struct vcpu *vcpu, const struct lapic_fx *fx)
 		lapic_timer_update(vcpu);
 	if (fx->what & LAPIC_FX_ADDRESS)
 		publish(vcpu);
-	if (fx->what & LAPIC_FX_EOI && vcpu->vm->chips)
+	if (fx->what & LAPIC_FX_EOI && vcpu->vm->chips) {
 		irq_eoi(vcpu->vm, fx->eoi_vector, fx->eoi_level);
-	else if (fx->what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
+	} else if (fx->what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
 		vcpu->eoi_vector = fx->eoi_vector;
 		set_bit(REQUEST_EOI_EXIT, &vcpu->requests);
 	}

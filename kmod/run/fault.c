@@ -74,13 +74,12 @@ enum verdict exit_exception(struct vcpu *vcpu)
 			dispatch_step(vcpu, exit->insn_len);
 		return debug_trap(vcpu, exit->exception.payload);
 	}
-	if (vector == X86_PF) {
+	if (vector == X86_PF)
 		event_queue_page_fault(vcpu, exit->exception.error, exit->exception.payload);
-	} else if (exit->exception.has_error) {
+	else if (exit->exception.has_error)
 		event_queue_exception_error(vcpu, vector, exit->exception.error);
-	} else {
+	else
 		event_queue_exception(vcpu, vector);
-	}
 	return RETRY;
 }
 

@@ -2,8 +2,8 @@
 /*
  * Instructions that touch what is no memory: decoded (x86/decode.h), executed step by step
  * (x86/execute.h), each access cut into pieces that memory, the local APIC's page, a device
- * on the bus or user space answers. Between the pieces vcpu->mmio is all the state there is. Called by fault.c,
- * io.c.
+ * on the bus or user space answers. Between the pieces vcpu->mmio is all the state there is.
+ * Called by fault.c, io.c.
  *
  * Inside a window only what is one piece and cannot fail half-way is served.
  */

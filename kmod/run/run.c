@@ -318,8 +318,8 @@ int vcpu_run(struct vcpu *vcpu)
 			lapic_drain(vcpu);
 			continue;
 		}
-		if (pv_steal_time(vcpu) && (vcpu->pv.steal_due ||
-		    vcpu->pv.run_delay != current->sched_info.run_delay))
+		if (pv_steal_time(vcpu) &&
+		    (vcpu->pv.steal_due || vcpu->pv.run_delay != current->sched_info.run_delay))
 			pv_report_steal(vcpu);
 		/* Into the guest, until something needs more than a window can give. */
 		if (unlikely(vcpu->vapic))

@@ -177,8 +177,9 @@ static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *
 	if (groups & X86_GROUP_CR4)
 		push_cr4(hw, s->cr4);
 	/*
-	 * VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. LME means nothing before PG, and
-	 * TCG's #VMEXIT from a guest with LME and without CR4.PAE leaves the host without paging.
+	 * VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. LME
+	 * means nothing before PG, and TCG's #VMEXIT from a guest with LME and without CR4.PAE
+	 * leaves the host without paging.
 	 */
 	if (groups & (X86_GROUP_CR0 | X86_GROUP_EFER))
 		v->efer = (v->cr0 & X86_CR0_PG ? s->efer : s->efer & ~EFER_LME) | EFER_SVME;

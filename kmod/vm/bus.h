@@ -34,9 +34,9 @@ struct bus_ops {
 /*
  * bus_add() - @device gets the accesses that lie within @len bytes at @addr, or with
  * @len 0 those of any length at @addr. Of several the one whose range begins lowest is asked
- * first, then in the order they came. A device may have several ranges. 0, -ENOMEM, -ENOSPC: too many. Does not wait for
- * vCPUs to go on. bus_remove() - it has none any more and nobody is in its ops; may
- * sleep. Both with vm->bus_lock held.
+ * first, then in the order they came. A device may have several ranges. 0, -ENOMEM, -ENOSPC:
+ * too many. Does not wait for vCPUs to go on. bus_remove() - it has none any more and nobody
+ * is in its ops; may sleep. Both with vm->bus_lock held.
  */
 int bus_add(struct vm *vm, enum bus_kind kind, u64 addr, u32 len, struct bus_device *device);
 void bus_remove(struct vm *vm, struct bus_device *device);

@@ -22,7 +22,7 @@ int gmem_write(struct vm *vm, u64 gpa, const void *from, size_t len);
 int gmem_check(struct vm *vm, u64 gpa, size_t len);
 /* Exchange @value with the aligned word there, as one access. */
 int gmem_xchg32(struct vm *vm, u64 gpa, u32 *value);
-/* Write @data, whose u32 @at is a version: odd while the rest changes, and then the next even one. */
+/* Write @data, whose u32 @at is a version: odd while the rest changes, then the next even one. */
 int gmem_write_versioned(struct vm *vm, u64 gpa, void *data, size_t len, size_t at);
 
 /*

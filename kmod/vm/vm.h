@@ -93,7 +93,7 @@ struct vm {
 	struct list_head notifier_link;	/* in notifier's list, under its lock */
 
 	enum irqchip_mode irqchip;	/* l to write, a to read */
-	struct irqchips *chips;		/* l to write: irq/irqchip.h; NULL but with IRQCHIP_KERNEL */
+	struct irqchips *chips;		/* l to write: irq/irqchip.h; only with IRQCHIP_KERNEL */
 	bool extint;			/* a: the 8259's INTR */
 	u32 reserved_pins;		/* l: IOAPIC pins of the split form */
 	bool x2apic_32bit, x2apic_no_broadcast_quirk;	/* l */

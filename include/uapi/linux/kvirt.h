@@ -1307,10 +1307,10 @@ struct kvirt_run {
 #define KVIRT_RESET_DIRTY_RINGS		_IO(KVIRT_IO, 0xc7)
 
 /*
- * VM (all its vCPUs together) and vCPU. Gives a file, read-only, of struct kvirt_stats_header, an id, num_desc
- * descriptors and the data: 64-bit numbers, read anew each time. Descriptors lie
- * name_size bytes further apart than they are long, the name in between. The file
- * keeps the VM alive.
+ * VM (all its vCPUs together) and vCPU. Gives a file, read-only, of
+ * struct kvirt_stats_header, an id, num_desc descriptors and the data: 64-bit numbers, read
+ * anew each time. Descriptors lie name_size bytes further apart than they are long, the
+ * name in between. The file keeps the VM alive.
  */
 #define KVIRT_GET_STATS_FD		_IO(KVIRT_IO, 0xce)
 #define KVIRT_SET_DEVICE_ATTR		_IOW(KVIRT_IO, 0xe1, struct kvirt_device_attr)
