@@ -259,26 +259,10 @@ static void beside_ioeventfds(void)
 	EXPECT_EQ(count, 1);
 }
 
-static volatile bool stop;
-
-static void on_signal(int sig)
-{
-}
-
-static void *run_on(void *arg)
-{
-	struct vcpu *vcpu = arg;
-
-	while (!stop)
-		if (vcpu_run(vcpu) && errno != EINTR)
-			return (void *)1;
-	return NULL;
-}
-
 /* Zones come and go, and the ring is scribbled over, under a guest that writes. */
 static void races(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = vcpu_interrupt };
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_writes_on);
 	int rounds = test_option("rounds") ? atoi(test_option("rounds")) : 60;
@@ -286,7 +270,7 @@ static void races(void)
 	void *failed;
 
 	sigaction(SIGUSR1, &action, NULL);
-	ASSERT_EQ(pthread_create(&thread, NULL, run_on, vcpu), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, vcpu_run_on, vcpu), 0);
 	for (int i = 0; i < rounds; i++) {
 		ASSERT_OK(add(vm, DEVICE, 4, 0));
 		usleep(200);
@@ -295,7 +279,7 @@ static void races(void)
 		ASSERT_OK(drop(vm, DEVICE, 1, 0));
 		ring_of(vcpu)->last = i;
 	}
-	stop = true;
+	vcpus_stop = true;
 	vcpu->run->immediate_exit = 1;
 	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, &failed);
@@ -321,7 +305,7 @@ static void sudden_death(void)
 			vcpu = vcpu_new(vm, 0, guest_writes_on);
 			for (int n = 0; n < 50; n++)
 				ASSERT_OK(add(vm, DEVICE, 4, 0));
-			run_on(vcpu);
+			vcpu_run_on(vcpu);
 			_exit(1);
 		}
 		usleep(30000);

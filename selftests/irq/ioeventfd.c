@@ -300,26 +300,10 @@ static void guest_writes_on(void)
 	}
 }
 
-static volatile bool stop;
-
-static void on_signal(int sig)
-{
-}
-
-static void *run_on(void *arg)
-{
-	struct vcpu *vcpu = arg;
-
-	while (!stop)
-		if (vcpu_run(vcpu) && errno != EINTR && errno != EAGAIN)
-			return (void *)1;
-	return NULL;
-}
-
 /* Each write was signalled or left, none both or neither; after DEASSIGN returns nothing more is signalled. */
 static void races(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = vcpu_interrupt };
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_writes_on);
 	int rounds = test_option("rounds") ? atoi(test_option("rounds")) : 60;
@@ -328,7 +312,7 @@ static void races(void)
 	void *failed;
 
 	sigaction(SIGUSR1, &action, NULL);
-	ASSERT_EQ(pthread_create(&thread, NULL, run_on, vcpu), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, vcpu_run_on, vcpu), 0);
 	for (int i = 0; i < rounds; i++) {
 		int fd = new_eventfd();
 
@@ -343,7 +327,7 @@ static void races(void)
 		close(fd);
 	}
 	EXPECT(seen > 0);
-	stop = true;
+	vcpus_stop = true;
 	pthread_kill(thread, SIGUSR1);
 	vcpu->run->immediate_exit = 1;
 	pthread_kill(thread, SIGUSR1);
@@ -367,7 +351,7 @@ static void sudden_death(void)
 				ASSERT_OK(set(vm, new_eventfd(), PORT + 1 + n, 1, PIO, 0));
 			ASSERT_OK(set(vm, new_eventfd(), PORT, 1, PIO, 0));
 			ASSERT_OK(set(vm, new_eventfd(), DEVICE, 4, 0, 0));
-			run_on(vcpu);
+			vcpu_run_on(vcpu);
 			_exit(1);
 		}
 		usleep(30000);

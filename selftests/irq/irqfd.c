@@ -226,30 +226,14 @@ static void rings_its_own_bell(void)
 
 /* --- while it runs --- */
 
-static volatile bool stop;
-
-static void on_signal(int sig)
-{
-}
-
-static void *run_on(void *arg)
-{
-	struct vcpu *vcpu = arg;
-
-	while (!stop)
-		if (vcpu_run(vcpu) && errno != EINTR && errno != EAGAIN)
-			return (void *)1;
-	return NULL;
-}
-
 static pthread_t start(struct vcpu *vcpu)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = vcpu_interrupt };
 	pthread_t thread;
 
 	sigaction(SIGUSR1, &action, NULL);
-	stop = false;
-	ASSERT_EQ(pthread_create(&thread, NULL, run_on, vcpu), 0);
+	vcpus_stop = false;
+	ASSERT_EQ(pthread_create(&thread, NULL, vcpu_run_on, vcpu), 0);
 	return thread;
 }
 
@@ -257,7 +241,7 @@ static void finish(struct vcpu *vcpu, pthread_t thread)
 {
 	void *failed;
 
-	stop = true;
+	vcpus_stop = true;
 	vcpu->run->immediate_exit = 1;
 	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, &failed);
@@ -311,7 +295,7 @@ static void *signal_on(void *arg)
 {
 	int *fds = arg;
 
-	for (unsigned int i = 0; !stop; i++) {
+	for (unsigned int i = 0; !vcpus_stop; i++) {
 		uint64_t one = 1;
 
 		(void)!write(fds[i % 4], &one, sizeof(one));
@@ -351,12 +335,12 @@ static void races(void)
 		ASSERT_OK(set(vm, fds[i], GSI + i, 0));
 	/* The VM's files close while signals come in. */
 	finish(vcpu, thread);
-	stop = false;
+	vcpus_stop = false;
 	close(vcpu->fd);
 	munmap(vcpu->run, vcpu->run_size);
 	close(vm->fd);
 	usleep(2000);
-	stop = true;
+	vcpus_stop = true;
 	pthread_join(signaller, NULL);
 }
 
@@ -377,7 +361,7 @@ static void sudden_death(void)
 			ASSERT_OK(set(vm, shared, GSI, 0));
 			for (int n = 0; n < 40; n++)
 				ASSERT_OK(set(vm, new_eventfd(1), GSI + n % 4, 0));
-			run_on(vcpu);
+			vcpu_run_on(vcpu);
 			_exit(1);
 		}
 		for (int n = 0; n < 300; n++) {

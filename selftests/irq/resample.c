@@ -163,8 +163,6 @@ static void through_the_8259(void)
 /* --- while it runs --- */
 
 static volatile uint32_t ready;
-static volatile bool stop;
-
 static void guest_halts(void)
 {
 	guest_begin();
@@ -174,22 +172,10 @@ static void guest_halts(void)
 		sti_hlt_cli();
 }
 
-static void on_signal(int sig)
-{
-}
-
-static void *run_on(void *arg)
-{
-	while (!stop)
-		if (vcpu_run(arg) && errno != EINTR && errno != EAGAIN)
-			return (void *)1;
-	return NULL;
-}
-
 /* A device that asks again as soon as it hears, while others come and go on the same line. */
 static void ask_again(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = vcpu_interrupt };
 	struct vm *vm = vm_new_irqchip();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_halts);
 	int fd = new_eventfd(), end = new_eventfd();
@@ -199,7 +185,7 @@ static void ask_again(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	ASSERT_OK(assign(vm, fd, end));
-	ASSERT_EQ(pthread_create(&thread, NULL, run_on, vcpu), 0);
+	ASSERT_EQ(pthread_create(&thread, NULL, vcpu_run_on, vcpu), 0);
 	for (int i = 0; i < 10000 && !*vm_var(vm, ready); i++)
 		usleep(100);
 	ASSERT(*vm_var(vm, ready));
@@ -217,7 +203,7 @@ static void ask_again(void)
 		close(guest);
 		close(its_end);
 	}
-	stop = true;
+	vcpus_stop = true;
 	vcpu->run->immediate_exit = 1;
 	pthread_kill(thread, SIGUSR1);
 	pthread_join(thread, &failed);
@@ -242,7 +228,7 @@ static void sudden_death(void)
 				ASSERT_OK(assign(vm, fd, n % 2 ? end : fd));
 				signal_eventfd(fd);
 			}
-			run_on(vcpu);
+			vcpu_run_on(vcpu);
 			_exit(1);
 		}
 		usleep(30000);

@@ -335,6 +335,20 @@ int vcpu_run(struct vcpu *vcpu)
 	return ioctl(vcpu->fd, KVIRT_RUN, 0);
 }
 
+volatile bool vcpus_stop;
+
+void *vcpu_run_on(void *vcpu)
+{
+	while (!vcpus_stop)
+		if (vcpu_run(vcpu) && errno != EINTR)
+			return (void *)1;
+	return NULL;
+}
+
+void vcpu_interrupt(int sig)
+{
+}
+
 void vcpu_describe(struct vcpu *vcpu)
 {
 	struct kvirt_run *run = vcpu->run;

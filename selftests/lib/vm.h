@@ -121,6 +121,13 @@ int vcpu_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
 /* One KVIRT_RUN; the ioctl's own result. */
 int vcpu_run(struct vcpu *vcpu);
+/*
+ * A thread's body: run the vCPU until vcpus_stop; not NULL if RUN failed with anything but EINTR. vcpu_interrupt: the handler of
+ * the signal that takes it out of RUN.
+ */
+extern volatile bool vcpus_stop;
+void *vcpu_run_on(void *vcpu);
+void vcpu_interrupt(int sig);
 
 /*
  * Run until the guest reports or leaves for another reason. Serves guest_print() and guest checks that failed on the way.
