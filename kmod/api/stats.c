@@ -21,7 +21,8 @@ struct stats_file {
 struct stats_image {
 	struct kvirt_stats_header header;
 	char id[NAME_SIZE];
-	struct { struct kvirt_stats_desc desc; char name[NAME_SIZE]; } row[EXITS + 1];
+	/* Each a struct kvirt_stats_desc with its name behind it. */
+	u8 row[EXITS + 1][sizeof(struct kvirt_stats_desc) + NAME_SIZE] __aligned(8);
 	u64 data[EXITS + 1];
 };
 
@@ -61,6 +62,7 @@ static ssize_t stats_read(struct file *file, char __user *user, size_t len, loff
 {
 	const struct stats_file *stats = file->private_data;
 	struct stats_image *image = kzalloc(sizeof(*image), GFP_KERNEL_ACCOUNT);
+	struct kvirt_stats_desc *desc;
 	struct vcpu *vcpu;
 	unsigned int i;
 	ssize_t n;
@@ -78,9 +80,10 @@ static ssize_t stats_read(struct file *file, char __user *user, size_t len, loff
 	if (stats->vcpu)
 		snprintf(image->id + n, NAME_SIZE - n, "/vcpu-%u", stats->vcpu->id);
 	for (i = 0; i <= EXITS; i++) {
-		image->row[i].desc.size = 1;
-		image->row[i].desc.offset = i * sizeof(u64);
-		snprintf(image->row[i].name, NAME_SIZE, "%s", names[i]);
+		desc = (struct kvirt_stats_desc *)image->row[i];
+		desc->size = 1;
+		desc->offset = i * sizeof(u64);
+		snprintf(desc->name, NAME_SIZE, "%s", names[i]);
 	}
 	vm_for_each_vcpu(stats->vm, i, vcpu)
 		if (!stats->vcpu || stats->vcpu == vcpu)
