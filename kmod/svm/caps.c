@@ -20,6 +20,9 @@
 struct svm_features svm __ro_after_init;
 DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 
+#define FEATURES_LEAF		0x80000001
+#define CPUID_ECX_SVM		BIT(2)
+
 #define SVM_LEAF		0x8000000a
 enum svm_edx {
 	SVM_EDX_NPT = BIT(0), SVM_EDX_LBR = BIT(1), SVM_EDX_NRIPS = BIT(3),
@@ -204,10 +207,14 @@ int __init svm_probe(struct backend_features *f)
 	u64 vm_cr;
 	int cpu, err;
 
-	if (!boot_cpu_has(X86_FEATURE_SVM))
+	if (boot_cpu_data.extended_cpuid_level < FEATURES_LEAF ||
+	    !(cpuid_ecx(FEATURES_LEAF) & CPUID_ECX_SVM))
 		return -ENODEV;
+	/* Since 6.7 the kernel's own feature bits say nothing of an AMD-V that firmware disabled. */
 	if (!host_rdmsr_safe(VM_CR_MSR, &vm_cr) && (vm_cr & VM_CR_DISABLED))
-		return host_refuse("AMD-V is disabled by the firmware (VM_CR.SVMDIS)");
+		return host_refuse("AMD-V is disabled by firmware: turn it on in its setup (SVM)");
+	if (!boot_cpu_has(X86_FEATURE_SVM))
+		return host_refuse("AMD-V is disabled by the kernel: look for clearcpuid= on its command line");
 	host_cpuid(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
 	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF || !(edx & SVM_EDX_NPT))
 		return host_refuse("AMD-V without nested paging");

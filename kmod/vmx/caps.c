@@ -51,7 +51,7 @@ enum ept_bit {
 #define BASIC_ERROR_CODE_FREE	BIT_ULL(56)
 #define MISC_TIMER_SHIFT	0x1f
 #define MISC_PT_IN_VMX		BIT_ULL(14)
-#define FEATURE_USABLE		(BIT_ULL(0) | BIT_ULL(2))	/* locked, VMX outside SMX */
+#define FEATURE_USABLE		(FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)
 #define CPUID_1_ECX_VMX		BIT(5)
 
 struct control {
@@ -208,6 +208,23 @@ static int l1tf_init(struct vmx_caps *caps)
 	return 0;
 }
 
+/*
+ * The firmware's word is the MSR, locked: of a VT-x that it disabled the kernel's own feature bits
+ * say nothing. Where it left the MSR open, the kernel has locked it, without VT-x if told so.
+ */
+static int enabled(void)
+{
+	u64 feature;
+
+	if (host_rdmsr_safe(MSR_IA32_FEAT_CTL, &feature) || !(feature & FEAT_CTL_LOCKED))
+		return host_refuse("VT-x was left off by firmware and kernel (IA32_FEATURE_CONTROL)");
+	if (!(feature & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
+		return host_refuse("VT-x is disabled by firmware: turn it on in its setup");
+	if (!boot_cpu_has(X86_FEATURE_VMX))
+		return host_refuse("VT-x is disabled by the kernel: look for clearcpuid= on its command line");
+	return 0;
+}
+
 int vmx_caps_init(struct backend_features *features)
 {
 	struct vmx_caps *caps = &vmx_caps;
@@ -217,8 +234,9 @@ int vmx_caps_init(struct backend_features *features)
 
 	if (!(cpuid_ecx(1) & CPUID_1_ECX_VMX))
 		return -ENODEV;
-	if (!boot_cpu_has(X86_FEATURE_VMX) || !boot_cpu_has(X86_FEATURE_MSR_IA32_FEAT_CTL))
-		return host_refuse("VT-x is disabled by the firmware");
+	err = enabled();
+	if (err)
+		return err;
 	err = controls_init(caps) ?: ept_init(caps, &features->npt) ?: l1tf_init(caps);
 	if (err)
 		return err;
