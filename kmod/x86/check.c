@@ -22,6 +22,5 @@ bool x86_control_valid(const struct x86_state *s, const struct x86_guest_feature
 	return x86_cr0_valid(s->cr0) && !(s->cr4 & ~f->cr4_allowed) &&
 	       !(s->efer & ~f->efer_allowed) && !(s->cr3 & f->phys_reserved) && s->cr8 <= 15 &&
 	       lma == (paging && (s->efer & X86_EFER_LME_BIT)) &&
-	       (lma ? s->cr4 & X86_CR4_PAE :
-		      !(s->cr4 & X86_CR4_PCIDE) && !(s->seg[X86_CS].attributes & X86_SEG_L));
+	       (lma ? s->cr4 & X86_CR4_PAE : !(s->seg[X86_CS].attributes & X86_SEG_L));
 }

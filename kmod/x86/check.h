@@ -10,7 +10,9 @@
 
 /*
  * x86_control_valid() - CR0, CR3, CR4, CR8, EFER and CS.L together (SDM vol. 3, 26.3.1.1).
- * @f: what this guest's CPUID allows.
+ * @f: what this guest's CPUID allows. CR4.PCIDE outside long mode is taken, as KVM does: VT-x then
+ * fails the entry; the checks of VMRUN do not name it (APM vol. 2, 15.5.1), and PCIDs have no
+ * meaning there.
  */
 bool x86_control_valid(const struct x86_state *s, const struct x86_guest_features *f);
 

@@ -136,6 +136,28 @@ static void bad_sregs(void)
 	EXPECT_OK(ioctl(vcpu->fd, KVIRT_SET_SREGS, &good));
 }
 
+/* CR4.PCIDE outside long mode is for the CPU to refuse, which only VT-x does. */
+static void pcide_without_long_mode(void)
+{
+	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
+	struct kvirt_cpuid2 *cpuid = dev_cpuid();
+	bool pcid = cpuid_find(cpuid, 1, 0)->ecx & 1 << 17;
+	struct kvirt_sregs s;
+
+	free(cpuid);
+	vcpu_cpuid(vcpu);
+	s = vcpu_sregs(vcpu);
+	s.cr4 |= 1 << 17;
+	if (!pcid) {
+		expect_sregs_refused(vcpu, &s);
+		return;
+	}
+	vcpu_set_sregs(vcpu, &s);
+	EXPECT_EQ(vcpu_sregs(vcpu).cr4, s.cr4);
+	if (!cpu_is_amd())
+		vcpu_expect_exit(vcpu, KVIRT_EXIT_FAIL_ENTRY);
+}
+
 static void sregs2(void)
 {
 	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
@@ -822,6 +844,7 @@ static const struct test tests[] = {
 	TEST(regs),
 	TEST(sregs),
 	TEST(bad_sregs),
+	TEST(pcide_without_long_mode),
 	TEST(sregs2),
 	TEST(fpu),
 	TEST(xsave),

@@ -97,7 +97,6 @@ static void refused_control(void)
 	REFUSED(linux64, s.cr4 |= X86_CR4_LA57);
 	REFUSED(linux64, s.cr4 |= 1ULL << 40);
 	REFUSED(linux64, s.cr4 &= ~X86_CR4_PAE);
-	REFUSED(flat, s.cr4 |= X86_CR4_PCIDE);
 	REFUSED(linux64, s.cr3 |= 1ULL << 40);
 	REFUSED(linux64, s.cr3 |= 1ULL << 63);
 	REFUSED(real, s.cr3 |= 1ULL << 52);
