@@ -26,12 +26,19 @@ static void gpr_write(struct vcpu *vcpu, u8 gpr, u64 value)
 		vcpu_dirty(vcpu, X86_GROUP_RSP);
 }
 
+static bool has_quirk(const struct vcpu *vcpu, u64 quirk)
+{
+	return !(READ_ONCE(vcpu->vm->disabled_quirks) & quirk);
+}
+
 struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu)
 {
 	return (struct x86_cpuid_live) {
 		.cr4 = vcpu->cr4_seen,
 		.xcr0 = vcpu->state.xcr0,
 		.apic_base = vcpu->apic_base,
+		.misc_enable = has_quirk(vcpu, KVIRT_X86_QUIRK_MISC_ENABLE_NO_MWAIT) ? NULL :
+			       &vcpu->msrs.value[X86_SLOT_MISC_ENABLE],
 	};
 }
 
@@ -83,11 +90,12 @@ enum verdict exit_pause(struct vcpu *vcpu)
 /* KVM lets them do nothing, whatever CPUID says, until user space wants the #UD. */
 enum verdict exit_mwait(struct vcpu *vcpu)
 {
-	const struct x86_cpuid_entry *e = x86_cpuid_find(&vcpu->cpuid, 1, 0);
-	bool never_ud = !(READ_ONCE(vcpu->vm->disabled_quirks) &
-			  KVIRT_X86_QUIRK_MWAIT_NEVER_UD_FAULTS);
+	struct x86_cpuid_live live = cpuid_live(vcpu);
+	u32 regs[4];
 
-	return never_ud || (e && e->ecx & BIT(3)) ? STEP : raise(vcpu, X86_UD);
+	x86_cpuid(&vcpu->cpuid, &live, 1, 0, regs);
+	return (regs[2] & BIT(3)) || has_quirk(vcpu, KVIRT_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) ?
+	       STEP : raise(vcpu, X86_UD);
 }
 
 enum verdict exit_rdpmc(struct vcpu *vcpu)

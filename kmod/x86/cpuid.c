@@ -390,6 +390,8 @@ void x86_cpuid_follow(const struct x86_cpuid *t, const struct x86_cpuid_live *li
 	case 0x1:
 		set_bit_if(&regs[ECX], BIT(27), live->cr4 & X86_CR4_OSXSAVE);
 		set_bit_if(&regs[EDX], BIT(9), live->apic_base & BIT(11));
+		if (live->misc_enable)
+			set_bit_if(&regs[ECX], BIT(3), *live->misc_enable & BIT(18));
 		break;
 	case 0x7:
 		if (e->subleaf == 0)

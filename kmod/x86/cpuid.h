@@ -105,6 +105,7 @@ struct x86_cpuid {
 /* Registers which CPUID's answer depends on. */
 struct x86_cpuid_live {
 	u64 cr4, xcr0, apic_base;
+	const u64 *misc_enable;	/* NULL: MONITOR is as the table says */
 };
 
 /*

@@ -46,6 +46,7 @@ enum x86_msr_kind {
 #define X86_NR_MSR_SLOTS	(48 + 4 * X86_MCE_BANKS)
 #define X86_SLOT_MISC_FEATURES	0	/* bit 0: CPUID faults at CPL > 0 */
 #define X86_SLOT_POLL_CONTROL	1	/* bit 0: the host may poll when the guest halts */
+#define X86_SLOT_MISC_ENABLE	2	/* bit 18: MONITOR and MWAIT are there */
 
 struct x86_msr {
 	u32 index;

@@ -229,10 +229,14 @@ static void virtualization_is_undefined(void)
 static void guest_monitors(void)
 {
 	guest_idt_load();
-	/* Without the CPUID bit they do nothing, until user space has turned that quirk off. */
-	for (int i = 0; i < 2; i++) {
-		GUEST_EXPECT_EQ(GUEST_TRY("monitor", "a"(&guest_catch), "c"(0), "d"(0) : "memory"), i ? 6 : NO_FAULT);
-		GUEST_EXPECT_EQ(GUEST_TRY("mwait", "a"(0), "c"(0) : "memory"), i ? 6 : NO_FAULT);
+	/* Without the CPUID bit they do nothing, until user space has turned that quirk off; then MISC_ENABLE makes the bit. */
+	for (int i = 0; i < 4; i++) {
+		uint32_t a = 1, b, c = 0, d;
+
+		asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+		GUEST_EXPECT_EQ(c >> 3 & 1, i == 2);
+		GUEST_EXPECT_EQ(GUEST_TRY("monitor", "a"(&guest_catch), "c"(0), "d"(0) : "memory"), i % 2 ? 6 : NO_FAULT);
+		GUEST_EXPECT_EQ(GUEST_TRY("mwait", "a"(0), "c"(0) : "memory"), i % 2 ? 6 : NO_FAULT);
 		guest_stage(i);
 	}
 	guest_done();
@@ -246,6 +250,12 @@ static void monitor_and_mwait(void)
 	vcpu_expect_stage(vcpu, 0);
 	ASSERT_OK(vm_enable(vm, KVIRT_CAP_DISABLE_QUIRKS2, KVIRT_X86_QUIRK_MWAIT_NEVER_UD_FAULTS));
 	vcpu_expect_stage(vcpu, 1);
+	ASSERT_OK(vm_enable(vm, KVIRT_CAP_DISABLE_QUIRKS2,
+			    KVIRT_X86_QUIRK_MWAIT_NEVER_UD_FAULTS | KVIRT_X86_QUIRK_MISC_ENABLE_NO_MWAIT));
+	ASSERT(vcpu_set_msr(vcpu, 0x1a0, 1 << 18));
+	vcpu_expect_stage(vcpu, 2);
+	ASSERT(vcpu_set_msr(vcpu, 0x1a0, 0));
+	vcpu_expect_stage(vcpu, 3);
 	vcpu_finish(vcpu);
 }
 

@@ -336,6 +336,7 @@ static void live_bits(void)
 		{ .leaf = 0xd, .flags = 1, .subleaf = 9, .eax = 8, .ebx = 2688, .ecx = 2 },
 	};
 	struct x86_cpuid_live l = { .cr4 = 0, .xcr0 = 1, .apic_base = 0 };
+	u64 misc_enable = 1 << 18;
 	struct x86_guest_features f;
 	u32 r[4];
 
@@ -350,6 +351,12 @@ static void live_bits(void)
 	x86_cpuid(&table, &l, 1, 0, r);
 	EXPECT_EQ(r[2], 3u << 26);
 	EXPECT_EQ(r[3], 1 << 9);
+	l.misc_enable = &misc_enable;
+	x86_cpuid(&table, &l, 1, 0, r);
+	EXPECT_EQ(r[2], 3u << 26 | 1 << 3);
+	misc_enable = ~(1ull << 18);
+	x86_cpuid(&table, &l, 1, 0, r);
+	EXPECT_EQ(r[2], 3u << 26);
 	x86_cpuid(&table, &l, 7, 0, r);
 	EXPECT_EQ(r[2], 3 << 3);
 	x86_cpuid(&table, &l, 7, 1, r);
