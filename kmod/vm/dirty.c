@@ -92,12 +92,12 @@ static void take_bits(struct vm *vm, const struct slot *slot, size_t at, size_t 
 /* slots_lock held: the slot of user space's number @id, which has a log, or the error. */
 static const struct slot *logged_slot(struct vm *vm, u32 id)
 {
-	const struct slot *slot;
+	const struct slot_entry *entry;
 
 	if (id >= SLOTS_MAX)
 		return ERR_PTR(-EINVAL);
-	slot = slot_by_id(slots_locked(vm), id);
-	return slot && slot->dirty ? slot : ERR_PTR(-ENOENT);
+	entry = xa_load(&vm->slots, id);
+	return entry && entry->slot.dirty ? &entry->slot : ERR_PTR(-ENOENT);
 }
 
 static long get_locked(struct vm *vm, const struct kvirt_dirty_log *log)

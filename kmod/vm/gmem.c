@@ -13,10 +13,10 @@
 #include "slots.h"
 
 /* vm->srcu held: the slot of @gpa or NULL, its user address, how much of *@len lies in it. */
-static const struct slot *gmem_find(const struct vm *vm, u64 gpa, size_t *len, void __user **user)
+static const struct slot *gmem_find(struct vm *vm, u64 gpa, size_t *len, void __user **user)
 {
 	u64 gfn = gpa >> PAGE_SHIFT;
-	const struct slot *slot = slots_find(vm_slots(vm), gfn);
+	const struct slot *slot = slots_find(vm, gfn, gfn + 1);
 
 	if (slot) {
 		*len = min_t(u64, *len, ((slot->gfn + slot->npages) << PAGE_SHIFT) - gpa);

@@ -7,17 +7,16 @@
  * The protocol with vm/populate.c. A fault notes vm->invalidation.sequence, looks the host page up
  * without any lock of ours, and installs it under npt.lock if meanwhile no invalidation has ended
  * (sequence unchanged) and none is under way for the address (active). An invalidation marks itself
- * active, looks the slots up and zaps in one section of npt.lock: a fault that installs before is
- * zapped, one that comes after sees it; and a slot published too late to be seen here is looked up
- * by such a fault only. invalidate_range_start() returns when the zapped entries are flushed
- * everywhere.
+ * active, then looks the slots up and zaps, under mm_notifier.lock and npt.lock: a fault that
+ * installs before is zapped, one that comes after sees it; and a slot published too late to be seen
+ * here, which takes both locks too, is looked up by such a fault only. invalidate_range_start()
+ * returns when the zapped entries are flushed everywhere.
  *
  * Locks: mm_notifier.lock is taken inside mmap_lock, the rmap locks and, by aging, a page-table
  * lock, and outside npt.lock. No window takes it, and nothing spins on it with interrupts off, so
  * its holder may wait for the flush's interrupts. The callbacks never sleep, so a range that must
  * not block needs no special care. They never take slots_lock.
  */
-#include <linux/mmu_notifier.h>
 #include <linux/slab.h>
 #include "../host/compat.h"
 #include "../host/trace.h"
@@ -25,15 +24,6 @@
 
 /* Slots zapped in one go with interrupts off. */
 #define SLOTS_AT_ONCE	16
-
-/* Of one mm. What is under way is counted here too, for a VM that comes in between. */
-struct mm_notifier {
-	struct mmu_notifier mn;
-	spinlock_t lock;		/* all below, and vm->notifier_link */
-	struct list_head vms;
-	long active;			/* invalidations under way */
-	unsigned long start, end;	/* union of their ranges */
-};
 
 static struct mm_notifier *to_mm_notifier(struct mmu_notifier *mn)
 {
@@ -53,21 +43,16 @@ static void vm_take_state(struct vm *vm, const struct mm_notifier *notifier)
 static void vm_invalidate(struct vm *vm, const struct mm_notifier *notifier,
 			  unsigned long start, unsigned long end, struct npt_garbage *garbage)
 {
+	struct interval_tree_node *at = NULL;
 	struct npt *npt = &vm->npt;
-	int idx = srcu_read_lock(&vm->srcu);
-	const struct slots *slots;
 	struct slot_range range;
 	unsigned long flags;
 	u64 zapped, flushed;
 	unsigned int n = 0;
-	u32 i;
 
 	raw_spin_lock_irqsave(&npt->lock, flags);
 	vm_take_state(vm, notifier);
-	/* Not before the lock: see the protocol above. */
-	slots = vm_slots(vm);
-	i = slots_hva_first(slots, start);
-	while (slots_hva_next(slots, &i, start, end, &range)) {
+	while (slots_next_hva(vm, &at, start, end, &range)) {
 		if (++n % SLOTS_AT_ONCE == 0) {
 			/* Faults in the range already see us; windows may go on. */
 			raw_spin_unlock_irqrestore(&npt->lock, flags);
@@ -78,7 +63,6 @@ static void vm_invalidate(struct vm *vm, const struct mm_notifier *notifier,
 	zapped = npt->zapped;
 	flushed = npt->flushed;
 	raw_spin_unlock_irqrestore(&npt->lock, flags);
-	srcu_read_unlock(&vm->srcu, idx);
 	trace_kvirt_invalidate(vm->id, start, end, zapped, flushed);
 	npt_flush(vm, zapped);
 }
@@ -129,25 +113,20 @@ static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notif
 static bool mm_age(struct mmu_notifier *mn, unsigned long start, unsigned long end, bool forget)
 {
 	struct mm_notifier *notifier = to_mm_notifier(mn);
-	const struct slots *slots;
+	struct interval_tree_node *at;
 	struct slot_range range;
 	bool young = false;
 	unsigned long flags;
 	struct vm *vm;
-	int idx;
-	u32 i;
 
 	spin_lock(&notifier->lock);
 	list_for_each_entry(vm, &notifier->vms, notifier_link) {
-		idx = srcu_read_lock(&vm->srcu);
-		slots = vm_slots(vm);
-		i = slots_hva_first(slots, start);
-		while (slots_hva_next(slots, &i, start, end, &range)) {
+		at = NULL;
+		while (slots_next_hva(vm, &at, start, end, &range)) {
 			raw_spin_lock_irqsave(&vm->npt.lock, flags);
 			young |= npt_age(&vm->npt, range.gfn, range.end, forget);
 			raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 		}
-		srcu_read_unlock(&vm->srcu, idx);
 	}
 	spin_unlock(&notifier->lock);
 	return young;
@@ -214,6 +193,7 @@ int notifier_attach(struct vm *vm)
 	if (IS_ERR(mn))
 		return PTR_ERR(mn);
 	notifier = to_mm_notifier(mn);
+	vm->notifier = notifier;
 	spin_lock(&notifier->lock);
 	/* A second VM may come while an invalidation is under way: it takes part. */
 	raw_spin_lock_irq(&vm->npt.lock);
@@ -221,7 +201,6 @@ int notifier_attach(struct vm *vm)
 	raw_spin_unlock_irq(&vm->npt.lock);
 	list_add(&vm->notifier_link, &notifier->vms);
 	spin_unlock(&notifier->lock);
-	vm->notifier = notifier;
 	return 0;
 }
 

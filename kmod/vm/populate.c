@@ -42,7 +42,7 @@ static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
 	fault->page = NULL;
 	fault->write = access & ACCESS_WRITE;
 	idx = srcu_read_lock(&vm->srcu);
-	slot = slots_find(vm_slots(vm), fault->leaf.gfn);
+	slot = slots_find(vm, fault->leaf.gfn, fault->leaf.gfn + 1);
 	if (slot)
 		fault->slot = *slot;
 	srcu_read_unlock(&vm->srcu, idx);

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory slots: which guest-physical pages are which user addresses. A snapshot that never changes
- * once it is published, so readers (populate.c, gmem.c, notifier.c) need only vm->srcu. And the
- * dirty log of a slot, dirty.c.
+ * Memory slots: which guest-physical pages are which user addresses. A slot that is published never
+ * changes, another takes its place. And the dirty log of a slot, dirty.c.
  */
 #ifndef KVIRT_VM_SLOTS_H
 #define KVIRT_VM_SLOTS_H
 
+#include <linux/interval_tree.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/rbtree_latch.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
 #include <uapi/linux/kvirt.h>
@@ -20,25 +22,24 @@ struct slot {
 	u64 gfn;		/* first guest-physical page */
 	unsigned long hva;	/* user address of it */
 	u32 npages;
-	u16 id;			/* user space's number */
-	u16 flags;		/* KVIRT_MEM_* */
-	/* The log, a bit each page, atomic; NULL: none is kept. Snapshots share it. */
-	unsigned long *dirty;
+	u32 flags;		/* KVIRT_MEM_* */
+	unsigned long *dirty;	/* the log, a bit each page, atomic; NULL: none is kept */
 };
 
-/* Slots in the order of their user addresses, which may overlap. */
-struct slot_hva {
-	unsigned long max_end;	/* largest end of this slot and all before it */
-	u32 slot;		/* index in slot[] */
+/* With its places in vm->slots_by_gfn, without overlap, and slots_by_hva, which may overlap. */
+struct slot_entry {
+	struct slot slot;
+	struct latch_tree_node by_gfn;
+	struct interval_tree_node by_hva;
 };
 
-struct slots {
-	/* Snapshots before this one that a reader may still use; under slots_lock. */
-	struct slots *older;
-	size_t older_bytes;
-	u32 nr;
-	struct slot_hva *by_hva;	/* nr of them, behind slot[] */
-	struct slot slot[];		/* by gfn, without overlap */
+/* What carries changes of one mm to its VMs. What is under way is for a VM that comes meanwhile. */
+struct mm_notifier {
+	struct mmu_notifier mn;
+	spinlock_t lock;		/* all below, and of each VM notifier_link, slots_by_hva */
+	struct list_head vms;
+	long active;			/* invalidations under way */
+	unsigned long start, end;	/* union of their ranges */
 };
 
 static inline bool slot_writable(const struct slot *slot)
@@ -60,62 +61,52 @@ static inline void slot_mark_dirty(const struct slot *slot, u64 gpa, size_t len)
 		set_bit(gfn - slot->gfn, slot->dirty);
 }
 
-/* slots_lock held: the slots now, and the one that has user space's number @id, or NULL. */
-static inline struct slots *slots_locked(const struct vm *vm)
-{
-	return rcu_dereference_protected(vm->slots, lockdep_is_held(&vm->slots_lock));
-}
-
-const struct slot *slot_by_id(const struct slots *slots, u16 id);
-
-/* vm->srcu or npt.lock held: the slots now. */
-static inline const struct slots *vm_slots(const struct vm *vm)
-{
-	return srcu_dereference_check(vm->slots, &vm->srcu, lockdep_is_held(&vm->npt.lock));
-}
-
-/* The slot that @gfn lies in, or NULL. */
-static inline const struct slot *slots_find(const struct slots *slots, u64 gfn)
-{
-	u32 low = 0, high = slots->nr;
-
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-		const struct slot *slot = &slots->slot[middle];
-
-		if (gfn - slot->gfn < slot->npages)
-			return slot;
-		if (gfn < slot->gfn)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return NULL;
-}
-
-/* Part of a slot that a range of user addresses covers. */
+/* Pages of a slot, or of a guest. */
 struct slot_range {
 	u64 gfn, end;
 };
 
-/*
- * To go through all pages that user addresses [@start, @end) cover: slots_hva_first() is
- * where *@i begins, slots_hva_next() moves it on. False: no more.
- */
-u32 slots_hva_first(const struct slots *slots, unsigned long start);
-bool slots_hva_next(const struct slots *slots, u32 *i, unsigned long start, unsigned long end,
-		    struct slot_range *range);
+static __always_inline int slot_compare(void *range, struct latch_tree_node *node)
+{
+	const struct slot *slot = &container_of(node, struct slot_entry, by_gfn)->slot;
+	const struct slot_range *key = range;
 
-/* vm->srcu is initialised by the caller before. No slots yet. -ENOMEM. */
-int slots_init(struct vm *vm);
-/* No readers any more: frees the snapshot, waits for nothing. */
+	return key->end <= slot->gfn ? -1 : key->gfn >= slot->gfn + slot->npages;
+}
+
+static __always_inline bool slot_less(struct latch_tree_node *a, struct latch_tree_node *b)
+{
+	return container_of(a, struct slot_entry, by_gfn)->slot.gfn <
+	       container_of(b, struct slot_entry, by_gfn)->slot.gfn;
+}
+
+static const struct latch_tree_ops slot_order = { .less = slot_less, .comp = slot_compare };
+
+/* A slot that has pages of [@gfn, @end), or NULL. Waits for nothing; vm->srcu or slots_lock held. */
+static inline const struct slot *slots_find(struct vm *vm, u64 gfn, u64 end)
+{
+	struct slot_range key = { gfn, end };
+	struct latch_tree_node *node = latch_tree_find(&key, &vm->slots_by_gfn, &slot_order);
+
+	return node ? &container_of(node, struct slot_entry, by_gfn)->slot : NULL;
+}
+
+/*
+ * The next part of a slot that user addresses [@start, @end) cover, in @range; *@at is where it was
+ * found, NULL to begin with. False: no more. The notifier's lock held, from the first to the last.
+ */
+bool slots_next_hva(struct vm *vm, struct interval_tree_node **at, unsigned long start,
+		    unsigned long end, struct slot_range *range);
+
+void slots_init(struct vm *vm);
+/* No readers any more, nor the notifier: frees all slots, waits for nothing. */
 void slots_fini(struct vm *vm);
 
 /*
  * slots_set() - KVM_SET_USER_MEMORY_REGION, with exactly its errors (see the UAPI header); @region
  * is the caller's own copy, current->mm is vm->mm. On an error nothing has changed. Only deleting,
- * moving and changing wait (and a creation in hundreds, or among thousands of slots): until no vCPU
- * can reach the old place, and for accesses through vm/gmem.c that are under way.
+ * moving and changing wait: until no vCPU can reach the old place, and for accesses through
+ * vm/gmem.c that are under way.
  */
 int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region);
 

@@ -56,9 +56,7 @@ struct vm *vm_create(void)
 	err = npt_init(&vm->npt);
 	if (err)
 		goto cleanup_srcu;
-	err = slots_init(vm);
-	if (err)
-		goto npt_fini;
+	slots_init(vm);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	/* Last: from here on invalidations arrive. */
@@ -69,8 +67,6 @@ struct vm *vm_create(void)
 
 drop_mm:
 	mmdrop(vm->mm);
-	slots_fini(vm);
-npt_fini:
 	npt_fini(&vm->npt);
 cleanup_srcu:
 	cleanup_srcu_struct(&vm->srcu);

@@ -4,7 +4,7 @@
  *
  * Locks and lifetimes of the fields (order in kmod/README.md):
  *   I  set before the VM can be seen, constant after
- *   l  vm->lock           s  written under slots_lock, read under vm->srcu
+ *   l  vm->lock           s  written under slots_lock, read under vm->srcu too
  *   n  npt.lock           a  atomic, or READ_ONCE/WRITE_ONCE
  *   r  written under routes_lock, read under vm->srcu
  *   b  bus_lock; the bus itself is read in a window, or under vm->srcu
@@ -15,10 +15,12 @@
 #include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rbtree_latch.h>
 #include <linux/refcount.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 #include "../x86/msr.h"
 #include "bus.h"
 #include "npt.h"
@@ -31,7 +33,6 @@ struct irqchips;
 struct mm_notifier;
 struct msr_filter;
 struct routes;
-struct slots;
 struct vcpu;
 
 /* What the vendor's hardware has, for neutral code to ask; filled by backend->probe(). */
@@ -84,7 +85,9 @@ struct vm {
 	u32 boot_vcpu_id;		/* l */
 
 	struct mutex slots_lock;	/* changes of memory slots */
-	struct slots __rcu *slots;	/* s: vm/slots.c */
+	struct xarray slots;		/* under slots_lock: by user space's number, vm/slots.c */
+	struct latch_tree_root slots_by_gfn;	/* s */
+	struct rb_root_cached slots_by_hva;	/* under notifier's lock */
 	u64 manual_dirty_log;		/* under slots_lock: KVIRT_DIRTY_LOG_* */
 	struct srcu_struct srcu;
 	struct npt npt;

@@ -425,6 +425,40 @@ static void deleted_and_moved_slots(void)
 	EXPECT_EQ(guest_read(&rig, TEST_GPA + PAGE), 0);
 }
 
+/* A slot for each page: numbers, guest-physical and user addresses all in orders of their own. */
+static void many_slots(void)
+{
+	enum { MANY = 2048, STEP = 2048 / 16 - 1 };
+	struct rig rig = rig_new();
+	uint64_t gpa[MANY];
+	char *m = anonymous(MANY * PAGE);
+
+	for (unsigned int i = 0; i < MANY; i++) {
+		gpa[i] = TEST_GPA + i * 709 % MANY * PAGE;
+		*(uint64_t *)(m + i * PAGE) = i + 1;
+		ASSERT_OK(vm_slot(rig.vm, 1 + i * 1237 % MANY, 0, gpa[i], PAGE, m + i * PAGE));
+	}
+	EXPECT_ERRNO(vm_slot(rig.vm, MANY + 1, 0, TEST_GPA + 77 * PAGE, PAGE, m), EEXIST);
+	EXPECT_ERRNO(vm_slot(rig.vm, MANY + 1, 0, TEST_GPA - PAGE, 2 * PAGE, m), EEXIST);
+	EXPECT_ERRNO(vm_slot(rig.vm, MANY + 1, 0, TEST_GPA + (MANY - 1) * PAGE, 2 * PAGE, m), EEXIST);
+	for (unsigned int i = 0; i < MANY; i += STEP)
+		EXPECT_EQ(guest_read(&rig, gpa[i]), i + 1);
+	/* A part of the memory goes, and only slots there lose theirs. */
+	ASSERT_OK(madvise(m, MANY / 2 * PAGE, MADV_DONTNEED));
+	for (unsigned int i = 0; i < MANY; i += STEP)
+		EXPECT_EQ(guest_read(&rig, gpa[i]), i < MANY / 2 ? 0 : i + 1);
+	/* One moves beside its old place, one goes, and another comes in its place. */
+	ASSERT_OK(vm_slot(rig.vm, 1, 0, 0, 0, NULL));
+	ASSERT_OK(vm_slot(rig.vm, 1 + 2047 * 1237 % MANY, 0, gpa[0], PAGE, m + 2047 * PAGE));
+	EXPECT_EQ(guest_read(&rig, gpa[0]), MANY);
+	rig.work->address = gpa[2047];
+	vcpu_expect_exit(rig.vcpu, KVIRT_EXIT_MMIO);
+	vcpu_expect_stage(rig.vcpu, 1);
+	ASSERT_OK(vm_slot(rig.vm, 1, 0, gpa[2047], PAGE, m + 5 * PAGE));
+	guest_write(&rig, gpa[2047], 0x5555);
+	EXPECT_EQ(*(uint64_t *)(m + 5 * PAGE), 0x5555);
+}
+
 /* Two VMs of one process see the same change. */
 static void two_vms(void)
 {
@@ -572,6 +606,7 @@ static const struct test tests[] = {
 	TEST(hugetlb_pages),
 	TEST(read_only_slot),
 	TEST(deleted_and_moved_slots),
+	TEST(many_slots),
 	TEST(two_vms),
 	TEST(discard_storm),
 	TEST(slot_storm),
