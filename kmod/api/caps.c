@@ -76,6 +76,9 @@ long capability(const struct vm *vm, long number)
 	switch (number) {
 	case KVIRT_CAP_NR_VCPUS:
 		return min_t(long, num_online_cpus(), VM_MAX_VCPUS);
+	case KVIRT_CAP_TSC_CONTROL:
+	case KVIRT_CAP_VM_TSC_CONTROL:
+		return features.tsc_ratio_bits != 0;
 	case KVIRT_CAP_XCRS:
 		return host_fpu_mask() != 0;
 	}

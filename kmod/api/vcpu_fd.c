@@ -175,11 +175,11 @@ static long get_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
 
 static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {
-	khz = khz ?: tsc_khz;
-	if (!clock_khz_valid(khz))
-		return -EINVAL;
-	vcpu->tsc_khz = khz;
-	return 0;
+	int err = clock_set_khz(vcpu, khz ?: tsc_khz);
+
+	if (!err && vcpu->lapic)
+		lapic_timer_update(vcpu);
+	return err;
 }
 
 static long tsc_attribute(struct vcpu *vcpu, unsigned int cmd, const void __user *argp)

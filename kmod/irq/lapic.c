@@ -125,9 +125,9 @@ void lapic_timer_update(struct vcpu *vcpu)
 			ticks = (when - now) * tsc_khz / 1000000;	/* below 2^63 */
 		break;
 	case LAPIC_TIMER_TSC:
-		now = host + vcpu->state.tsc_offset;
+		now = clock_guest_tsc(vcpu, host);
 		if (when > now)
-			ticks = when - now;
+			ticks = clock_host_ticks(vcpu, when - now);
 		break;
 	default:
 		ticks = ~0ULL;
@@ -149,7 +149,7 @@ static void timer_run(struct vcpu *vcpu)
 		chip_lapic_timer_run(vcpu->lapic, ktime_get_ns(), &fx);
 		break;
 	case LAPIC_TIMER_TSC:
-		if (lapic_timer_due(vcpu))
+		if (clock_guest_tsc(vcpu, rdtsc()) >= when)
 			chip_lapic_timer_expire_tsc(vcpu->lapic, &fx);
 		break;
 	default:

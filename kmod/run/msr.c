@@ -21,7 +21,7 @@ static int read_emulated(struct vcpu *vcpu, u32 index, u64 *value)
 {
 	switch (index) {
 	case X86_MSR_TSC:
-		*value = rdtsc() + vcpu->state.tsc_offset;
+		*value = clock_guest_tsc(vcpu, rdtsc());
 		return 0;
 	case X86_MSR_EFER:
 		*value = vcpu->state.efer;
@@ -71,7 +71,7 @@ static int write_emulated(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_
 	/* The others write guest memory, take locks or move the timer. */
 	if (vcpu->in_window)
 		return SLOW;
-	now = rdtsc() + vcpu->state.tsc_offset;
+	now = clock_guest_tsc(vcpu, rdtsc());
 	switch (index) {
 	case X86_MSR_TSC:
 		/* A guest's write moves TSC_ADJUST along (SDM vol. 3, 17.17.3). */

@@ -188,7 +188,7 @@ static u64 pair_clocks(struct vcpu *vcpu, u64 gpa, u64 type)
 	pairing.tsc = rdtsc_ordered();
 	ktime_get_real_ts64(&now);
 	/* The middle of two readings is the nearest there is to that of the clock. */
-	pairing.tsc += (rdtsc_ordered() - pairing.tsc) / 2 + vcpu->state.tsc_offset;
+	pairing.tsc = clock_guest_tsc(vcpu, pairing.tsc + (rdtsc_ordered() - pairing.tsc) / 2);
 	local_irq_restore(flags);
 	pairing.sec = now.tv_sec;
 	pairing.nsec = now.tv_nsec;

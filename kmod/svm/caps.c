@@ -197,6 +197,9 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 		.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M,
 	};
 	f->amd = true;
+	/* Eight bits before the point, 32 after it (APM vol. 2, 15.30.5). */
+	f->tsc_ratio_bits = svm.tsc_ratio ? 32 : 0;
+	f->tsc_ratio_max = 0xffffffffffULL;
 	f->rdtscp = svm.tsc_aux;
 	f->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);
 }

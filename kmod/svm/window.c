@@ -14,8 +14,6 @@
 #include "../host/state.h"
 #include "svm.h"
 
-#define TSC_RATIO_ONE	BIT_ULL(32)
-
 /* It is not in the VMCB; the guest has no way to it but an exit or reading it. */
 void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value)
 {
@@ -36,11 +34,11 @@ void svm_arm(struct vcpu *vcpu)
 	svm_asid_arm(hw, hw->host_efer & EFER_SVME);
 	hw->host_hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
 	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(c->hsave));
-	/* KVM leaves its guest's ratio in the CPU. */
+	/* KVM leaves its guest's ratio in the CPU. It is not in the VMCB. */
 	if (svm.tsc_ratio) {
 		hw->host_tsc_ratio = host_rdmsr(MSR_AMD64_TSC_RATIO);
-		if (hw->host_tsc_ratio != TSC_RATIO_ONE)
-			host_wrmsr(MSR_AMD64_TSC_RATIO, TSC_RATIO_ONE);
+		if (hw->host_tsc_ratio != vcpu->state.tsc_ratio)
+			host_wrmsr(MSR_AMD64_TSC_RATIO, vcpu->state.tsc_ratio);
 	}
 	if (svm.tsc_aux) {
 		hw->host_tsc_aux = host_rdmsr(MSR_TSC_AUX);
@@ -74,7 +72,7 @@ void svm_close(struct vcpu *vcpu)
 	hw->armed = false;
 	if (svm.xss && hw->host_xss)
 		host_wrmsr(MSR_IA32_XSS, hw->host_xss);
-	if (svm.tsc_ratio && hw->host_tsc_ratio != TSC_RATIO_ONE)
+	if (svm.tsc_ratio && hw->host_tsc_ratio != vcpu->state.tsc_ratio)
 		host_wrmsr(MSR_AMD64_TSC_RATIO, hw->host_tsc_ratio);
 	host_wrmsr(MSR_VM_HSAVE_PA, hw->host_hsave_pa);
 	if (!(hw->host_efer & EFER_SVME))

@@ -100,11 +100,48 @@ void clock_set(struct vm *vm, u64 ns)
 		vcpu_request(vcpu, REQUEST_CLOCK);
 }
 
-bool clock_khz_valid(unsigned long khz)
+static bool is_host_khz(unsigned long khz)
 {
 	unsigned long slack = tsc_khz / 4000;
 
 	return khz <= tsc_khz + slack && khz + slack >= tsc_khz;
+}
+
+bool clock_khz_valid(unsigned long khz)
+{
+	return is_host_khz(khz) || (features.tsc_ratio_bits && khz < INT_MAX &&
+		khz < mul_u64_u64_shr(tsc_khz, features.tsc_ratio_max, features.tsc_ratio_bits));
+}
+
+int clock_set_khz(struct vcpu *vcpu, unsigned long khz)
+{
+	const u64 one = BIT_ULL(features.tsc_ratio_bits);
+
+	if (!clock_khz_valid(khz))
+		return -EINVAL;
+	vcpu->tsc_khz = khz;
+	vcpu->state.tsc_ratio = is_host_khz(khz) ? one : mul_u64_u32_div(one, khz, tsc_khz);
+	vcpu_dirty(vcpu, X86_GROUP_TSC);
+	set_bit(REQUEST_CLOCK, &vcpu->requests);
+	return 0;
+}
+
+static u64 scale(const struct vcpu *vcpu, u64 host_tsc)
+{
+	return mul_u64_u64_shr(host_tsc, vcpu->state.tsc_ratio, features.tsc_ratio_bits);
+}
+
+u64 clock_guest_tsc(const struct vcpu *vcpu, u64 host_tsc)
+{
+	return scale(vcpu, host_tsc) + vcpu->state.tsc_offset;
+}
+
+/* The cut keeps the product below 2^63: x86 divides no larger one. */
+u64 clock_host_ticks(const struct vcpu *vcpu, u64 ticks)
+{
+	if (is_host_khz(vcpu->tsc_khz))
+		return ticks;
+	return mul_u64_u32_div(min(ticks, BIT_ULL(40)), tsc_khz, vcpu->tsc_khz);
 }
 
 static void set_offset(struct vcpu *vcpu, u64 offset)
@@ -117,21 +154,21 @@ static void set_offset(struct vcpu *vcpu, u64 offset)
 void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 {
 	struct vm_clock *clock = &vcpu->vm->clock;
-	u64 now, course, tolerance = tsc_khz * 1000ULL;	/* a second */
+	u64 now, course, tolerance = vcpu->tsc_khz * 1000ULL;	/* a second */
 	unsigned long flags;
 
 	if (by == X86_MSR_BY_GUEST) {
-		set_offset(vcpu, value - rdtsc_ordered());
+		set_offset(vcpu, value - scale(vcpu, rdtsc_ordered()));
 		return;
 	}
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	now = rdtsc_ordered();
-	course = clock->last_write_value + (now - clock->last_write_host);
+	course = clock->last_write_value + scale(vcpu, now - clock->last_write_host);
 	/* Within the tolerance on either side: the vCPUs' TSCs are to be one. */
-	if (!clock->written || check_tsc_unstable() ||
+	if (clock->written_khz != vcpu->tsc_khz || check_tsc_unstable() ||
 	    (value && value - course + tolerance > 2 * tolerance)) {
-		clock->last_write_offset = value - now;
-		clock->written = true;
+		clock->last_write_offset = value - scale(vcpu, now);
+		clock->written_khz = vcpu->tsc_khz;
 	}
 	clock->last_write_value = value;
 	clock->last_write_host = now;
@@ -146,9 +183,9 @@ void clock_set_offset(struct vcpu *vcpu, u64 offset)
 
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	clock->last_write_host = rdtsc_ordered();
-	clock->last_write_value = clock->last_write_host + offset;
+	clock->last_write_value = scale(vcpu, clock->last_write_host) + offset;
 	clock->last_write_offset = offset;
-	clock->written = true;
+	clock->written_khz = vcpu->tsc_khz;
 	set_offset(vcpu, offset);
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
 }
@@ -164,10 +201,11 @@ void clock_update_guest(struct vcpu *vcpu)
 		return;
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	refresh_reference(clock);
-	info.tsc_timestamp = clock->host_tsc + vcpu->state.tsc_offset;
+	info.tsc_timestamp = clock_guest_tsc(vcpu, clock->host_tsc);
 	info.system_time = clock->boot_ns + clock->offset;
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
-	pvclock_scale(tsc_khz, &info.tsc_shift, &info.tsc_to_system_mul);
+	pvclock_scale(is_host_khz(vcpu->tsc_khz) ? tsc_khz : vcpu->tsc_khz, &info.tsc_shift,
+		      &info.tsc_to_system_mul);
 	if (!check_tsc_unstable())
 		info.flags |= PVCLOCK_TSC_STABLE_BIT;
 	if (vcpu->pv.guest_stopped)

@@ -68,7 +68,6 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	vcpu->cpu = -1;
 	vcpu->deadline = ~0ULL;
 	vcpu->requests = BIT(REQUEST_MSR_FILTER);
-	vcpu->tsc_khz = vm->default_tsc_khz;
 	vcpu->run = alloc_pages_exact(VCPU_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run)
 		goto free;
@@ -81,6 +80,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 		goto free_fpu;
 	vcpu_set_cpuid(vcpu, 0);
 	vcpu_reset(vcpu, VCPU_POWER_UP);
+	clock_set_khz(vcpu, vm->default_tsc_khz);
 	/* The first TSC of a VM begins at 0, those after it join in. */
 	clock_write_tsc(vcpu, 0, X86_MSR_BY_USER);
 	return vcpu;

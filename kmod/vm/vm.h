@@ -42,6 +42,8 @@ struct backend_features {
 	bool unload;		/* backend->unload() is needed: a CPU keeps something */
 	bool rdtscp, invpcid;	/* these instructions work in a guest */
 	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
+	u8 tsc_ratio_bits;	/* of which are a TSC ratio's fraction; 0: the TSC is not scaled */
+	u64 tsc_ratio_max;
 	bool amd;		/* the vendor's CPUID conventions: AMD's, else Intel's */
 };
 
@@ -62,7 +64,7 @@ struct vm_clock {
 	s64 offset;		/* kvm-clock = boot_ns + offset */
 	/* TSC writes that belong together: guest value and host TSC of the last, if any */
 	u64 last_write_value, last_write_host, last_write_offset;
-	bool written;
+	u32 written_khz;	/* 0: none */
 };
 
 /* Invalidations of nested translations, as vm/notifier.c's protocol wants them. */
@@ -163,8 +165,15 @@ void clock_set(struct vm *vm, u64 ns);
 void clock_write_tsc(struct vcpu *vcpu, u64 value, enum x86_msr_by by);
 /* The same by the offset from the host's. */
 void clock_set_offset(struct vcpu *vcpu, u64 offset);
-/* Without scaling in hardware only a rate that a guest could take for the host's will do. */
+/* @vcpu's TSC when the host's reads @host_tsc; host ticks in @ticks of it, cut at some minutes. */
+u64 clock_guest_tsc(const struct vcpu *vcpu, u64 host_tsc);
+u64 clock_host_ticks(const struct vcpu *vcpu, u64 ticks);
+/*
+ * The rate of @vcpu's TSC. -EINVAL: out of the hardware's range; without scaling in hardware only
+ * a rate that a guest could take for the host's will do. Owner.
+ */
 bool clock_khz_valid(unsigned long khz);
+int clock_set_khz(struct vcpu *vcpu, unsigned long khz);
 /* Fill and write @vcpu's pvclock page, if the guest gave one. May sleep. */
 void clock_update_guest(struct vcpu *vcpu);
 int clock_write_wall(struct vcpu *vcpu, u64 gpa);

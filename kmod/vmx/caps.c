@@ -97,7 +97,8 @@ static int controls_init(struct vmx_caps *caps)
 		{ "secondary", MSR_IA32_VMX_PROCBASED_CTLS2, 0,
 		  CPU2_EPT | CPU2_UNRESTRICTED,
 		  CPU2_RDTSCP | CPU2_VPID | CPU2_WBINVD_EXITING | CPU2_INVPCID |
-		  CPU2_ENCLS_EXITING | CPU2_ENCLV_EXITING | CPU2_PAUSE_LOOP, &caps->cpu2 },
+		  CPU2_ENCLS_EXITING | CPU2_ENCLV_EXITING | CPU2_PAUSE_LOOP |
+		  CPU2_TSC_SCALING, &caps->cpu2 },
 		{ "exit", MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS,
 		  EXITCTL_SAVE_DEBUG | EXITCTL_HOST_64BIT | EXITCTL_LOAD_PAT |
 		  EXITCTL_LOAD_EFER, EXITCTL_LOAD_PERF, &caps->exit },
@@ -253,6 +254,9 @@ int vmx_caps_init(struct backend_features *features)
 		return host_refuse("VT-x differs between CPUs, or is disabled on some");
 
 	features->deadline = caps->timer;
+	/* The multiplier has 16 bits before the point, 48 after it (SDM vol. 3, 25.3). */
+	features->tsc_ratio_bits = caps->cpu2 & CPU2_TSC_SCALING ? 48 : 0;
+	features->tsc_ratio_max = ~0ULL;
 	features->rdtscp = caps->cpu2 & CPU2_RDTSCP;
 	features->invpcid = caps->cpu2 & CPU2_INVPCID;
 	features->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);

@@ -223,6 +223,8 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group)
 			vmcs_write(plain[i].field, *(u64 *)((void *)s + plain[i].offset));
+	if ((groups & X86_GROUP_TSC) && features.tsc_ratio_bits)
+		vmcs_write(TSC_MULTIPLIER, s->tsc_ratio);
 	if (groups & X86_GROUP_DEBUG) {
 		vmcs_write(GUEST_DR7, debug_dr7(&vcpu->debug, &vcpu->state));
 		vmcs_write(EXCEPTION_BITMAP, debug_exceptions(&vcpu->debug));

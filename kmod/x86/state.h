@@ -110,7 +110,7 @@ enum x86_group {
 	X86_GROUP_SYSCALL	= BIT(13),	/* star to sfmask, kernel_gs_base, tsc_aux */
 	X86_GROUP_PAT		= BIT(14),	/* pat */
 	X86_GROUP_DEBUG		= BIT(15),	/* dr7 or the debugger's, exceptions that exit */
-	X86_GROUP_TSC		= BIT(16),	/* tsc_offset */
+	X86_GROUP_TSC		= BIT(16),	/* tsc_ratio, tsc_offset */
 	X86_GROUP_DEBUGCTL	= BIT(17),	/* debugctl */
 	X86_GROUP_MODE		= BIT(18),	/* attributes of seg[CS], seg[SS]: mode and CPL */
 	X86_GROUP_CODE		= BIT(19) | X86_GROUP_MODE,	/* both whole; set whole */
@@ -141,7 +141,8 @@ struct x86_state {
 	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
 	u64 pat;
 	u64 debugctl;
-	u64 tsc_offset;			/* guest TSC = host TSC + tsc_offset */
+	/* Guest TSC = host TSC * tsc_ratio + tsc_offset; the ratio in the hardware's fixed point. */
+	u64 tsc_ratio, tsc_offset;
 	u64 xcr0;
 	u64 spec_ctrl;
 	u8 shadow;			/* X86_SHADOW_* */

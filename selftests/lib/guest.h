@@ -182,6 +182,7 @@ extern volatile struct guest_catch guest_catch;
 
 /* --- the local APIC --- */
 
+#define MSR_TSC			0x10
 #define MSR_APIC_BASE		0x1b
 #define MSR_TSC_DEADLINE	0x6e0
 #define APIC_MMIO		0xfee00000ull
