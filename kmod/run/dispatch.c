@@ -89,7 +89,7 @@ enum verdict dispatch(struct vcpu *vcpu)
 	if (!handler)
 		return SLOW;
 	if (table[exit->kind].steps && !exit->insn_len) {
-		verdict = fetch_insn(vcpu, &vcpu->insn);
+		verdict = fetch_insn(vcpu);
 		if (verdict)
 			return verdict;
 		complete_record(exit, &vcpu->insn);

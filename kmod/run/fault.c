@@ -48,14 +48,14 @@ enum verdict exit_undefined(struct vcpu *vcpu)
 /* The other vendor's hypercall instruction raises #UD here: it is one all the same. */
 static enum verdict undefined_opcode(struct vcpu *vcpu)
 {
-	struct x86_insn insn;
-	int err = fetch_insn(vcpu, &insn);
+	const struct x86_insn *insn = &vcpu->insn;
+	int err = fetch_insn(vcpu);
 
 	if (err == SLOW || err == RETRY)
 		return err;
-	if (err || (insn.op != X86_OP_VMCALL && insn.op != X86_OP_VMMCALL))
+	if (err || (insn->op != X86_OP_VMCALL && insn->op != X86_OP_VMMCALL))
 		return raise(vcpu, X86_UD);
-	vcpu->exit.insn_len = insn.len;
+	vcpu->exit.insn_len = insn->len;
 	return exit_hypercall(vcpu);
 }
 

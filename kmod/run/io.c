@@ -11,6 +11,7 @@
 
 /* A port that old firmware delays on: the step does not wait for the answer (KVM's quirk). */
 #define PORT_STEP_FIRST 0x7e
+#define STRING_GROUPS	(X86_GROUP_SEGMENTS | X86_GROUP_RFLAGS | X86_GROUP_CODE)
 
 static enum verdict to_user(struct vcpu *vcpu, enum completion_kind kind, u32 count)
 {
@@ -104,36 +105,38 @@ enum verdict exit_io(struct vcpu *vcpu)
 /* INS and OUTS, at most a page of elements at a time. Serves IN and OUT outside windows too. */
 enum verdict exit_io_string(struct vcpu *vcpu)
 {
+	const struct x86_insn *insn = &vcpu->insn;
+	struct x86_mmio *m = &vcpu->mmio.steps;
 	struct kvirt_exit *exit = &vcpu->exit;
-	struct x86_string_io io;
 	enum verdict verdict;
-	u32 count;
-	u64 gpa;
+	u64 gpa, count, linear;
 	int err;
 
 	if (!exit->io.string)
 		return exit_io(vcpu);
-	err = fetch_insn(vcpu, &vcpu->insn);
+	err = fetch_insn(vcpu);
 	if (err)
 		return err;
-	exit->insn_len = vcpu->insn.len;
-	vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_RFLAGS | X86_GROUP_CODE);
-	x86_string_io(&vcpu->insn, &vcpu->state, &io);
+	exit->insn_len = insn->len;
+	vcpu_pull(vcpu, STRING_GROUPS);
 	/* Somebody changed the code since it exited: the sizes that are trusted must agree. */
-	if (vcpu->insn.op != (exit->io.in ? X86_OP_INS : X86_OP_OUTS) || io.size != exit->io.size)
+	if (insn->op != (exit->io.in ? X86_OP_INS : X86_OP_OUTS) || insn->op_size != exit->io.size)
 		return RETRY;
-	if (io.fault)
-		return raise(vcpu, io.fault);
-	if (!io.count)
+	if (x86_mmio_start(m, insn, &vcpu->state) == X86_MMIO_FAULT)
+		return raise(vcpu, m->fault);
+	count = x86_string_count(insn, &vcpu->state);
+	if (!count)
 		return STEP;
+	linear = m->access[0].linear;
 	/* Falling addresses go one by one, rising ones as far as this page reaches. */
-	count = io.down ? 1 : min_t(u64, io.count, max_t(u64, 1, PAGE_LEFT(io.linear) / io.size));
+	count = vcpu->state.rflags & X86_RFLAGS_DF ? 1 :
+		min_t(u64, count, max_t(u64, 1, PAGE_LEFT(linear) / insn->op_size));
 	/* The page fault that INS may raise comes before the device is read. */
-	err = exit->io.in ? translate(vcpu, io.linear, X86_ACCESS_WRITE, &gpa) :
-			    linear_access(vcpu, io.linear, vcpu->pio_data, count * io.size, 0);
+	err = exit->io.in ? translate(vcpu, linear, X86_ACCESS_WRITE, &gpa) :
+			    linear_access(vcpu, linear, vcpu->pio_data, count * insn->op_size, 0);
 	if (err)
 		return err;
-	vcpu->complete.linear = io.linear;
+	vcpu->complete.linear = linear;
 	verdict = to_user(vcpu, COMPLETE_PIO_STRING, count);
 	return string_here(vcpu, count) ? complete_last_exit(vcpu) ?: RETRY : verdict;
 }
@@ -141,13 +144,11 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 static int complete_string(struct vcpu *vcpu)
 {
 	struct vcpu_completion *c = &vcpu->complete;
-	struct x86_string_io io;
 	int err = 0;
 
-	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_CODE | X86_GROUP_SEGMENTS);
+	vcpu_pull(vcpu, STRING_GROUPS | X86_GROUP_RSP);
 	/* User space may have made RCX less than the elements that it was given. */
-	x86_string_io(&vcpu->insn, &vcpu->state, &io);
-	c->count = min_t(u64, c->count, io.count);
+	c->count = min_t(u64, c->count, x86_string_count(&vcpu->insn, &vcpu->state));
 	if (vcpu->insn.op == X86_OP_INS)
 		err = linear_access(vcpu, c->linear, vcpu->pio_data, c->count * c->size,
 				    X86_ACCESS_WRITE);

@@ -15,44 +15,45 @@
 
 #define PIECE_MAX 8	/* bytes in one exit to user space */
 
-/* The instruction's memory operands all lie where it faulted: no walk is needed. */
-static bool gpa_known(struct vcpu *vcpu, const struct x86_mmio_access *access)
+/* All memory operands lie where the instruction faulted: no walk is needed. */
+static bool gpa_known(const struct vcpu *vcpu)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
 	const struct x86_mmio *m = &vcpu->mmio.steps;
-	int i;
+	const struct x86_mmio_access *a;
 
 	if (exit->kind != EXIT_NESTED_FAULT || exit->fault.walk)
 		return false;
-	/* Code changed since: the CPU has not allowed the guest this write. */
-	if (access->write && !(exit->fault.access & ACCESS_WRITE))
-		return false;
-	for (i = 0; i < m->n; i++)
-		if (m->access[i].linear != access->linear)
+	for (a = m->access; a < m->access + m->n; a++) {
+		/* Code changed since: the CPU has not allowed the guest this write. */
+		if (a->write && !(exit->fault.access & ACCESS_WRITE))
 			return false;
-	return PAGE_LEFT(exit->fault.gpa) == PAGE_LEFT(access->linear) &&
-	       access->size <= PAGE_LEFT(access->linear);
+		if (a->linear != m->access[0].linear || a->size > PAGE_LEFT(a->linear))
+			return false;
+	}
+	return PAGE_LEFT(exit->fault.gpa) == PAGE_LEFT(m->access[0].linear);
 }
 
-/* Guest-physical addresses of the access, one for each page. 0, or a verdict. */
-static int plan_access(struct vcpu *vcpu)
+/* Guest-physical addresses of all accesses, one for each page. 0, or a verdict. */
+static int find_operands(struct vcpu *vcpu)
 {
-	struct vcpu_mmio *mmio = &vcpu->mmio;
-	const struct x86_mmio_access *access = &mmio->access;
-	u32 flags = access->write ? X86_ACCESS_WRITE : 0;
-	u32 first = min_t(u64, access->size, PAGE_LEFT(access->linear));
-	int err;
+	const struct x86_mmio_access *a = vcpu->mmio.steps.access;
+	bool known = gpa_known(vcpu);
+	u64 (*gpa)[2] = vcpu->mmio.gpa;
+	u32 access, i;
+	int err = 0;
 
-	mmio->done = 0;
-	mmio->part_len[0] = first;
-	mmio->part_len[1] = access->size - first;
-	if (gpa_known(vcpu, access)) {
-		mmio->gpa[0] = vcpu->exit.fault.gpa;
-		return 0;
+	if (!known && vcpu->in_window)
+		return SLOW;
+	for (i = 0; i < vcpu->mmio.steps.n && !err; i++, a++) {
+		access = a->write ? X86_ACCESS_WRITE : 0;
+		if (known)
+			gpa[i][0] = vcpu->exit.fault.gpa;
+		else
+			err = translate(vcpu, a->linear, access, &gpa[i][0]);
+		if (!err && a->size > PAGE_LEFT(a->linear))
+			err = translate(vcpu, a->linear + PAGE_LEFT(a->linear), access, &gpa[i][1]);
 	}
-	err = translate(vcpu, access->linear, flags, &mmio->gpa[0]);
-	if (!err && mmio->part_len[1])
-		err = translate(vcpu, access->linear + first, flags, &mmio->gpa[1]);
 	return err;
 }
 
@@ -79,10 +80,9 @@ static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool writ
 		       bus_read(vcpu, BUS_MMIO, gpa, data, len);
 }
 
-static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, u32 len)
+static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, u32 len, bool write)
 {
 	struct kvirt_run *run = vcpu->run;
-	bool write = vcpu->mmio.access.write;
 
 	run->exit_reason = KVIRT_EXIT_MMIO;
 	run->mmio.phys_addr = gpa;
@@ -96,29 +96,6 @@ static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, 
 	return TO_USER;
 }
 
-/* The pieces of the access under way that are left. 0 when it is done. */
-static int do_access(struct vcpu *vcpu)
-{
-	struct vcpu_mmio *mmio = &vcpu->mmio;
-	u32 len, in_part;
-	int part, err;
-	void *data;
-	u64 gpa;
-
-	while (mmio->done < mmio->access.size) {
-		part = mmio->done >= mmio->part_len[0];
-		in_part = part ? mmio->done - mmio->part_len[0] : mmio->done;
-		len = min_t(u32, mmio->part_len[part] - in_part, PIECE_MAX);
-		gpa = mmio->gpa[part] + in_part;
-		data = mmio->steps.data + mmio->done;
-		err = piece_here(vcpu, gpa, data, len, mmio->access.write);
-		if (err)
-			return err == -ENOENT ? piece_to_user(vcpu, gpa, data, len) : err;
-		mmio->done += len;
-	}
-	return 0;
-}
-
 static enum verdict commit(struct vcpu *vcpu)
 {
 	const struct x86_mmio *m = &vcpu->mmio.steps;
@@ -126,8 +103,8 @@ static enum verdict commit(struct vcpu *vcpu)
 	u64 rflags, rsp;
 	bool over;
 
-	if (m->vector == X86_VECTOR_LOAD)
-		guest_fpu_set_xmm(&vcpu->fpu, m->insn.reg, m->data);
+	if (x86_vector_load(m->insn))
+		guest_fpu_set_xmm(&vcpu->fpu, m->insn->reg, m->data);
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	rflags = s->rflags;
 	rsp = s->gpr[X86_RSP];
@@ -136,72 +113,83 @@ static enum verdict commit(struct vcpu *vcpu)
 	if (s->rflags != rflags || s->gpr[X86_RSP] != rsp)
 		vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	if (over)
-		return dispatch_step(vcpu, m->insn.len);
+		return dispatch_step(vcpu, m->insn->len);
 	/* REP: each iteration is a step. */
 	return s->rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }
 
-/* Accesses from the one under way on. */
+/* What is left of the accesses, piece by piece. */
 static enum verdict go_on(struct vcpu *vcpu)
 {
 	struct vcpu_mmio *mmio = &vcpu->mmio;
+	struct x86_mmio *m = &mmio->steps;
+	const struct x86_mmio_access *a;
+	u32 len, first;
+	void *data;
 	int err;
+	u64 gpa;
 
-	do {
-		err = do_access(vcpu);
-		if (err)
-			return err;
-		x86_mmio_feed(&mmio->steps);
-		if (!x86_mmio_next(&mmio->steps, &mmio->access))
-			return commit(vcpu);
-		err = plan_access(vcpu);
-	} while (!err);
-	return err;
+	for (; m->at < m->n; x86_mmio_feed(m), mmio->done = 0) {
+		a = &m->access[m->at];
+		first = min_t(u64, a->size, PAGE_LEFT(a->linear));
+		for (; mmio->done < a->size; mmio->done += len) {
+			if (mmio->done < first)
+				gpa = mmio->gpa[m->at][0] + mmio->done;
+			else
+				gpa = mmio->gpa[m->at][1] + mmio->done - first;
+			len = (mmio->done < first ? first : a->size) - mmio->done;
+			len = min_t(u32, len, PIECE_MAX);
+			data = m->data + mmio->done;
+			err = piece_here(vcpu, gpa, data, len, a->write);
+			if (err)
+				return err == -ENOENT ?
+				       piece_to_user(vcpu, gpa, data, len, a->write) : err;
+		}
+	}
+	return commit(vcpu);
 }
 
 enum verdict mmio_start(struct vcpu *vcpu)
 {
-	struct vcpu_mmio *mmio = &vcpu->mmio;
-	struct x86_insn insn;
+	const struct x86_insn *insn = &vcpu->insn;
+	struct x86_mmio *m = &vcpu->mmio.steps;
 	int err;
 
-	err = fetch_insn(vcpu, &insn);
+	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR3);
+	err = fetch_insn(vcpu);
 	if (err)
 		return err;
-	if (vcpu->in_window && insn.op == X86_OP_VECTOR)
+	if (vcpu->in_window && insn->op == X86_OP_VECTOR)
 		return SLOW;
-	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR0 |
-		  X86_GROUP_CR4);
-	if (insn.mode != X86_MODE_64 || insn.seg == X86_FS || insn.seg == X86_GS)
-		vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_CODE);
-	switch (x86_mmio_start(&mmio->steps, &insn, &vcpu->state)) {
+	/* The code has changed since: these exit before they touch memory. */
+	if (insn->op == X86_OP_INS || insn->op == X86_OP_OUTS)
+		return RETRY;
+	if (insn->mode != X86_MODE_64 || insn->seg == X86_FS || insn->seg == X86_GS)
+		vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_CODE | X86_GROUP_CR0);
+	switch (x86_mmio_start(m, insn, &vcpu->state)) {
 	case X86_MMIO_OK:
 		break;
 	case X86_MMIO_FAULT:
-		return raise(vcpu, mmio->steps.fault);
+		return raise(vcpu, m->fault);
 	default:
 		return stop_emulation(vcpu, NULL, 0);
 	}
 	/* More than one access may have done half its work when it finds it cannot stay. */
-	if (vcpu->in_window && mmio->steps.n != 1)
+	if (vcpu->in_window && m->n != 1)
 		return SLOW;
-	if (mmio->steps.vector == X86_VECTOR_STORE)
-		guest_fpu_get_xmm(&vcpu->fpu, mmio->steps.insn.reg, mmio->steps.data);
-	if (!x86_mmio_next(&mmio->steps, &mmio->access))
-		return commit(vcpu);
-	if (vcpu->in_window && !gpa_known(vcpu, &mmio->access))
-		return SLOW;
-	return plan_access(vcpu) ?: go_on(vcpu);
+	if (x86_vector_store(insn))
+		guest_fpu_get_xmm(&vcpu->fpu, insn->reg, m->data);
+	vcpu->mmio.done = 0;
+	return find_operands(vcpu) ?: go_on(vcpu);
 }
 
 int mmio_complete(struct vcpu *vcpu)
 {
 	struct vcpu_mmio *mmio = &vcpu->mmio;
+	struct x86_mmio *m = &mmio->steps;
 
-	if (!mmio->access.write)
-		memcpy(mmio->steps.data + mmio->done, vcpu->run->mmio.data, mmio->pending);
+	if (!m->access[m->at].write)
+		memcpy(m->data + mmio->done, vcpu->run->mmio.data, mmio->pending);
 	mmio->done += mmio->pending;
-	/* The exit record may be another one by now: addresses come from walks alone. */
-	vcpu->exit.kind = EXIT_HOST;
 	return go_on(vcpu);
 }

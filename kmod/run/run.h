@@ -83,8 +83,8 @@ static inline bool long_code(struct vcpu *vcpu)
  */
 int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa);
 int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access);
-/* The instruction at RIP, decoded; TO_USER: it cannot be. */
-int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn);
+/* vcpu->insn: the instruction at RIP; TO_USER: it cannot be decoded. */
+int fetch_insn(struct vcpu *vcpu);
 
 /* RIP as a linear address. */
 u64 linear_rip(struct vcpu *vcpu);

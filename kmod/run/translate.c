@@ -15,21 +15,6 @@ static int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len)
 				 gmem_read(vcpu->vm, gpa, data, len);
 }
 
-static void walk_regs(struct vcpu *vcpu, struct x86_walk_regs *regs)
-{
-	struct x86_state *s = &vcpu->state;
-
-	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_RFLAGS);
-	*regs = (struct x86_walk_regs) {
-		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer,
-		.rflags = s->rflags & X86_RFLAGS_AC,
-		.maxphyaddr = vcpu->guest.maxphyaddr,
-		.gbpages = vcpu->guest.has & X86_HAS_GBPAGES,
-		.pdptr_in_memory = features.amd,
-	};
-	memcpy(regs->pdptr, s->pdptr, sizeof(regs->pdptr));
-}
-
 u64 linear_rip(struct vcpu *vcpu)
 {
 	const struct x86_state *s = &vcpu->state;
@@ -42,17 +27,24 @@ u64 linear_rip(struct vcpu *vcpu)
 }
 
 /* 0: w->state tells; -EAGAIN: not inside this window; -EFAULT: a table is nowhere. */
-static int walk_tables(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
-		       u64 linear, u32 access)
+static int walk_tables(struct vcpu *vcpu, struct x86_walk *w, u64 linear, u32 access)
 {
-	unsigned int size;
-	u64 where, entry;
+	const struct x86_state *s = &vcpu->state;
+	struct x86_walk_regs regs;
+	u64 entry;
 	int err;
 
-	x86_walk_start(w, linear, access, regs);
-	while (x86_walk_next(w, &where, &size)) {
+	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_RFLAGS);
+	regs = (struct x86_walk_regs) {
+		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer, .rflags = s->rflags,
+		.maxphyaddr = vcpu->guest.maxphyaddr,
+		.gbpages = vcpu->guest.has & X86_HAS_GBPAGES, .pdptr_in_memory = features.amd,
+	};
+	memcpy(regs.pdptr, s->pdptr, sizeof(regs.pdptr));
+	x86_walk_start(w, linear, access, &regs);
+	while (w->state == X86_WALK_READ) {
 		entry = 0;
-		err = physical_read(vcpu, where, &entry, size);
+		err = physical_read(vcpu, w->where[w->n], &entry, w->entry_size);
 		if (err)
 			return err == -EAGAIN ? -EAGAIN : -EFAULT;
 		x86_walk_feed(w, entry);
@@ -62,12 +54,9 @@ static int walk_tables(struct vcpu *vcpu, struct x86_walk *w, const struct x86_w
 
 bool linear_to_physical(struct vcpu *vcpu, u64 linear, u64 *gpa)
 {
-	struct x86_walk_regs regs;
 	struct x86_walk w;
-	int err;
+	int err = walk_tables(vcpu, &w, linear, 0);
 
-	walk_regs(vcpu, &regs);
-	err = walk_tables(vcpu, &w, &regs, linear, 0);
 	*gpa = w.gpa;
 	return !err && w.state == X86_WALK_DONE;
 }
@@ -86,13 +75,12 @@ static int set_used(struct vcpu *vcpu, const struct x86_walk *w)
 }
 
 /* As above; or RETRY: a fault was queued. */
-static int walk(struct vcpu *vcpu, struct x86_walk *w, const struct x86_walk_regs *regs,
-		u64 linear, u32 access)
+static int walk(struct vcpu *vcpu, struct x86_walk *w, u64 linear, u32 access)
 {
 	int err;
 
 	do {
-		err = walk_tables(vcpu, w, regs, linear, access);
+		err = walk_tables(vcpu, w, linear, access);
 		if (!err && w->state == X86_WALK_DONE)
 			err = set_used(vcpu, w);
 	} while (err == -EAGAIN && !vcpu->in_window);
@@ -112,12 +100,9 @@ static u32 privilege(struct vcpu *vcpu)
 
 int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa)
 {
-	struct x86_walk_regs regs;
 	struct x86_walk w;
-	int err;
+	int err = walk(vcpu, &w, linear, access | privilege(vcpu));
 
-	walk_regs(vcpu, &regs);
-	err = walk(vcpu, &w, &regs, linear, access | privilege(vcpu));
 	*gpa = w.gpa;
 	return err < 0 ? stop_emulation(vcpu, NULL, 0) : err;
 }
@@ -146,97 +131,93 @@ int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access
 }
 
 /*
- * Hot exits come from few instructions. Those fetched last are kept with all that their
- * fetch depended on; it is the same as long as registers, page-table entries and bytes are,
- * which is quicker to see than to walk and decode again.
+ * Hot exits come from few instructions. Those fetched last in long mode are kept with the table
+ * entries and the code that they came from: while these are the same the instruction is, which is
+ * quicker to see than to walk and decode again. Rights are not looked at: the CPU has executed it.
  */
 static struct vcpu_fetch *kept_fetch(struct vcpu *vcpu, u64 linear)
 {
 	return &vcpu->fetch[(linear ^ linear >> 4) % VCPU_FETCHES];
 }
 
-static bool fetched_before(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
-			   const struct x86_walk_regs *regs)
+static bool fetched_before(struct vcpu *vcpu, const struct vcpu_fetch *f, u64 linear,
+			   enum x86_mode mode)
 {
-	const struct vcpu_fetch *f = kept_fetch(vcpu, linear);
-	u8 bytes[X86_INSN_MAX];
-
-	return f->n_bytes && f->linear == linear && f->mode == mode && f->access == access &&
-	       !memcmp(&f->regs, regs, sizeof(*regs)) &&
-	       gmem_match_atomic(vcpu->vm, f->where, f->value, f->n) &&
-	       !physical_read(vcpu, f->gpa, bytes, f->n_bytes) &&
-	       !memcmp(bytes, f->bytes, f->n_bytes);
+	return f->words.n && f->linear == linear && f->insn.mode == mode &&
+	       f->cr3 == vcpu->state.cr3 && f->la57 == (vcpu->cr4_seen & X86_CR4_LA57) &&
+	       gmem_words_same_atomic(vcpu->vm, &f->words);
 }
 
-static void keep_fetch(struct vcpu *vcpu, u64 linear, u32 access, enum x86_mode mode,
-		       const struct x86_walk *w, const u8 *bytes, const struct x86_insn *insn)
+/* The decoded vcpu->insn at @linear; @code: the aligned words that it lies in. */
+static void keep_fetch(struct vcpu *vcpu, u64 linear, const struct x86_walk *w, const u64 *code)
 {
 	struct vcpu_fetch *f = kept_fetch(vcpu, linear);
+	u64 gpa = w->gpa & ~7ULL;
+	unsigned int n;
 
-	/* Entries of 4 bytes are not worth a case of their own. */
-	f->n_bytes = w->n && w->entry_size != sizeof(u64) ? 0 : insn->len;
-	f->insn = *insn;
 	f->linear = linear;
-	f->access = access;
-	f->mode = mode;
-	f->regs = *w->regs;
-	f->gpa = w->gpa;
-	f->n = w->n;
-	memcpy(f->where, w->where, sizeof(f->where));
-	memcpy(f->value, w->value, sizeof(f->value));
-	memcpy(f->bytes, bytes, insn->len);
+	f->cr3 = vcpu->state.cr3;
+	f->la57 = vcpu->cr4_seen & X86_CR4_LA57;
+	f->insn = vcpu->insn;
+	for (n = 0; n < w->n; n++) {
+		f->words.word[n].gpa = w->where[n];
+		f->words.word[n].value = w->value[n];
+	}
+	for (; gpa < w->gpa + vcpu->insn.len; n++, gpa += sizeof(u64)) {
+		f->words.word[n].gpa = gpa;
+		f->words.word[n].value = *code++;
+	}
+	f->words.n = n;
+	if (!gmem_words_find(vcpu->vm, &f->words))
+		f->words.n = 0;
 }
 
-int fetch_insn(struct vcpu *vcpu, struct x86_insn *insn)
+int fetch_insn(struct vcpu *vcpu)
 {
-	u32 n = vcpu->exit.fetched, access = X86_ACCESS_EXEC | privilege(vcpu);
+	u32 n = vcpu->exit.fetched, offset, part;
 	enum x86_decode_result result;
+	struct x86_insn *insn = &vcpu->insn;
 	u8 bytes[X86_INSN_MAX] = {};
-	struct x86_walk_regs regs;
 	enum x86_mode mode;
 	struct x86_walk w;
-	u64 linear;
+	u64 code[3], linear;
+	bool keep = false;
 	int err;
 
-	walk_regs(vcpu, &regs);
+	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_MODE | X86_GROUP_CR3 | X86_GROUP_RFLAGS);
+	if (!x86_long_mode(&vcpu->state))
+		vcpu_pull(vcpu, X86_GROUP_CR0);
 	linear = linear_rip(vcpu);
 	mode = x86_mode_of(&vcpu->state);
-	if (!n && fetched_before(vcpu, linear, access, mode, &regs)) {
-		*insn = kept_fetch(vcpu, linear)->insn;
-		return 0;
-	}
-	if (n) {
-		memcpy(bytes, vcpu->exit.bytes, n);
-		result = x86_decode(insn, bytes, n, mode);
-	} else {
-		n = min_t(u64, sizeof(bytes), PAGE_LEFT(linear));
-		err = walk(vcpu, &w, &regs, linear, access) ?: physical_read(vcpu, w.gpa, bytes, n);
-		if (err)
-			goto failed;
-		result = x86_decode(insn, bytes, n, mode);
-		if (result == X86_DECODE_OK) {
-			keep_fetch(vcpu, linear, access, mode, &w, bytes, insn);
+	if (!n && x86_long_mode(&vcpu->state)) {
+		keep = true;
+		if (fetched_before(vcpu, kept_fetch(vcpu, linear), linear, mode)) {
+			*insn = kept_fetch(vcpu, linear)->insn;
 			return 0;
 		}
 	}
-	/* The instruction goes on, on the next page. */
-	if (result == X86_DECODE_MORE && n < sizeof(bytes)) {
-		err = walk(vcpu, &w, &regs, linear + n, access) ?:
-		      physical_read(vcpu, w.gpa, bytes + n, sizeof(bytes) - n);
-		if (err)
-			goto failed;
-		n = sizeof(bytes);
-		result = x86_decode(insn, bytes, n, mode);
+	memcpy(bytes, vcpu->exit.bytes, n);
+	while ((result = x86_decode(insn, bytes, n, mode)) == X86_DECODE_MORE && n < sizeof(bytes)) {
+		part = min_t(u64, sizeof(bytes) - n, PAGE_LEFT(linear + n));
+		err = walk(vcpu, &w, linear + n, X86_ACCESS_EXEC | privilege(vcpu));
+		if (err == RETRY)
+			return RETRY;
+		offset = w.gpa & 7;
+		err = err ?: physical_read(vcpu, w.gpa - offset, code, round_up(offset + part, 8));
+		if (err) {
+			/* Code in MMIO or nowhere cannot be read by us: user space is told. */
+			trace_kvirt_decode(vcpu->id, linear, mode, err, bytes);
+			return stop_emulation(vcpu, NULL, 0);
+		}
+		memcpy(bytes + n, (u8 *)code + offset, part);
+		keep = keep && !n;
+		n += part;
 	}
-	if (result == X86_DECODE_OK)
+	if (result == X86_DECODE_OK) {
+		if (keep)
+			keep_fetch(vcpu, linear, &w, code);
 		return 0;
+	}
 	trace_kvirt_decode(vcpu->id, linear, mode, result, bytes);
 	return stop_emulation(vcpu, bytes, n);
-
-failed:
-	if (err == RETRY)
-		return RETRY;
-	/* Code in MMIO or nowhere cannot be read by us: user space is told. */
-	trace_kvirt_decode(vcpu->id, linear, mode, err, bytes);
-	return stop_emulation(vcpu, NULL, 0);
 }

@@ -107,19 +107,43 @@ int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len)
 	return gmem_access(vm, gpa, (void *)from, len, GMEM_WRITE_ATOMIC);
 }
 
-bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n)
+bool gmem_words_find(struct vm *vm, struct gmem_words *words)
 {
 	int idx = srcu_read_lock(&vm->srcu);
+	unsigned int i;
+	bool found = true;
 	void __user *user;
-	bool same = true;
 	size_t len;
+
+	/* Before the slots: if one goes meanwhile, what is found in it is of no use. */
+	words->sequence = smp_load_acquire(&vm->invalidation.sequence);
+	for (i = 0; i < words->n && found; i++) {
+		len = sizeof(u64);
+		found = gmem_find(vm, words->word[i].gpa, &len, &user);
+		words->word[i].user = user;
+	}
+	srcu_read_unlock(&vm->srcu, idx);
+	return found;
+}
+
+bool gmem_words_same_atomic(struct vm *vm, const struct gmem_words *words)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	bool same = false;
+	unsigned int i;
 	u64 now;
 
 	pagefault_disable();
-	for (; n && same; n--, gpa++, value++) {
-		len = sizeof(now);
-		same = gmem_find(vm, *gpa, &len, &user) && len == sizeof(now) &&
-		       !__get_user(now, (u64 __user *)user) && now == *value;
+	if (words->sequence == READ_ONCE(vm->invalidation.sequence) &&
+	    user_access_begin(words->word[0].user, sizeof(u64))) {
+		for (i = 0; i < words->n; i++) {
+			unsafe_get_user(now, words->word[i].user, out);
+			if (now != words->word[i].value)
+				goto out;
+		}
+		same = true;
+out:
+		user_access_end();
 	}
 	pagefault_enable();
 	srcu_read_unlock(&vm->srcu, idx);

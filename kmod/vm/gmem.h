@@ -31,11 +31,25 @@ int gmem_write_versioned(struct vm *vm, u64 gpa, void *data, size_t len, size_t 
  */
 int gmem_read_atomic(struct vm *vm, u64 gpa, void *to, size_t len);
 int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len);
+
 /*
- * Do the 8 bytes at each of @gpa[0] to [@n - 1] still have @value[]? False too where that
- * cannot be told without a fault.
+ * Words of guest memory, each aligned, and what they were, to be seen again without a search.
+ * gmem_words_find() - after gpa and value were set: where they are, until a slot goes (or the
+ * host unmaps anything). False: not all of them are memory. gmem_words_same_atomic() - all are what they were; false too
+ * where that cannot be told without a fault.
  */
-bool gmem_match_atomic(struct vm *vm, const u64 *gpa, const u64 *value, unsigned int n);
+struct gmem_words {
+	unsigned long sequence;		/* vm->invalidation's */
+	unsigned int n;
+	struct {
+		u64 gpa, value;
+		const u64 __user *user;
+	} word[8];
+};
+
+bool gmem_words_find(struct vm *vm, struct gmem_words *words);
+bool gmem_words_same_atomic(struct vm *vm, const struct gmem_words *words);
+
 /*
  * Set @bits in the naturally aligned @size (4 or 8) bytes at @gpa, in one step; nothing where
  * that is ROM. May sleep. -EAGAIN: they are not @value.

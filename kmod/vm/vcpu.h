@@ -26,6 +26,7 @@
 #include "../x86/walk.h"
 #include "debug.h"
 #include "event.h"
+#include "gmem.h"
 #include "npt.h"
 
 struct chip_lapic;
@@ -87,26 +88,20 @@ struct vcpu_completion {
 	u64 linear;		/* PIO_STRING: of the first element */
 };
 
-#define VCPU_FETCHES 4	/* a power of two */
+#define VCPU_FETCHES 8	/* a power of two */
 
 /* An instruction fetched lately, and what its fetch depended on: run/translate.c. */
 struct vcpu_fetch {
-	u64 linear, gpa;
-	struct x86_walk_regs regs;
-	u32 access;
-	u8 mode, n, n_bytes;		/* n_bytes 0: nothing is kept */
-	u8 bytes[X86_INSN_MAX];
-	u64 where[X86_WALK_LEVELS], value[X86_WALK_LEVELS];	/* the n table entries */
+	u64 linear, cr3, la57;
+	struct gmem_words words;	/* table entries, then code; none: nothing is kept */
 	struct x86_insn insn;
 };
 
 /* One MMIO instruction under way, across exits to user space: run/mmio.c. */
 struct vcpu_mmio {
-	struct x86_mmio steps;
-	struct x86_mmio_access access;	/* under way */
-	u64 gpa[2];			/* of its one or two pages */
-	u8 part_len[2];
-	u8 done, pending;		/* bytes of it: done, asked of user space */
+	struct x86_mmio steps;		/* of vcpu->insn */
+	u64 gpa[2][2];			/* of each access: of its one or two pages */
+	u8 done, pending;		/* bytes of the one under way: done, asked of user space */
 };
 
 struct vcpu {

@@ -275,7 +275,7 @@ static const struct meaning meanings[] = {
 	ONE(0xa0, 1, MOV, ACC, MEM, PAIR),	ONE(0xa2, 1, MOV, MEM, ACC, PAIR),
 	ONE(0xa4, 1, MOVS, NONE, NONE, PAIR),	ONE(0xa6, 1, CMPS, NONE, NONE, PAIR),
 	ONE(0xa8, 1, TEST, ACC, IMM, PAIR),	ONE(0xaa, 1, STOS, NONE, NONE, PAIR),
-	ONE(0xac, 1, LODS, NONE, NONE, PAIR),	ONE(0xae, 1, SCAS, NONE, NONE, PAIR),
+	ONE(0xac, 1, LODS, ACC, NONE, PAIR),	ONE(0xae, 1, SCAS, NONE, NONE, PAIR),
 	GROUP(0xc6, 1, 0, MOV, RM, IMM, PAIR),	GROUP(0xf6, 1, 0, TEST, RM, IMM, PAIR),
 	GROUP(0xf6, 1, 1, TEST, RM, IMM, PAIR),	GROUP(0xf6, 1, 2, NOT, RM, NONE, PAIR),
 	GROUP(0xf6, 1, 3, NEG, RM, NONE, PAIR),	GROUP(0xfe, 1, 0, INC, RM, NONE, PAIR),
@@ -463,10 +463,10 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 
 enum x86_mode x86_mode_of(const struct x86_state *s)
 {
+	bool selectors = x86_long_mode(s) ||
+			 ((s->cr0 & X86_CR0_PE) && !(s->rflags & X86_RFLAGS_VM));
+
 	if (x86_64bit_mode(s))
 		return X86_MODE_64;
-	if (!(s->cr0 & X86_CR0_PE) || (s->rflags & X86_RFLAGS_VM) ||
-	    !(s->seg[X86_CS].attributes & X86_SEG_DB))
-		return X86_MODE_16;
-	return X86_MODE_32;
+	return selectors && (s->seg[X86_CS].attributes & X86_SEG_DB) ? X86_MODE_32 : X86_MODE_16;
 }

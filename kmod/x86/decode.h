@@ -29,9 +29,10 @@ enum x86_op {
 	X86_OP_XCHG, X86_OP_XADD, X86_OP_CMPXCHG,
 	X86_OP_PUSH, X86_OP_POP,
 	X86_OP_MOVS, X86_OP_STOS, X86_OP_LODS, X86_OP_CMPS, X86_OP_SCAS,
+	X86_OP_INS, X86_OP_OUTS,	/* strings too; intercepted */
 	X86_OP_VECTOR,		/* SSE load or store of op_size bytes, register reg */
 	/* intercepted */
-	X86_OP_INS, X86_OP_OUTS, X86_OP_VMCALL, X86_OP_VMMCALL,
+	X86_OP_VMCALL, X86_OP_VMMCALL,
 	X86_OP_CLTS, X86_OP_LMSW, X86_OP_SMSW,	/* operand in rm or memory */
 };
 
@@ -80,7 +81,7 @@ enum x86_decode_result {
 enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsigned int n,
 				  enum x86_mode mode);
 
-/* x86_mode_of() - the mode @s executes in. Needs SEGMENTS, CR0, RFLAGS and EFER valid. */
+/* x86_mode_of() - the mode @s executes in. Needs MODE valid; outside long mode CR0, RFLAGS too. */
 enum x86_mode x86_mode_of(const struct x86_state *s);
 
 #endif

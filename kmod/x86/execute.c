@@ -94,31 +94,22 @@ static u64 alu(u8 op, u64 a, u64 b, unsigned int size, u64 *rflags)
 	u64 carry = *rflags & CF, changed = ARITHMETIC, flags, r;
 
 	switch (op) {
+	case X86_OP_ADD: case X86_OP_XADD: case X86_OP_ADC:
+		r = add(a, b, op == X86_OP_ADC ? carry : 0, size, &flags);
+		break;
 	case X86_OP_INC: case X86_OP_DEC:
+		r = op == X86_OP_INC ? add(a, 1, 0, size, &flags) : sub(a, 1, 0, size, &flags);
 		changed &= ~CF;
-		b = 1;
 		break;
 	case X86_OP_NEG:
-		b = a;
-		a = 0;
-		break;
-	}
-	switch (op) {
-	case X86_OP_ADD: case X86_OP_XADD: case X86_OP_INC:
-		r = add(a, b, 0, size, &flags);
-		break;
-	case X86_OP_ADC:
-		r = add(a, b, carry, size, &flags);
-		break;
-	case X86_OP_SBB:
-		r = sub(a, b, carry, size, &flags);
+		r = sub(0, a, 0, size, &flags);
 		break;
 	case X86_OP_OR: case X86_OP_AND: case X86_OP_XOR: case X86_OP_TEST:
 		r = op == X86_OP_OR ? a | b : op == X86_OP_XOR ? a ^ b : a & b;
 		flags = flags_of(r, size);
 		break;
-	default:			/* SUB, CMP, DEC, NEG, CMPXCHG, CMPS, SCAS */
-		r = sub(a, b, 0, size, &flags);
+	default:			/* SUB, SBB, CMP, CMPXCHG, CMPS, SCAS */
+		r = sub(a, b, op == X86_OP_SBB ? carry : 0, size, &flags);
 	}
 	set_flags(rflags, changed, flags);
 	return r;
@@ -131,11 +122,6 @@ static u64 bit_test(u8 op, u64 a, u64 bit, u64 *rflags)
 	set_flags(rflags, CF, a & mask ? CF : 0);
 	return op == X86_OP_BTS ? a | mask : op == X86_OP_BTR ? a & ~mask :
 	       op == X86_OP_BTC ? a ^ mask : a;
-}
-
-static u64 swap_bytes(u64 value, unsigned int size)
-{
-	return __builtin_bswap64(value) >> (64 - 8 * size);
 }
 
 u64 x86_effective(const struct x86_insn *insn, const struct x86_state *s)
@@ -191,7 +177,6 @@ static u8 plan(struct x86_mmio *m, const struct x86_state *s, u8 seg, u64 offset
 
 	a->size = size;
 	a->write = write;
-	a->stack = seg == X86_SS;
 	return x86_linear(s, seg, offset, size, write ? X86_ACCESS_WRITE : 0, &a->linear);
 }
 
@@ -204,28 +189,43 @@ static unsigned int stack_bytes(const struct x86_state *s)
 
 static bool is_string(u8 op)
 {
-	return op >= X86_OP_MOVS && op <= X86_OP_SCAS;
+	return op >= X86_OP_MOVS && op <= X86_OP_OUTS;
+}
+
+static bool reads_source(u8 op)
+{
+	return op != X86_OP_STOS && op != X86_OP_SCAS && op != X86_OP_INS;
+}
+
+static bool has_destination(u8 op)
+{
+	return op != X86_OP_LODS && op != X86_OP_OUTS;
+}
+
+u64 x86_string_count(const struct x86_insn *insn, const struct x86_state *s)
+{
+	return insn->rep ? s->gpr[X86_RCX] & mask_of(insn->addr_size) : 1;
 }
 
 static u8 plan_string(struct x86_mmio *m, const struct x86_state *s)
 {
-	const struct x86_insn *insn = &m->insn;
+	const struct x86_insn *insn = m->insn;
 	u64 mask = mask_of(insn->addr_size);
-	bool store = insn->op == X86_OP_MOVS || insn->op == X86_OP_STOS;
+	bool compares = insn->op == X86_OP_CMPS || insn->op == X86_OP_SCAS;
 	u8 fault = 0;
 
-	if (insn->rep && !(s->gpr[X86_RCX] & mask))
+	if (!x86_string_count(insn, s))
 		return 0;
-	if (insn->op != X86_OP_STOS && insn->op != X86_OP_SCAS)
+	if (reads_source(insn->op))
 		fault = plan(m, s, insn->seg, s->gpr[X86_RSI] & mask, insn->op_size, false);
-	if (!fault && insn->op != X86_OP_LODS)
-		fault = plan(m, s, X86_ES, s->gpr[X86_RDI] & mask, insn->op_size, store);
+	if (!fault && has_destination(insn->op))
+		fault = plan(m, s, X86_ES, s->gpr[X86_RDI] & mask, insn->op_size, !compares);
 	return fault;
 }
 
 static u8 plan_stack(struct x86_mmio *m, const struct x86_state *s)
 {
-	const struct x86_insn *insn = &m->insn;
+	const struct x86_insn *insn = m->insn;
 	u64 mask = mask_of(stack_bytes(s)), ea = x86_effective(insn, s);
 	u8 fault = 0, size = insn->op_size;
 
@@ -248,7 +248,7 @@ static u8 plan_stack(struct x86_mmio *m, const struct x86_state *s)
 /* BT and its kin reach beyond the operand when the bit offset is a register. */
 static u64 bit_offset_bytes(const struct x86_mmio *m, const struct x86_state *s)
 {
-	const struct x86_insn *insn = &m->insn;
+	const struct x86_insn *insn = m->insn;
 	u64 bits;
 
 	if (insn->op < X86_OP_BT || insn->op > X86_OP_BTC || insn->src != X86_REG)
@@ -259,7 +259,7 @@ static u64 bit_offset_bytes(const struct x86_mmio *m, const struct x86_state *s)
 
 static u8 plan_plain(struct x86_mmio *m, const struct x86_state *s)
 {
-	const struct x86_insn *insn = &m->insn;
+	const struct x86_insn *insn = m->insn;
 	u64 ea = (x86_effective(insn, s) + bit_offset_bytes(m, s)) & mask_of(insn->addr_size);
 	u8 op = insn->op, fault = 0;
 
@@ -275,9 +275,9 @@ static u8 plan_plain(struct x86_mmio *m, const struct x86_state *s)
 /* With all operands there: what to write, and the flags. */
 static void compute(struct x86_mmio *m)
 {
-	const struct x86_insn *insn = &m->insn;
+	const struct x86_insn *insn = m->insn;
 	bool to_memory = insn->dst == X86_MEM;
-	u64 a = m->mem, b = m->operand;
+	u64 a = m->mem[0], b = m->operand;
 	unsigned int size = insn->op_size;
 
 	switch (insn->op) {
@@ -300,10 +300,10 @@ static void compute(struct x86_mmio *m)
 		m->result = x86_sign_extend(a, 8 * insn->src_size);
 		break;
 	case X86_OP_MOVBE:
-		m->result = swap_bytes(to_memory ? b : a, size);
+		m->result = __builtin_bswap64(to_memory ? b : a) >> (64 - 8 * size);
 		break;
 	case X86_OP_CMPS:
-		alu(X86_OP_CMP, a, m->mem2, size, &m->rflags);
+		alu(X86_OP_CMP, a, m->mem[1], size, &m->rflags);
 		break;
 	case X86_OP_SCAS:
 		alu(X86_OP_CMP, m->acc, a, size, &m->rflags);
@@ -322,22 +322,20 @@ enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *
 				     const struct x86_state *s)
 {
 	bool memory = insn->dst == X86_MEM || insn->src == X86_MEM;
+	unsigned int size = insn->op_size > 8 ? 8 : insn->op_size;
 
-	m->insn = *insn;
+	m->insn = insn;
 	m->n = 0;
 	m->at = 0;
-	m->vector = X86_VECTOR_NONE;
 	m->rflags = s->rflags;
-	m->acc = s->gpr[X86_RAX] & mask_of(insn->op_size > 8 ? 8 : insn->op_size);
+	m->acc = s->gpr[X86_RAX] & mask_of(size);
 	m->operand = m->acc;
-	if (insn->op == X86_OP_VECTOR)
-		m->vector = insn->dst == X86_MEM ? X86_VECTOR_STORE : X86_VECTOR_LOAD;
-	else if (insn->src == X86_REG || insn->dst == X86_REG)
-		m->operand = gpr_read(s, insn->reg, insn->op_size);
+	if (insn->src == X86_REG || insn->dst == X86_REG)
+		m->operand = gpr_read(s, insn->reg, size);
 	else if (insn->src == X86_RM)
-		m->operand = gpr_read(s, insn->rm, insn->op_size);
+		m->operand = gpr_read(s, insn->rm, size);
 	else if (insn->src == X86_IMM)
-		m->operand = insn->imm & mask_of(insn->op_size);
+		m->operand = insn->imm & mask_of(size);
 
 	if (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP)
 		m->fault = plan_stack(m, s);
@@ -354,90 +352,65 @@ enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *
 	return X86_MMIO_OK;
 }
 
-bool x86_mmio_next(const struct x86_mmio *m, struct x86_mmio_access *access)
-{
-	if (m->at >= m->n)
-		return false;
-	*access = m->access[m->at];
-	return true;
-}
-
 void x86_mmio_feed(struct x86_mmio *m)
 {
-	const struct x86_mmio_access *a;
+	const struct x86_mmio_access *a = &m->access[m->at++];
 	u64 value;
 
-	if (m->at >= m->n)
-		return;
-	a = &m->access[m->at++];
 	if (a->write)
 		return;
-	if (m->insn.op == X86_OP_VECTOR) {
+	if (m->insn->op == X86_OP_VECTOR) {
 		memset(m->data + a->size, 0, sizeof(m->data) - a->size);
 		return;
 	}
 	memcpy(&value, m->data, sizeof(value));
-	*(m->at == 2 ? &m->mem2 : &m->mem) = value & mask_of(a->size);	/* 2: CMPS */
+	m->mem[m->at - 1] = value & mask_of(a->size);
 	/* The last read makes the result known. */
 	if (m->at == m->n || m->access[m->at].write)
 		compute(m);
 }
 
-/* Move the string registers by @n elements. Return: RCX has reached 0, or there is no REP. */
-static bool string_step(const struct x86_insn *insn, struct x86_state *s, u64 n, bool source,
-			bool destination)
+bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n)
 {
 	u64 step = s->rflags & X86_RFLAGS_DF ? -(u64)insn->op_size : insn->op_size;
 
-	if (source)
+	if (reads_source(insn->op))
 		gpr_add(s, X86_RSI, insn->addr_size, step * n);
-	if (destination)
+	if (has_destination(insn->op))
 		gpr_add(s, X86_RDI, insn->addr_size, step * n);
 	if (!insn->rep)
 		return true;
 	gpr_add(s, X86_RCX, insn->addr_size, -n);
-	return !(s->gpr[X86_RCX] & mask_of(insn->addr_size));
-}
-
-static bool commit_string(const struct x86_mmio *m, struct x86_state *s)
-{
-	const struct x86_insn *insn = &m->insn;
-	bool last;
-
-	if (!m->n)		/* REP with a count of 0 */
-		return true;
-	last = string_step(insn, s, 1, insn->op != X86_OP_STOS && insn->op != X86_OP_SCAS,
-			   insn->op != X86_OP_LODS);
-	if (insn->op == X86_OP_LODS)
-		gpr_write(s, X86_RAX, insn->op_size, m->result);
-	if (insn->op != X86_OP_CMPS && insn->op != X86_OP_SCAS)
-		return last;
-	s->rflags = m->rflags;
-	/* REPE goes on while equal, REPNE while not. */
-	return last || !!(m->rflags & ZF) != (insn->rep == 0xf3);
+	return !x86_string_count(insn, s);
 }
 
 bool x86_mmio_commit(const struct x86_mmio *m, struct x86_state *s)
 {
-	const struct x86_insn *insn = &m->insn;
+	const struct x86_insn *insn = m->insn;
 	unsigned int size = insn->op_size;
+	bool last = true;
 
-	if (is_string(insn->op))
-		return commit_string(m, s);
-
+	if (is_string(insn->op)) {
+		if (!m->n)		/* REP with a count of 0 */
+			return true;
+		last = x86_string_step(insn, s, 1);
+	}
 	s->rflags = m->rflags;
 	switch (insn->op) {
 	case X86_OP_CMP: case X86_OP_TEST: case X86_OP_VECTOR: case X86_OP_BT:
 		return true;
+	case X86_OP_CMPS: case X86_OP_SCAS:
+		/* REPE goes on while equal, REPNE while not. */
+		return last || !!(m->rflags & ZF) != (insn->rep == 0xf3);
 	case X86_OP_PUSH: case X86_OP_POP:
 		gpr_write(s, X86_RSP, stack_bytes(s), m->rsp);
 		break;		/* POP RSP takes the value */
 	case X86_OP_XCHG: case X86_OP_XADD:
-		gpr_write(s, insn->reg, size, m->mem);
+		gpr_write(s, insn->reg, size, m->mem[0]);
 		return true;
 	case X86_OP_CMPXCHG:
 		if (!(m->rflags & ZF))	/* a success leaves RAX whole */
-			gpr_write(s, X86_RAX, size, m->mem);
+			gpr_write(s, X86_RAX, size, m->mem[0]);
 		return true;
 	}
 	if (insn->dst == X86_REG)
@@ -446,27 +419,5 @@ bool x86_mmio_commit(const struct x86_mmio *m, struct x86_state *s)
 		gpr_write(s, insn->rm, size, m->result);
 	else if (insn->dst == X86_ACC)
 		gpr_write(s, X86_RAX, size, m->result);
-	return true;
-}
-
-void x86_string_io(const struct x86_insn *insn, const struct x86_state *s,
-		   struct x86_string_io *io)
-{
-	bool in = insn->op == X86_OP_INS;
-	u64 mask = mask_of(insn->addr_size);
-
-	memset(io, 0, sizeof(*io));
-	io->size = insn->op_size;
-	io->count = insn->rep ? s->gpr[X86_RCX] & mask : 1;
-	io->down = s->rflags & X86_RFLAGS_DF;
-	io->fault = x86_linear(s, in ? X86_ES : insn->seg,
-			       s->gpr[in ? X86_RDI : X86_RSI] & mask, io->size,
-			       in ? X86_ACCESS_WRITE : 0, &io->linear);
-	if (!io->count)
-		io->fault = 0;
-}
-
-bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n)
-{
-	return string_step(insn, s, n, insn->op == X86_OP_OUTS, insn->op == X86_OP_INS);
+	return last;
 }

@@ -5,12 +5,10 @@
  * registers change in one commit at the end.
  *
  *	verdict = x86_mmio_start(&m, &insn, state);
- *	if (m.vector == X86_VECTOR_STORE), copy XMM register m.insn.reg to m.data
- *	while (x86_mmio_next(&m, &access))
- *		access.write ? write access.size bytes of m.data at access.linear :
- *			       read them into m.data
- *		x86_mmio_feed(&m);
- *	if (m.vector == X86_VECTOR_LOAD), copy the 16 bytes of m.data to XMM register m.insn.reg
+ *	if x86_vector_store(&insn), copy XMM register insn.reg to m.data
+ *	for (; m.at < m.n; x86_mmio_feed(&m))
+ *		access[m.at].write ? write .size bytes of m.data at .linear : read them into m.data
+ *	if x86_vector_load(&insn), copy the 16 bytes of m.data to XMM register insn.reg
  *	x86_mmio_commit(&m, state) ? RIP steps over the instruction : start again (REP)
  *
  * An access may cross a page: splitting it is the caller's. An access that faults is
@@ -29,28 +27,23 @@ enum x86_mmio_verdict {
 	X86_MMIO_FAULT,		/* m->fault with error code 0 is raised instead */
 };
 
-enum x86_mmio_vector { X86_VECTOR_NONE, X86_VECTOR_LOAD, X86_VECTOR_STORE };
-
 struct x86_mmio_access {
 	u64 linear;
 	u8 size;		/* 1, 2, 4, 8, 16 */
 	bool write;
-	bool stack;		/* through SS: a fault of the address is #SS, not #GP */
 };
 
 struct x86_mmio {
-	struct x86_insn insn;
+	const struct x86_insn *insn;	/* the caller's, until the commit */
 	u8 data[16] __aligned(8);	/* little-endian, as in memory */
-	struct x86_mmio_access access[3];		/* in order */
-	u64 mem;		/* value read from memory */
-	u64 mem2;		/* CMPS: the second one */
+	struct x86_mmio_access access[2];	/* in order; CMPS alone reads twice */
+	u64 mem[2];		/* values read from memory */
 	u64 operand;		/* register or immediate */
 	u64 acc;		/* accumulator: CMPXCHG, SCAS */
 	u64 result;		/* to write to memory or register */
 	u64 rflags;		/* afterwards */
 	u64 rsp;		/* afterwards: PUSH, POP */
 	u8 n, at;		/* accesses planned, accesses done */
-	u8 vector;		/* enum x86_mmio_vector */
 	u8 fault;		/* enum x86_vector: X86_GP or X86_SSF */
 };
 
@@ -62,10 +55,7 @@ struct x86_mmio {
 enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *insn,
 				     const struct x86_state *s);
 
-/* x86_mmio_next() - the access to do next. Return: false when none is left: commit. */
-bool x86_mmio_next(const struct x86_mmio *m, struct x86_mmio_access *access);
-
-/* x86_mmio_feed() - the access is done, a read's bytes are in m->data. */
+/* x86_mmio_feed() - access[at] is done, a read's bytes are in m->data. */
 void x86_mmio_feed(struct x86_mmio *m);
 
 /*
@@ -87,23 +77,22 @@ u8 x86_linear(const struct x86_state *s, enum x86_seg seg, u64 offset, unsigned 
 /* x86_effective() - offset of the memory operand in its segment. */
 u64 x86_effective(const struct x86_insn *insn, const struct x86_state *s);
 
-/* One INS or OUTS, with or without REP. */
-struct x86_string_io {
-	u64 linear;		/* of the first element */
-	u64 count;		/* elements left: RCX by address size, or 1; may be 0 */
-	u8 size;		/* of an element */
-	bool down;		/* DF: addresses fall */
-	u8 fault;		/* vector to raise with error code 0, or 0 */
-};
-
-/* x86_string_io() - where an INS or OUTS moves its data. @insn: X86_OP_INS or X86_OP_OUTS. */
-void x86_string_io(const struct x86_insn *insn, const struct x86_state *s,
-		   struct x86_string_io *io);
-
 /*
- * x86_string_step() - let @n elements be done: RSI, RDI and RCX move.
- * Return: true when the instruction is complete.
+ * For INS and OUTS x86_mmio_start() only tells where in memory they go: the access is the first
+ * of x86_string_count() elements, which may be 0. x86_string_step() - let @n elements be done:
+ * RSI, RDI and RCX move. Return: true when the instruction is complete.
  */
+u64 x86_string_count(const struct x86_insn *insn, const struct x86_state *s);
 bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n);
+
+static inline bool x86_vector_store(const struct x86_insn *insn)
+{
+	return insn->op == X86_OP_VECTOR && insn->dst == X86_MEM;
+}
+
+static inline bool x86_vector_load(const struct x86_insn *insn)
+{
+	return insn->op == X86_OP_VECTOR && insn->dst != X86_MEM;
+}
 
 #endif

@@ -56,7 +56,6 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 	w->any = 0;
 	if (!(regs->cr0 & X86_CR0_PG)) {
 		w->gpa = w->linear;
-		w->page_size = 4096;
 		w->state = X86_WALK_DONE;
 		return;
 	}
@@ -91,15 +90,6 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 		descend(w, table & ADDRESS_52, 2);
 	else
 		fault(w, 0);
-}
-
-bool x86_walk_next(const struct x86_walk *w, u64 *gpa, unsigned int *size)
-{
-	if (w->state != X86_WALK_READ)
-		return false;
-	*gpa = w->where[w->n];
-	*size = w->entry_size;
-	return true;
 }
 
 bool x86_pdpte_valid(u64 pdpte, unsigned int maxphyaddr)
@@ -149,8 +139,7 @@ static void finish(struct x86_walk *w, u64 entry)
 		fault(w, X86_PFEC_PRESENT);
 		return;
 	}
-	w->page_size = 1ULL << w->shift;
-	offset = w->page_size - 1;
+	offset = (1ULL << w->shift) - 1;
 	w->gpa = (entry & ADDRESS_52 & ~offset) | (w->linear & offset);
 	if (w->entry_size == 4 && w->level == 2)	/* PSE-36 */
 		w->gpa |= (entry & GENMASK_ULL(20, 13)) << 19;
@@ -163,8 +152,6 @@ void x86_walk_feed(struct x86_walk *w, u64 entry)
 {
 	bool pdpte = w->level == 3 && !w->long_mode, page;
 
-	if (w->state != X86_WALK_READ)
-		return;
 	if (w->entry_size == 4)
 		entry = (u32)entry;
 	w->value[w->n] = entry;

@@ -4,11 +4,10 @@
  * so it runs inside and outside the strict window, and under a fuzzer.
  *
  *	x86_walk_start(&w, linear, access, &regs);
- *	while (x86_walk_next(&w, &gpa, &size)) {
- *		read size bytes at gpa, little-endian, into entry (or give up)
+ *	while (w.state == X86_WALK_READ) {
+ *		read w.entry_size bytes at w.where[w.n], little-endian, into entry (or give up)
  *		x86_walk_feed(&w, entry);
  *	}
- *	look at w.state
  *
  * Source: SDM vol. 3, chapter 4; APM vol. 2, 5 and 15.25.
  */
@@ -48,8 +47,8 @@ struct x86_walk_regs {
 };
 
 enum x86_walk_state {
-	X86_WALK_READ,			/* an entry is wanted: x86_walk_next() names it */
-	X86_WALK_DONE,			/* gpa and page_size are the result */
+	X86_WALK_READ,			/* the entry at where[n] is wanted */
+	X86_WALK_DONE,			/* gpa is the result */
 	X86_WALK_FAULT,			/* page fault with error_code */
 	X86_WALK_NONCANONICAL,		/* #GP, or #SS through the stack segment: no page fault */
 };
@@ -59,12 +58,12 @@ enum x86_walk_state {
 struct x86_walk {
 	const struct x86_walk_regs *regs;	/* the caller's, for as long as the walk lasts */
 	u64 linear;
-	u64 gpa, page_size;		/* of the byte at linear, when DONE */
+	u64 gpa;			/* of the byte at linear, when DONE */
 	u32 access;			/* X86_ACCESS_* */
 	u32 error_code;			/* X86_PFEC_*, when FAULT */
 	u8 state;			/* enum x86_walk_state */
 	u8 level;			/* of the wanted entry: 5 PML5E ... 1 PTE */
-	u8 shift;			/* lowest bit of linear that the wanted entry translates */
+	u8 shift;			/* lowest bit of linear that the last entry translates */
 	u8 largest;			/* level up to which an entry may map a page */
 	u8 entry_size;			/* 4 or 8 */
 	u8 n;				/* entries read */
@@ -84,13 +83,7 @@ struct x86_walk {
 /* x86_walk_start() - begin; may end the walk at once (no paging, not canonical). */
 void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_walk_regs *regs);
 
-/*
- * x86_walk_next() - the entry to read next: 4 or 8 bytes, naturally aligned.
- * Return: false when the walk is over.
- */
-bool x86_walk_next(const struct x86_walk *w, u64 *gpa, unsigned int *size);
-
-/* x86_walk_feed() - take the entry that x86_walk_next() named. */
+/* x86_walk_feed() - take the entry at where[n], which is naturally aligned. */
 void x86_walk_feed(struct x86_walk *w, u64 entry);
 
 /* x86_pdpte_valid() - may CR3 load this PAE PDPTE (else #GP; SDM vol. 3, 4.4.1)? */

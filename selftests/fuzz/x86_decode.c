@@ -11,25 +11,21 @@
 
 static void execute(const struct x86_insn *insn, struct x86_state *s, const u8 *seed)
 {
-	struct x86_mmio_access a;
-	struct x86_string_io io;
+	struct x86_mmio_access *a;
 	struct x86_mmio m;
-	unsigned int n = 0;
 
-	if (insn->op == X86_OP_INS || insn->op == X86_OP_OUTS) {
-		x86_string_io(insn, s, &io);
-		assert(io.size == 1 || io.size == 2 || io.size == 4);
-		x86_string_step(insn, s, 1);
-		return;
-	}
 	if (x86_mmio_start(&m, insn, s) != X86_MMIO_OK)
 		return;
-	while (x86_mmio_next(&m, &a)) {
-		assert(a.size && a.size <= sizeof(m.data) && !(a.size & (a.size - 1)));
-		assert(++n <= 3);
-		if (!a.write)
-			memcpy(m.data, seed, a.size);
-		x86_mmio_feed(&m);
+	assert(m.n <= 2);
+	if (insn->op == X86_OP_INS || insn->op == X86_OP_OUTS) {
+		assert(!m.n || m.access[0].size == 1 || m.access[0].size == 2 || m.access[0].size == 4);
+		assert(!m.n == !x86_string_count(insn, s));
+	}
+	for (; m.at < m.n; x86_mmio_feed(&m)) {
+		a = &m.access[m.at];
+		assert(a->size && a->size <= sizeof(m.data) && !(a->size & (a->size - 1)));
+		if (!a->write)
+			memcpy(m.data, seed, a->size);
 	}
 	x86_mmio_commit(&m, s);
 }

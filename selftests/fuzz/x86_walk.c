@@ -11,8 +11,8 @@ void fuzz_input(const u8 *data, size_t size)
 {
 	struct x86_walk_regs regs;
 	struct x86_walk w;
-	unsigned int n = 0, entry_size, i;
-	u64 linear, gpa, entry;
+	unsigned int n = 0, i;
+	u64 linear, gpa, entry, page;
 	u32 access;
 
 	if (size < sizeof(regs) + 16)
@@ -32,25 +32,25 @@ void fuzz_input(const u8 *data, size_t size)
 	size -= sizeof(regs) + 16;
 
 	x86_walk_start(&w, linear, access, &regs);
-	while (x86_walk_next(&w, &gpa, &entry_size)) {
-		assert(entry_size == 4 || entry_size == 8);
-		assert(gpa % entry_size == 0);
+	while (w.state == X86_WALK_READ) {
+		gpa = w.where[w.n];
+		assert(w.entry_size == 4 || w.entry_size == 8);
+		assert(gpa % w.entry_size == 0);
 		assert(gpa >> regs.maxphyaddr == 0);
 		assert(++n <= X86_WALK_LEVELS);
 		entry = 0;
-		if (size >= entry_size) {
-			memcpy(&entry, data, entry_size);
-			data += entry_size;
-			size -= entry_size;
+		if (size >= w.entry_size) {
+			memcpy(&entry, data, w.entry_size);
+			data += w.entry_size;
+			size -= w.entry_size;
 		}
 		x86_walk_feed(&w, entry);
 	}
 	assert(w.state != X86_WALK_READ);
 	if (w.state == X86_WALK_DONE) {
-		assert(w.page_size >= 4096 && !(w.page_size & (w.page_size - 1)));
-		assert(((w.gpa ^ w.linear) & 4095) == 0);
-		assert((w.gpa & (w.page_size - 1)) == (w.linear & (w.page_size - 1)) ||
-		       !(regs.cr0 & X86_CR0_PG));
+		page = n ? 1ULL << w.shift : 4096;
+		assert(page >= 4096);
+		assert(((w.gpa ^ w.linear) & (page - 1)) == 0);
 	}
 	if (w.state == X86_WALK_FAULT)
 		assert(!(w.error_code & X86_PFEC_RSVD) ||

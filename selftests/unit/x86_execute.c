@@ -92,7 +92,7 @@ static u8 before[AREA], mine[AREA];
 /* The program's own view of x86_mmio: memory is mine[], addresses are those of area. */
 static bool run_stepper(const struct x86_insn *insn, struct x86_state *s, u8 (*xmm)[16])
 {
-	struct x86_mmio_access a;
+	const struct x86_mmio_access *a;
 	struct x86_mmio m;
 	unsigned int guard = 0;
 	u64 offset;
@@ -102,23 +102,23 @@ static bool run_stepper(const struct x86_insn *insn, struct x86_state *s, u8 (*x
 			test_fail(__FILE__, __LINE__, "op %d: not started, fault %d", insn->op, m.fault);
 			return false;
 		}
-		if (m.vector == X86_VECTOR_STORE)
-			memcpy(m.data, xmm[m.insn.reg], 16);
-		while (x86_mmio_next(&m, &a)) {
-			offset = a.linear - (u64)area;
-			if (offset + a.size > AREA) {
+		if (x86_vector_store(insn))
+			memcpy(m.data, xmm[insn->reg], 16);
+		for (; m.at < m.n; x86_mmio_feed(&m)) {
+			a = &m.access[m.at];
+			offset = a->linear - (u64)area;
+			if (offset + a->size > AREA) {
 				test_fail(__FILE__, __LINE__, "op %d: at %llx", insn->op,
-					  (unsigned long long)a.linear);
+					  (unsigned long long)a->linear);
 				return false;
 			}
-			if (a.write)
-				memcpy(mine + offset, m.data, a.size);
+			if (a->write)
+				memcpy(mine + offset, m.data, a->size);
 			else
-				memcpy(m.data, mine + offset, a.size);
-			x86_mmio_feed(&m);
+				memcpy(m.data, mine + offset, a->size);
 		}
-		if (m.vector == X86_VECTOR_LOAD)
-			memcpy(xmm[m.insn.reg], m.data, 16);
+		if (x86_vector_load(insn))
+			memcpy(xmm[insn->reg], m.data, 16);
 	} while (!x86_mmio_commit(&m, s) && guard++ < 1000);
 	return true;
 }
@@ -525,7 +525,6 @@ static void segments(void)
 static void other_modes(void)
 {
 	struct x86_state s = protected_mode();
-	struct x86_mmio_access a;
 	struct x86_insn insn;
 	struct x86_mmio m;
 
@@ -537,10 +536,10 @@ static void other_modes(void)
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x26\x89\x45\x04", 4, x86_mode_of(&s)),
 		  X86_DECODE_OK);
 	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
-	ASSERT(x86_mmio_next(&m, &a));
-	EXPECT_EQ(a.linear, 0xb8002);
-	EXPECT_EQ(a.size, 2);
-	EXPECT(a.write);
+	ASSERT_EQ(m.n, 1);
+	EXPECT_EQ(m.access[0].linear, 0xb8002);
+	EXPECT_EQ(m.access[0].size, 2);
+	EXPECT(m.access[0].write);
 	EXPECT_EQ(m.data[0], 0x78);
 	EXPECT_EQ(m.data[1], 0x56);
 
@@ -560,17 +559,16 @@ static void other_modes(void)
 	s.seg[X86_SS].base = 0x20000;
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\xff\x37", 2, X86_MODE_16), X86_DECODE_OK);
 	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
-	ASSERT(x86_mmio_next(&m, &a));
-	EXPECT_EQ(a.linear, 0x100);
+	ASSERT_EQ(m.n, 2);
+	EXPECT_EQ(m.access[0].linear, 0x100);
 	m.data[0] = 0xaa;
 	m.data[1] = 0xbb;
 	x86_mmio_feed(&m);
-	ASSERT(x86_mmio_next(&m, &a));
-	EXPECT(a.write && a.stack);
-	EXPECT_EQ(a.linear, 0x2fffe);
+	EXPECT(m.access[1].write);
+	EXPECT_EQ(m.access[1].linear, 0x2fffe);
 	EXPECT_EQ(m.data[0] | m.data[1] << 8, 0xbbaa);
 	x86_mmio_feed(&m);
-	EXPECT(!x86_mmio_next(&m, &a));
+	EXPECT_EQ(m.at, m.n);
 	EXPECT(x86_mmio_commit(&m, &s));
 	EXPECT_EQ(s.gpr[X86_RSP], 0xfffffffe);
 
@@ -605,19 +603,18 @@ static void other_modes(void)
 static void string_io(void)
 {
 	struct x86_state s = protected_mode();
-	struct x86_string_io io;
 	struct x86_insn insn;
+	struct x86_mmio m;
 
 	s.gpr[X86_RCX] = 0x300000002;
 	s.gpr[X86_RDI] = 0x5000;
 	s.gpr[X86_RSI] = 0x7000;
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\xf3\x6d", 2, X86_MODE_32), X86_DECODE_OK);
-	x86_string_io(&insn, &s, &io);
-	EXPECT_EQ(io.linear, 0x5000);
-	EXPECT_EQ(io.count, 2);
-	EXPECT_EQ(io.size, 4);
-	EXPECT(!io.down);
-	EXPECT_EQ(io.fault, 0);
+	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
+	EXPECT_EQ(m.access[0].linear, 0x5000);
+	EXPECT_EQ(m.access[0].size, 4);
+	EXPECT(m.access[0].write);
+	EXPECT_EQ(x86_string_count(&insn, &s), 2);
 	EXPECT(!x86_string_step(&insn, &s, 1));
 	EXPECT_EQ(s.gpr[X86_RDI], 0x5004);
 	EXPECT_EQ(s.gpr[X86_RSI], 0x7000);
@@ -627,23 +624,23 @@ static void string_io(void)
 	s.rflags |= X86_RFLAGS_DF;
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x64\x66\x6f", 3, X86_MODE_32), X86_DECODE_OK);
 	s.seg[X86_FS].base = 0x100000;
-	x86_string_io(&insn, &s, &io);
-	EXPECT_EQ(io.linear, 0x107000);
-	EXPECT_EQ(io.count, 1);
-	EXPECT_EQ(io.size, 2);
-	EXPECT(io.down);
+	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
+	EXPECT_EQ(m.access[0].linear, 0x107000);
+	EXPECT_EQ(m.access[0].size, 2);
+	EXPECT(!m.access[0].write);
+	EXPECT_EQ(x86_string_count(&insn, &s), 1);
 	EXPECT(x86_string_step(&insn, &s, 1));
 	EXPECT_EQ(s.gpr[X86_RSI], 0x6ffe);
 
 	s.gpr[X86_RCX] = 0;
 	s.seg[X86_ES].limit = 0;
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\xf3\x6c", 2, X86_MODE_32), X86_DECODE_OK);
-	x86_string_io(&insn, &s, &io);
-	EXPECT_EQ(io.count, 0);
-	EXPECT_EQ(io.fault, 0);			/* nothing is touched */
+	EXPECT_EQ(x86_string_count(&insn, &s), 0);
+	EXPECT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);
+	EXPECT_EQ(m.n, 0);			/* nothing is touched */
 	s.gpr[X86_RCX] = 1;
-	x86_string_io(&insn, &s, &io);
-	EXPECT_EQ(io.fault, X86_GP);
+	EXPECT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_FAULT);
+	EXPECT_EQ(m.fault, X86_GP);
 }
 
 static const struct test tests[] = {

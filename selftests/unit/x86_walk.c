@@ -315,8 +315,8 @@ static void model(void)
 	struct x86_walk_regs regs;
 	struct x86_walk w;
 	struct outcome want;
-	unsigned int round, n, i, size, seen[4] = { 0 }, bad = 0;
-	u64 linear, gpa;
+	unsigned int round, n, i, seen[4] = { 0 }, bad = 0;
+	u64 linear, page_size;
 	u32 access;
 
 	for (round = 0; round < ROUNDS && bad < 10; round++) {
@@ -331,15 +331,16 @@ static void model(void)
 		want = reference(linear, access, &regs);
 
 		x86_walk_start(&w, linear, access, &regs);
-		for (n = 0; x86_walk_next(&w, &gpa, &size); n++) {
-			if (n >= want.n || gpa != want.where[n] || gpa % size)
+		for (n = 0; w.state == X86_WALK_READ; n++) {
+			if (n >= want.n || w.where[n] != want.where[n] || w.where[n] % w.entry_size)
 				break;
-			x86_walk_feed(&w, size == 4 ? memory32(gpa) : memory(gpa));
+			x86_walk_feed(&w, w.entry_size == 4 ? memory32(w.where[n]) : memory(w.where[n]));
 		}
+		page_size = n ? 1ULL << w.shift : 4096;
 		seen[w.state]++;
 		if (w.state != want.state || n != want.n || w.n != n)
 			bad++;
-		else if (w.state == X86_WALK_DONE && (w.gpa != want.gpa || w.page_size != want.size))
+		else if (w.state == X86_WALK_DONE && (w.gpa != want.gpa || page_size != want.size))
 			bad++;
 		else if (w.state == X86_WALK_FAULT && w.error_code != want.error)
 			bad++;
@@ -372,21 +373,20 @@ static void by_hand(void)
 	};
 	static const u64 where[4] = { 0x1000 + 8 * 256, 0x2000 + 8 * 3, 0x3000 + 8 * 2, 0x4000 + 8 };
 	static const u64 entry[4] = { 0x2067, 0x3067, 0x4067, 0x8000001234567061 };
-	u64 linear = 0xffff8000c0401abcULL, gpa;
+	u64 linear = 0xffff8000c0401abcULL;
 	struct x86_walk w;
-	unsigned int size, i;
+	unsigned int i;
 
 	x86_walk_start(&w, linear, 0, &r);
 	for (i = 0; i < 4; i++) {
-		ASSERT(x86_walk_next(&w, &gpa, &size));
-		EXPECT_EQ(gpa, where[i]);
-		EXPECT_EQ(size, 8);
+		ASSERT_EQ(w.state, X86_WALK_READ);
+		EXPECT_EQ(w.where[w.n], where[i]);
+		EXPECT_EQ(w.entry_size, 8);
 		x86_walk_feed(&w, entry[i]);
 	}
-	EXPECT(!x86_walk_next(&w, &gpa, &size));
 	EXPECT_EQ(w.state, X86_WALK_DONE);
 	EXPECT_EQ(w.gpa, 0x1234567abc);
-	EXPECT_EQ(w.page_size, 4096);
+	EXPECT_EQ(w.shift, 12);
 
 	x86_walk_start(&w, linear, X86_ACCESS_WRITE | X86_ACCESS_USER, &r);
 	for (i = 0; i < 4; i++)
@@ -398,8 +398,6 @@ static void by_hand(void)
 	for (i = 0; i < 4; i++)
 		x86_walk_feed(&w, entry[i]);
 	EXPECT_EQ(w.error_code, X86_PFEC_PRESENT | X86_PFEC_INSTR);
-	/* Behind the end, nothing more happens. */
-	x86_walk_feed(&w, ~0ULL);
 	EXPECT_EQ(w.n, 4);
 
 	EXPECT(x86_pdpte_valid(0, 40));
