@@ -374,7 +374,7 @@ static int get_events(struct vcpu *vcpu, void *data)
 	r->exception_has_payload = ev->exception.has_payload;
 	r->exception_payload = ev->exception.payload;
 	/* INT3 and INTO are executed again: there is no way to say how long they are. */
-	if (ev->exception.vector == X86_BP || ev->exception.vector == X86_OF) {
+	if (exception_is_soft(ev->exception.vector)) {
 		r->exception.injected = 0;
 		r->exception.pending = 0;
 	}
@@ -432,6 +432,9 @@ static int set_events(struct vcpu *vcpu, void *data)
 	ev->exception.pending = payload && r->exception.pending;
 	ev->exception.injected = r->exception.injected && !ev->exception.pending;
 	ev->exception.vector = r->exception.nr;
+	/* The guest stands at the instruction: a debugger gives back what it did not set. */
+	ev->exception.soft = exception_is_soft(r->exception.nr);
+	ev->exception.insn_len = ev->exception.soft;
 	ev->exception.has_error = r->exception.has_error_code;
 	ev->exception.error = r->exception.error_code;
 	if (payload) {

@@ -47,7 +47,7 @@ int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted)
 			return -EBUSY;
 		event_queue_exception(vcpu, control & KVIRT_GUESTDBG_INJECT_DB ? X86_DB : X86_BP);
 		/* The guest's own INT3, at which it stands. */
-		e->soft = e->vector == X86_BP;
+		e->soft = exception_is_soft(e->vector);
 		e->insn_len = e->soft;
 	}
 	if (!(control & KVIRT_GUESTDBG_ENABLE))

@@ -14,7 +14,7 @@ struct vcpu;
 struct vcpu_events {
 	struct vcpu_exception {
 		bool pending, injected, has_error, has_payload;
-		bool soft;		/* INT3, INTO: injected only */
+		bool soft;		/* INT3, INTO */
 		u8 vector, insn_len;
 		u32 error;
 		u64 payload;
@@ -24,6 +24,12 @@ struct vcpu_events {
 	bool triple_fault;
 	s16 external;			/* the vector that KVM_INTERRUPT left, or -1 */
 };
+
+/* INT3 and INTO, a byte each: they return to the address behind them. */
+static inline bool exception_is_soft(u8 vector)
+{
+	return vector == X86_BP || vector == X86_OF;
+}
 
 /* Something is queued. */
 static inline bool event_any(const struct vcpu_events *ev)

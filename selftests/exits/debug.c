@@ -134,10 +134,14 @@ static void breakpoints_are_the_guests_otherwise(void)
 	vcpu_finish(vcpu);
 }
 
-/* Given back: a breakpoint that the debugger did not set is the guest's, its return address behind it. */
-static void inject_breakpoint(void)
+enum give_back { AS_DEBUGGER, AS_INJECTED, AS_PENDING };
+
+/* A breakpoint that the debugger did not set is the guest's, its return address behind it: what gdb's VMM does with it. */
+static void give_back(enum give_back how)
 {
 	struct vcpu *vcpu = at_stage_1(guest_breaks);
+	struct kvirt_enable_cap payload = { .cap = KVIRT_CAP_EXCEPTION_PAYLOAD, .args = { 1 } };
+	struct kvirt_vcpu_events events;
 
 	/* KVM has the instruction's length from the breakpoint's exit, or none. */
 	if (cpu_is_tcg()) {
@@ -146,14 +150,39 @@ static void inject_breakpoint(void)
 		ASSERT_OK(debug(vcpu, KVIRT_GUESTDBG_ENABLE | KVIRT_GUESTDBG_USE_SW_BP, NULL));
 		expect_debug(vcpu, BP, (uintptr_t)at_int3, 0);
 	}
-	ASSERT_OK(debug(vcpu, KVIRT_GUESTDBG_ENABLE | KVIRT_GUESTDBG_USE_SW_BP | KVIRT_GUESTDBG_INJECT_BP, NULL));
-	/* One is pending: no second. */
-	EXPECT_ERRNO(debug(vcpu, KVIRT_GUESTDBG_INJECT_DB, NULL), EBUSY);
-	EXPECT_ERRNO(debug(vcpu, KVIRT_GUESTDBG_INJECT_BP, NULL), EBUSY);
+	if (how == AS_DEBUGGER) {
+		ASSERT_OK(debug(vcpu, KVIRT_GUESTDBG_ENABLE | KVIRT_GUESTDBG_USE_SW_BP | KVIRT_GUESTDBG_INJECT_BP, NULL));
+		/* One is pending: no second. */
+		EXPECT_ERRNO(debug(vcpu, KVIRT_GUESTDBG_INJECT_DB, NULL), EBUSY);
+		EXPECT_ERRNO(debug(vcpu, KVIRT_GUESTDBG_INJECT_BP, NULL), EBUSY);
+	} else {
+		if (how == AS_PENDING)
+			ASSERT_OK(ioctl(vcpu->vm->fd, KVIRT_ENABLE_CAP, &payload));
+		ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_VCPU_EVENTS, &events));
+		events.exception.nr = BP;
+		events.exception.injected = how == AS_INJECTED;
+		events.exception.pending = how == AS_PENDING;
+		ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_VCPU_EVENTS, &events));
+	}
 	vcpu_expect_stage(vcpu, 3);
 	EXPECT_EQ(*vm_var(vcpu->vm, hit_vector), BP);
 	EXPECT_EQ(*vm_var(vcpu->vm, hit_rip), (uintptr_t)at_nop);
 	vcpu_finish(vcpu);
+}
+
+static void inject_breakpoint(void)
+{
+	give_back(AS_DEBUGGER);
+}
+
+static void set_breakpoint_injected(void)
+{
+	give_back(AS_INJECTED);
+}
+
+static void set_breakpoint_pending(void)
+{
+	give_back(AS_PENDING);
 }
 
 static void inject_debug(void)
@@ -585,6 +614,8 @@ static const struct test tests[] = {
 	TEST(software_breakpoint),
 	TEST(breakpoints_are_the_guests_otherwise),
 	TEST(inject_breakpoint),
+	TEST(set_breakpoint_injected),
+	TEST(set_breakpoint_pending),
 	TEST(inject_debug),
 	TEST(hardware_breakpoints),
 	TEST(guests_registers_stay),
