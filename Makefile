@@ -118,9 +118,13 @@ BASE_FILES = scripts/initramfs selftests/hosts/init selftests/hosts/guest-init s
 $(BUILD)/hosts/base.cpio: $(KERNEL)/release $(BASE_FILES)
 	@scripts/initramfs base $(KERNEL) $@
 
-# Debian's QEMU and what its guests boot, for the hosts in which it runs.
-$(BUILD)/hosts/vmms.cpio: $(KERNEL)/release scripts/initramfs scripts/grub-disk selftests/vmms/guest-init | deps
-	@scripts/initramfs vmms $(KERNEL) $@
+# Debian's gdb without Python, unpacked only: to install it would take the other gdb away.
+$(BUILD)/gdb/usr/bin/gdb: | deps
+	@mkdir -p $(BUILD)/gdb && cd $(BUILD)/gdb && apt-get -q download gdb-minimal && dpkg-deb -x gdb-minimal_*.deb . && touch usr/bin/gdb
+
+# Debian's QEMU and gdb, and what QEMU's guests boot, for the hosts in which they run.
+$(BUILD)/hosts/vmms.cpio: $(KERNEL)/release $(BUILD)/gdb/usr/bin/gdb scripts/initramfs scripts/grub-disk selftests/vmms/guest-init | deps
+	@scripts/initramfs vmms $(KERNEL) $(BUILD)/gdb $@
 
 # Taken anew each time: it is quick, and stale programs in a host are a trap.
 hosts: build $(BUILD)/hosts/base.cpio $(BUILD)/hosts/rom.bin $(BUILD)/hosts/stub.bin
