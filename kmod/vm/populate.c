@@ -131,19 +131,16 @@ static bool level_fits(const struct slot *slot, u64 gfn, u8 level)
 	       first + mask < slot->gfn + slot->npages;
 }
 
-/* From how the process has the page mapped to the most that its leaf may be. */
-static void limit_leaf(struct fault *fault)
+/* The largest leaf for @gfn of @slot, where the process has a page of @level. */
+static u8 leaf_level(const struct slot *slot, u64 gfn, u8 level)
 {
-	u8 level = min(fault->leaf.level, features.npt.max_level);
-
-	/* What is only read is not dirty. */
-	if (fault->slot.dirty) {
+	level = min(level, features.npt.max_level);
+	/* Written pages are told one by one. */
+	if (slot->dirty)
 		level = NPT_LEVEL_4K;
-		fault->leaf.writable &= fault->write;
-	}
-	while (level > NPT_LEVEL_4K && !level_fits(&fault->slot, fault->leaf.gfn, level))
+	while (level > NPT_LEVEL_4K && !level_fits(slot, gfn, level))
 		level--;
-	fault->leaf.level = max_t(u8, level, NPT_LEVEL_4K);
+	return max_t(u8, level, NPT_LEVEL_4K);
 }
 
 /* npt.lock held: may what was found have changed since, anywhere under the leaf? */
@@ -195,7 +192,10 @@ static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 acc
 		err = in_window ? -EAGAIN : page_slow(fault, vm->mm);
 	if (err)
 		goto out;
-	limit_leaf(fault);
+	fault->leaf.level = leaf_level(&fault->slot, fault->leaf.gfn, fault->leaf.level);
+	/* What is only read is not dirty. */
+	if (fault->slot.dirty)
+		fault->leaf.writable &= fault->write;
 	if (!in_window) {
 		raw_spin_lock_irqsave(&vm->npt.lock, flags);
 	} else if (!raw_spin_trylock_irqsave(&vm->npt.lock, flags)) {
@@ -241,4 +241,27 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 			return err;
 	}
 	return 0;
+}
+
+void populate_collapse(struct vm *vm, const struct slot *slot)
+{
+	const u64 end = slot->gfn + slot->npages;
+	struct npt_garbage garbage = {};
+	unsigned long flags;
+	u64 gfn, next, zapped = 0;
+	u8 level;
+
+	for (gfn = slot->gfn; gfn < end; gfn = next) {
+		raw_spin_lock_irqsave(&vm->npt.lock, flags);
+		host_entry(vm->mm, slot_hva(slot, gfn), &level);
+		level = leaf_level(slot, gfn, level);
+		next = (gfn | (NPT_PAGES(max_t(u8, level, NPT_LEVEL_2M)) - 1)) + 1;
+		if (level > NPT_LEVEL_4K)
+			npt_zap(&vm->npt, gfn, next, &garbage);
+		zapped = vm->npt.zapped;
+		raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
+		cond_resched();
+	}
+	npt_flush(vm, zapped);
+	npt_free_garbage(&garbage);
 }

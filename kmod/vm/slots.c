@@ -57,8 +57,8 @@ void slots_fini(struct vm *vm)
 /* Publish @new in the place of @old, one of them may be NULL. slots_lock held. */
 static void slots_replace(struct vm *vm, struct slot_entry *old, struct slot_entry *new)
 {
-	/* Behind a log that ends large leaves may come back. */
-	const bool log_starts = old && new && new->slot.gfn == old->slot.gfn && new->slot.dirty;
+	/* A log begins or ends. */
+	const bool in_place = old && new && new->slot.gfn == old->slot.gfn;
 	struct npt_garbage garbage = {};
 	unsigned long flags;
 	u64 zapped;
@@ -76,7 +76,7 @@ static void slots_replace(struct vm *vm, struct slot_entry *old, struct slot_ent
 		/* A fault that has looked @old up must not install it any more. */
 		WRITE_ONCE(vm->invalidation.sequence, vm->invalidation.sequence + 1);
 	}
-	if (old && !log_starts)
+	if (old && !in_place)
 		npt_zap(&vm->npt, old->slot.gfn, old->slot.gfn + old->slot.npages, &garbage);
 	zapped = vm->npt.zapped;
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
@@ -86,8 +86,10 @@ static void slots_replace(struct vm *vm, struct slot_entry *old, struct slot_ent
 		return;
 	npt_flush(vm, zapped);
 	npt_free_garbage(&garbage);
-	if (log_starts)
+	if (in_place && new->slot.dirty)
 		dirty_start(vm, &new->slot);
+	else if (in_place)
+		populate_collapse(vm, &new->slot);
 	/* After the ioctl there is no gmem_write() to the old place, and none without the log. */
 	synchronize_srcu_expedited(&vm->srcu);
 	if (!new || new->slot.dirty != old->slot.dirty)

@@ -117,6 +117,11 @@ int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region)
 unsigned long *dirty_alloc(const struct vm *vm, u32 npages);
 void dirty_start(struct vm *vm, const struct slot *slot);
 /*
+ * @slot's log has ended: what was split for it goes where the process has a large page, which may
+ * come back as one leaf. The rest stays mapped. slots_lock held, current->mm is vm->mm.
+ */
+void populate_collapse(struct vm *vm, const struct slot *slot);
+/*
  * KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG, with the errors that the UAPI header tells. No write
  * goes unseen: not in the bitmap means that it has reached memory, and that a later one is marked.
  */

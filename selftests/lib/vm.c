@@ -74,6 +74,31 @@ int vm_enable(struct vm *vm, uint32_t cap, uint64_t arg)
 	return ioctl(vm->fd, KVIRT_ENABLE_CAP, &enable);
 }
 
+uint64_t vm_stat(int file, const char *name)
+{
+	struct {
+		struct kvirt_stats_desc desc;
+		char name[64];
+	} row;
+	struct kvirt_stats_header head;
+	int fd = ASSERT_OK(ioctl(file, KVIRT_GET_STATS_FD, NULL));
+	uint64_t value = 0;
+	uint32_t i;
+
+	ASSERT_EQ(pread(fd, &head, sizeof(head), 0), sizeof(head));
+	for (i = 0; i < head.num_desc; i++) {
+		memset(&row, 0, sizeof(row));
+		ASSERT(pread(fd, &row, sizeof(row.desc) + head.name_size,
+			     head.desc_offset + i * (sizeof(row.desc) + head.name_size)) > 0);
+		if (!strcmp(row.name, name))
+			break;
+	}
+	ASSERT(i < head.num_desc);
+	ASSERT_EQ(pread(fd, &value, 8, head.data_offset + row.desc.offset), 8);
+	close(fd);
+	return value;
+}
+
 void *vm_at(struct vm *vm, uint64_t gpa)
 {
 	ASSERT(gpa < vm->size);

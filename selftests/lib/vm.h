@@ -83,6 +83,9 @@ int vm_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t
 /* ENABLE_CAP on the VM; the ioctl's own result. */
 int vm_enable(struct vm *vm, uint32_t cap, uint64_t arg);
 
+/* One number of the statistics of a VM's or vCPU's file. */
+uint64_t vm_stat(int file, const char *name);
+
 /* Host address of guest memory, and of the guest's copy of a variable of this program. */
 void *vm_at(struct vm *vm, uint64_t gpa);
 #define vm_var(vm, variable)	((__typeof__(variable) *)vm_at(vm, (uintptr_t)&(variable)))

@@ -6,6 +6,7 @@
  *
  * --seconds N: how long each migration goes on (default: a few rounds).
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,42 @@ static void large_pages(void)
 static void crooked_slot(void)
 {
 	known_pages(MADV_HUGEPAGE, 3 * PAGE);
+}
+
+/* Where the CPU has the bug of the instruction TLB, kvirt maps nothing large (its parameter allow_large_pages). */
+static bool large_leaves(void)
+{
+	char line[32] = "";
+	int fd = open("/sys/devices/system/cpu/vulnerabilities/itlb_multihit", O_RDONLY);
+
+	ASSERT(fd >= 0 && read(fd, line, sizeof(line) - 1) > 0);
+	close(fd);
+	return !strncmp(line, "Not affected", 12);
+}
+
+/* A log that ends costs no page its translation, but those that make a large one again. */
+static void log_ends_at(int advice)
+{
+	const char *faults = strstr(test_dev, "kvirt") ? "nested_fault_exits" : "pf_taken";
+	struct rig rig = rig_new(advice, 0);
+	uint64_t before;
+
+	ASSERT_OK(set_slot(&rig, KVIRT_MEM_LOG_DIRTY_PAGES));
+	go(&rig, WRITE, 0, PAGES, 1);
+	ASSERT_OK(set_slot(&rig, 0));
+	before = vm_stat(rig.vcpu->fd, faults);
+	go(&rig, WRITE, 0, PAGES, 1);
+	before = vm_stat(rig.vcpu->fd, faults) - before;
+	test_note("%llu faults", (unsigned long long)before);
+	EXPECT(before < 8);
+	EXPECT(before > 0 || advice == MADV_NOHUGEPAGE || !large_leaves());
+	check_memory(&rig);
+}
+
+static void log_ends(void)
+{
+	log_ends_at(MADV_NOHUGEPAGE);
+	log_ends_at(MADV_HUGEPAGE);
 }
 
 /* Pages that the guest has not seen when the log begins: those written are there; KVM adds those that were only read. */
@@ -567,6 +604,7 @@ static const struct test tests[] = {
 	TEST(small_pages),
 	TEST(large_pages),
 	TEST(crooked_slot),
+	TEST(log_ends),
 	TEST(new_pages),
 	TEST(writes_by_the_device),
 	TEST(manual_small),
