@@ -34,8 +34,8 @@ bool chip_ioapic_message(const struct chip_ioapic *io, unsigned int pin, struct 
 	    (e & (LEVEL | REMOTE_IRR)) == (LEVEL | REMOTE_IRR))
 		return false;
 	*m = (struct irq_message){
-		.dest = e >> 56, .vector = e & 0xff, .mode = e >> 8 & 7,
-		.logical = e & LOGICAL, .level = e & LEVEL,
+		.dest = e >> 56, .vector = e & 0xff, .mode = e >> 8 & 7, .logical = e & LOGICAL,
+		.level = e & LEVEL,
 	};
 	return true;
 }
@@ -73,10 +73,10 @@ u32 chip_ioapic_pins(const struct chip_ioapic *io, u8 vector)
 
 void chip_ioapic_eoi(struct chip_ioapic *io, u8 vector, struct ioapic_fx *fx)
 {
-	u32 pin, pins = chip_ioapic_pins(io, vector);
+	u32 pin;
 
 	for (pin = 0; pin < IOAPIC_PINS; pin++) {
-		if (!(pins & BIT(pin)) || !(io->entry[pin] & LEVEL))
+		if ((u8)io->entry[pin] != vector || !(io->entry[pin] & LEVEL))
 			continue;
 		io->entry[pin] &= ~REMOTE_IRR;
 		fx->service |= BIT(pin);
@@ -87,17 +87,16 @@ void chip_ioapic_eoi(struct chip_ioapic *io, u8 vector, struct ioapic_fx *fx)
 static void write_entry(struct chip_ioapic *io, u32 reg, u32 value, struct ioapic_fx *fx)
 {
 	u32 pin = (reg - REG_ENTRIES) / 2 & 31, shift = reg % 2 * 32;
-	u64 old = io->entry[pin], read_only = STATUS | REMOTE_IRR;
-	u64 new = (old & ~(0xffffffffULL << shift)) | (u64)value << shift;
+	u64 old = io->entry[pin], writable = (0xffffffffULL << shift) & ~(STATUS | REMOTE_IRR);
+	u64 new = (old & ~writable) | ((u64)value << shift & writable);
 
-	new = (new & ~read_only) | (old & read_only);
-	if (!(new & LEVEL))
-		new &= ~REMOTE_IRR;
-	else
+	if (new & LEVEL) {
 		io->delivered &= ~BIT(pin);
-	io->entry[pin] = new;
-	if (new & LEVEL)
 		fx->service |= BIT(pin);
+	} else {
+		new &= ~REMOTE_IRR;
+	}
+	io->entry[pin] = new;
 	if (old & ~new & MASKED)
 		fx->unmasked |= BIT(pin);
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The I/O APIC as a model: Intel 82093AA, 24 pins, functions over one state struct. Not
- * here: locks, vCPUs, who drives a line; irq/irqchip.c calls it, and sends what it asks for.
- *
- * Where a function gives or fills a message, the caller delivers it and then tells by
- * chip_ioapic_sent() how many CPUs took it.
+ * The I/O APIC as a model: Intel 82093AA, 24 pins, functions over one state struct. Not here: locks,
+ * vCPUs, who drives a line; irq/irqchip.c calls it, and sends what it asks for.
  */
 #ifndef KVIRT_CHIP_IOAPIC_H
 #define KVIRT_CHIP_IOAPIC_H
@@ -41,7 +38,7 @@ void chip_ioapic_write(struct chip_ioapic *io, u32 offset, u32 value, struct ioa
  */
 enum { IOAPIC_SERVICE = -2 };
 int chip_ioapic_set_line(struct chip_ioapic *io, unsigned int pin, bool level);
-/* Is a message due for @pin? Then it is in @m, but for dest8. */
+/* Is a message due for @pin? Then it is in @m, but for dest8. Next tell how many CPUs took it. */
 bool chip_ioapic_message(const struct chip_ioapic *io, unsigned int pin, struct irq_message *m);
 void chip_ioapic_sent(struct chip_ioapic *io, unsigned int pin, int taken);
 

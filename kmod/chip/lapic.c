@@ -2,13 +2,13 @@
 /*
  * See lapic.h. Sections and tables named here are those of the Intel SDM, volume 3.
  *
- * Invariants, whatever a guest or a restored page does: no bit below 16 in IRR, ISR
- * or TMR; isr_top and PPR follow ISR and TPR; an LVT entry is masked while SVR has the
- * APIC disabled; the count runs only in one-shot and periodic mode, with TMICT not 0.
+ * Invariants, whatever a guest or a restored page does: isr_top and PPR follow ISR and TPR; an LVT
+ * entry is masked while SVR has the APIC disabled; the count runs only in one-shot and periodic mode,
+ * with TMICT not 0.
  */
 #include "lapic.h"
 
-#define VERSION		(0x14 | (LVT_COUNT - 1) << 16)
+#define VERSION		(0x14 | (LAPIC_LVT_END - LAPIC_LVT) / 16 << 16)
 #define VERSION_DIRECTED_EOI	BIT(24)
 #define SVR_ENABLE	BIT(8)
 #define SVR_DIRECTED_EOI	BIT(12)
@@ -18,9 +18,9 @@
 #define BASE_MODES	(LAPIC_BASE_EN | LAPIC_BASE_EXTD)
 
 enum { ICR_STATUS = BIT(12), ICR_ASSERT = BIT(14), ICR_LEVEL = BIT(15) };
+#define ICR_X2APIC	(0xccfff | ICR_STATUS | ~0ULL << 32)	/* and all else is reserved */
 enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7) };
 
-#define LVT_OFFSET(lvt)	(LAPIC_LVT + (lvt) * 16)
 #define LVT_STATUS	BIT(12)		/* read-only: delivery status */
 #define LVT_REMOTE_IRR	BIT(14)		/* read-only */
 #define LVT_PERIODIC	BIT(17)
@@ -44,17 +44,15 @@ enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7)
 #define REGS_XAPIC	(REGS_READ_X2 | REG(LAPIC_APR) | REG(LAPIC_EOI) | REG(LAPIC_DFR) | \
 			 REG(LAPIC_ICR2))
 
-/* Bits that a write may set; others are reserved or read-only. EOI, ESR: any value does. */
+/* Bits that a write may set. An xAPIC keeps reserved ones of the ICR, as KVM. EOI, ESR: any value. */
 static const u32 writable_bits[64] = {
 	[LAPIC_ID >> 4] = 0xff000000, [LAPIC_TPR >> 4] = 0xff, [LAPIC_LDR >> 4] = 0xff000000,
 	[LAPIC_DFR >> 4] = ~DFR_ONES, [LAPIC_SVR >> 4] = 0x3ff | SVR_DIRECTED_EOI,
-	[LAPIC_ICR >> 4] = 0xccfff, [LAPIC_ICR2 >> 4] = 0xff000000,
-	[LVT_OFFSET(LVT_TIMER) >> 4] = 0xff | LVT_MASKED | LVT_TIMER_MODE,
-	[LVT_OFFSET(LVT_THERMAL) >> 4] = 0x7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_PERF) >> 4] = 0x7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_LINT0) >> 4] = 0xa7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_LINT1) >> 4] = 0xa7ff | LVT_MASKED,
-	[LVT_OFFSET(LVT_ERROR) >> 4] = 0xff | LVT_MASKED,
+	[LAPIC_ICR >> 4] = ~ICR_STATUS, [LAPIC_ICR2 >> 4] = 0xff000000,
+	[LAPIC_LVT >> 4] = 0xff | LVT_MASKED | LVT_TIMER_MODE,
+	[(LAPIC_LVT >> 4) + 1 ... (LAPIC_LINT0 >> 4) - 1] = 0x7ff | LVT_MASKED,
+	[LAPIC_LINT0 >> 4 ... LAPIC_LINT1 >> 4] = 0xa7ff | LVT_MASKED,
+	[LAPIC_LVT_END >> 4] = 0xff | LVT_MASKED,
 	[LAPIC_TMICT >> 4] = ~0U, [LAPIC_TDCR >> 4] = 0xb, [LAPIC_SELF_IPI >> 4] = 0xff,
 };
 
@@ -79,11 +77,6 @@ static void set(struct chip_lapic *l, u32 reg, u32 value)
 	l->reg[reg >> 4 & 63] = value;
 }
 
-static u32 lvt(const struct chip_lapic *l, enum chip_lapic_lvt which)
-{
-	return get(l, LVT_OFFSET(which));
-}
-
 static u32 x2apic_ldr(u32 id)
 {
 	return id >> 4 << 16 | 1U << (id & 0xf);
@@ -99,7 +92,7 @@ static void update_ppr(struct chip_lapic *l)
 
 /* --- arriving interrupts --- */
 
-static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source, struct lapic_fx *fx);
+static void lvt_deliver(struct chip_lapic *l, u32 reg, struct lapic_fx *fx);
 
 /* The interrupt comes with the first error after a write to ESR only: 10.5.3. */
 static void log_error(struct chip_lapic *l, u32 bit, struct lapic_fx *fx)
@@ -108,52 +101,43 @@ static void log_error(struct chip_lapic *l, u32 bit, struct lapic_fx *fx)
 
 	l->errors |= bit;
 	if (!before)
-		lvt_deliver(l, LVT_ERROR, fx);
+		lvt_deliver(l, LAPIC_LVT_END, fx);
+}
+
+/* The @new of the 64 vectors of one @word. */
+static void accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct lapic_fx *fx)
+{
+	if (!new || !chip_lapic_hw_enabled(l) || !(get(l, LAPIC_SVR) & SVR_ENABLE))
+		return;
+	if (!word && new & 0xffff) {
+		log_error(l, ESR_RECV_VECTOR, fx);
+		new &= ~0xffffULL;
+	}
+	l->irr[word] |= new;
+	l->tmr[word] = (l->tmr[word] & ~new) | (level & new);
 }
 
 void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 level[4],
 		       struct lapic_fx *fx)
 {
-	unsigned int i;
+	u32 i;
 
-	if (!chip_lapic_hw_enabled(l) || !(get(l, LAPIC_SVR) & SVR_ENABLE))
-		return;
-	for (i = 0; i < 4; i++) {
-		u64 new = vectors[i];
-
-		if (!new)
-			continue;
-		if (!i && new & 0xffff) {
-			log_error(l, ESR_RECV_VECTOR, fx);
-			new &= ~0xffffULL;
-		}
-		l->irr[i] |= new;
-		l->tmr[i] = (l->tmr[i] & ~new) | (level[i] & new);
-		fx->what |= LAPIC_FX_PENDING;
-	}
-}
-
-static void accept_one(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
-{
-	static const u64 level[4];
-	u64 vectors[4] = { 0 };
-
-	vectors[vector / 64] = BIT_ULL(vector % 64);
-	chip_lapic_accept(l, vectors, level, fx);
+	for (i = 0; i < 4; i++)
+		accept(l, i, vectors[i], level[i], fx);
 }
 
 /* A signal of the timer or of the error log, whose entries have no modes: 10.5.1. */
-static void lvt_deliver(struct chip_lapic *l, enum chip_lapic_lvt source, struct lapic_fx *fx)
+static void lvt_deliver(struct chip_lapic *l, u32 reg, struct lapic_fx *fx)
 {
-	u32 entry = lvt(l, source);
+	u8 vector = get(l, reg);
 
-	if (!(entry & LVT_MASKED))
-		accept_one(l, entry & 0xff, fx);
+	if (!(get(l, reg) & LVT_MASKED))
+		accept(l, vector / 64, BIT_ULL(vector % 64), 0, fx);
 }
 
 bool chip_lapic_accepts_extint(const struct chip_lapic *l)
 {
-	u32 lint0 = lvt(l, LVT_LINT0);
+	u32 lint0 = get(l, LAPIC_LINT0);
 
 	return !chip_lapic_hw_enabled(l) ||
 	       (!(lint0 & LVT_MASKED) && LVT_MODE(lint0) == IRQ_EXTINT);
@@ -180,14 +164,13 @@ void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx)
 	update_ppr(l);
 	fx->eoi_vector = (u8)vector;
 	fx->eoi_level = l->tmr[vector / 64] >> vector % 64 & 1;
-	fx->what |= LAPIC_FX_EOI | LAPIC_FX_PENDING;
+	fx->what |= LAPIC_FX_EOI;
 }
 
-void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct lapic_fx *fx)
+void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr)
 {
 	set(l, LAPIC_TPR, tpr);
 	update_ppr(l);
-	fx->what |= LAPIC_FX_PENDING;
 }
 
 /* --- the timer --- */
@@ -204,9 +187,7 @@ static u64 timer_period(const struct chip_lapic *l)
 {
 	u64 period = (u64)get(l, LAPIC_TMICT) << timer_shift(l);
 
-	if (lvt(l, LVT_TIMER) & LVT_PERIODIC && period < MIN_PERIOD_NS)
-		return MIN_PERIOD_NS;
-	return period;
+	return get(l, LAPIC_LVT) & LVT_PERIODIC && period < MIN_PERIOD_NS ? MIN_PERIOD_NS : period;
 }
 
 static u32 timer_count(const struct chip_lapic *l, u64 now)
@@ -236,11 +217,11 @@ void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx)
 	if (!l->counting || now < l->expiry)
 		return;
 	/* Periods that were missed are one interrupt, as IRR has one bit. */
-	if (lvt(l, LVT_TIMER) & LVT_PERIODIC)
+	if (get(l, LAPIC_LVT) & LVT_PERIODIC)
 		l->expiry += ((now - l->expiry) / period + 1) * period;
 	else
 		l->counting = false;
-	lvt_deliver(l, LVT_TIMER, fx);
+	lvt_deliver(l, LAPIC_LVT, fx);
 	fx->what |= LAPIC_FX_TIMER;
 }
 
@@ -249,7 +230,7 @@ void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx)
 	if (!l->tsc_deadline)
 		return;
 	l->tsc_deadline = 0;
-	lvt_deliver(l, LVT_TIMER, fx);
+	lvt_deliver(l, LAPIC_LVT, fx);
 	fx->what |= LAPIC_FX_TIMER;
 }
 
@@ -257,14 +238,14 @@ void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx)
 enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when)
 {
 	*when = l->counting ? l->expiry : l->tsc_deadline;
-	if (l->counting && !(lvt(l, LVT_TIMER) & LVT_MASKED))
+	if (l->counting && !(get(l, LAPIC_LVT) & LVT_MASKED))
 		return LAPIC_TIMER_NS;
 	return l->tsc_deadline ? LAPIC_TIMER_TSC : LAPIC_TIMER_OFF;
 }
 
 void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_fx *fx)
 {
-	if (!chip_lapic_hw_enabled(l) || (lvt(l, LVT_TIMER) & LVT_TIMER_MODE) != LVT_TSC)
+	if (!chip_lapic_hw_enabled(l) || (get(l, LAPIC_LVT) & LVT_TIMER_MODE) != LVT_TSC)
 		return;
 	l->tsc_deadline = value;
 	fx->what |= LAPIC_FX_TIMER;
@@ -273,7 +254,7 @@ void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_f
 /* A write to the entry, the initial count or the divider. */
 static void write_timer(struct chip_lapic *l, u32 reg, u32 value, u64 now, struct lapic_fx *fx)
 {
-	u32 count, mode = lvt(l, LVT_TIMER);
+	u32 count, mode = get(l, LAPIC_LVT);
 
 	if (reg == LAPIC_TMICT && mode & LVT_TSC)
 		return;
@@ -321,12 +302,12 @@ static void send_self(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
 	if (vector < 16)
 		log_error(l, ESR_SEND_VECTOR, fx);
 	else
-		accept_one(l, vector, fx);
+		accept(l, vector / 64, BIT_ULL(vector % 64), 0, fx);
 }
 
 /*
- * An IPI, 10.6.1. Level de-assert is of no effect on any CPU since the Pentium 4, and
- * IPIs are edge-triggered there; modes 3 and 7 are reserved.
+ * An IPI, 10.6.1. Level de-assert is of no effect on any CPU since the Pentium 4, and IPIs are
+ * edge-triggered there; modes 3 and 7 are reserved.
  */
 static void send_ipi(struct chip_lapic *l, struct lapic_fx *fx)
 {
@@ -367,6 +348,10 @@ static u32 read_register(struct chip_lapic *l, u32 reg, u64 now, struct lapic_fx
 
 	if (REGS_VECTORS & REG(reg)) {
 		memcpy(&value, vectors_at(l, reg), 4);
+	} else if (reg == LAPIC_VERSION) {
+		value = VERSION;
+		if (l->features & CHIP_LAPIC_DIRECTED_EOI)
+			value |= VERSION_DIRECTED_EOI;
 	} else if (reg == LAPIC_TMCCT) {
 		chip_lapic_timer_run(l, now, fx);
 		value = timer_count(l, now);
@@ -379,7 +364,7 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 {
 	switch (reg) {
 	case LAPIC_TPR:
-		chip_lapic_set_tpr(l, (u8)value, fx);
+		chip_lapic_set_tpr(l, (u8)value);
 		break;
 	case LAPIC_EOI:
 		chip_lapic_eoi(l, fx);
@@ -411,9 +396,8 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 		if (reg == LAPIC_LVT)
 			write_timer(l, reg, value, now, fx);
 		set(l, reg, value);
-		/* LINT0 as ExtINT lets a waiting 8259 vector in. */
-		fx->what |= LAPIC_FX_PENDING |
-			    (reg == LVT_OFFSET(LVT_LINT0) ? LAPIC_FX_ADDRESS : 0);
+		if (reg == LAPIC_LINT0)	/* as ExtINT it lets a waiting 8259 vector in */
+			fx->what |= LAPIC_FX_ADDRESS;
 		break;
 	case LAPIC_TMICT:
 	case LAPIC_TDCR:
@@ -434,8 +418,8 @@ static bool page_has(struct chip_lapic *l, u32 offset, struct lapic_fx *fx)
 	return false;
 }
 
-void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len,
-			  u64 now, struct lapic_fx *fx)
+void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len, u64 now,
+			  struct lapic_fx *fx)
 {
 	u32 value;
 
@@ -446,8 +430,8 @@ void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned
 	memcpy(data, (u8 *)&value + (offset & 0xf), len);
 }
 
-void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data,
-			   unsigned int len, u64 now, struct lapic_fx *fx)
+void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, unsigned int len,
+			   u64 now, struct lapic_fx *fx)
 {
 	u32 value;
 
@@ -480,10 +464,10 @@ int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, stru
 	/* What reads as set may be written back. */
 	if (REGS_LVT & REG(reg))
 		allowed |= LVT_STATUS;
-	if (reg == LVT_OFFSET(LVT_LINT0) || reg == LVT_OFFSET(LVT_LINT1))
+	if (reg == LAPIC_LINT0 || reg == LAPIC_LINT1)
 		allowed |= LVT_REMOTE_IRR;
 	if (reg == LAPIC_ICR)
-		allowed |= ICR_STATUS | ~0ULL << 32;
+		allowed = ICR_X2APIC;
 	if (value & ~allowed)
 		return -EINVAL;
 	if (reg == LAPIC_ICR)
@@ -506,39 +490,35 @@ static void set_ids(struct chip_lapic *l)
 /* RESET and INIT alike: 10.4.7.1, 10.4.7.3. */
 void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx)
 {
-	u32 id = get(l, LAPIC_ID), version = get(l, LAPIC_VERSION);
+	u32 id = get(l, LAPIC_ID);
 
 	memset(l, 0, offsetof(struct chip_lapic, base));
 	set_ids(l);
 	set(l, LAPIC_ID, id);
-	set(l, LAPIC_VERSION, version);
 	set(l, LAPIC_SVR, 0xff);
 	set(l, LAPIC_DFR, DFR_FLAT);
 	mask_lvts(l);
 	if ((l->features & CHIP_LAPIC_LINT0_EXTINT) && (l->features & CHIP_LAPIC_BSP))
-		set(l, LVT_OFFSET(LVT_LINT0), IRQ_EXTINT << 8);
+		set(l, LAPIC_LINT0, IRQ_EXTINT << 8);
 	timer_stop(l, fx);
-	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_PENDING;
+	fx->what |= LAPIC_FX_ADDRESS;
 }
 
 void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
 {
 	l->features = features;
 	l->phys_bits = phys_bits;
-	set(l, LAPIC_VERSION, VERSION | (features & CHIP_LAPIC_DIRECTED_EOI ?
-					 VERSION_DIRECTED_EOI : 0));
 }
 
 void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits)
 {
 	struct lapic_fx fx = { 0 };
 
-	memset(l, 0, sizeof(*l));
-	l->vcpu_id = vcpu_id;
-	l->base = LAPIC_BASE_DEFAULT | LAPIC_BASE_EN;
-	if (features & CHIP_LAPIC_BSP)
-		l->base |= LAPIC_BASE_BSP;
-	chip_lapic_set_features(l, features, phys_bits);
+	*l = (struct chip_lapic){
+		.base = LAPIC_BASE_DEFAULT | LAPIC_BASE_EN |
+			(features & CHIP_LAPIC_BSP ? LAPIC_BASE_BSP : 0),
+		.vcpu_id = vcpu_id, .features = features, .phys_bits = phys_bits,
+	};
 	set_ids(l);
 	chip_lapic_reset(l, &fx);
 }
@@ -571,12 +551,11 @@ int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, str
 		chip_lapic_reset(l, fx);
 	set_ids(l);
 	set(l, LAPIC_ICR2, 0);
-	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_PENDING;
+	fx->what |= LAPIC_FX_ADDRESS;
 	return 0;
 }
 
-void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		     struct lapic_fx *fx)
+void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now, struct lapic_fx *fx)
 {
 	u32 reg;
 
@@ -588,10 +567,9 @@ void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 n
 		page[LAPIC_ID / 4] = l->vcpu_id << 24;
 }
 
-int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		       struct lapic_fx *fx)
+int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now, struct lapic_fx *fx)
 {
-	u32 timer = lvt(l, LVT_TIMER), reg, count;
+	u32 timer = get(l, LAPIC_LVT), reg, count;
 	bool x2apic = chip_lapic_x2apic(l);
 
 	if (x2apic && l->features & CHIP_LAPIC_ID32 && page[LAPIC_ID / 4] != l->vcpu_id)
@@ -602,9 +580,6 @@ int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4
 		else if (REGS_RESTORE & REG(reg))
 			set(l, reg, page[reg / 4] & writable(l, reg));
 	}
-	l->irr[0] &= ~0xffffULL;
-	l->isr[0] &= ~0xffffULL;
-	l->tmr[0] &= ~0xffffULL;
 	l->isr_top = chip_lapic_top(l->isr);
 	update_ppr(l);
 	if (!x2apic) {
@@ -618,22 +593,22 @@ int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4
 	if (!(get(l, LAPIC_SVR) & SVR_ENABLE))
 		mask_lvts(l);
 	/* The deadline is an MSR of its own, kept unless the mode changes. */
-	if ((timer ^ lvt(l, LVT_TIMER)) & LVT_TIMER_MODE)
+	if ((timer ^ get(l, LAPIC_LVT)) & LVT_TIMER_MODE)
 		l->tsc_deadline = 0;
-	if (lvt(l, LVT_TIMER) & LVT_TSC)
+	if (get(l, LAPIC_LVT) & LVT_TSC)
 		set(l, LAPIC_TMICT, 0);
 	l->counting = get(l, LAPIC_TMICT);
 	/*
-	 * The count goes on where it was. VMMs that save no count would lose a one-shot
-	 * timer for good, so 0 means that it is due at once, or that a period begins.
+	 * The count goes on where it was. VMMs that save no count would lose a one-shot timer for
+	 * good, so 0 means that it is due at once, or that a period begins.
 	 */
 	count = page[LAPIC_TMCCT / 4];
 	if (count > get(l, LAPIC_TMICT))
 		count = get(l, LAPIC_TMICT);
 	l->expiry = now + ((u64)count << timer_shift(l));
-	if (!count && lvt(l, LVT_TIMER) & LVT_PERIODIC)
+	if (!count && get(l, LAPIC_LVT) & LVT_PERIODIC)
 		l->expiry = now + timer_period(l);
-	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_PENDING | LAPIC_FX_TIMER;
+	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
 	return 0;
 }
 

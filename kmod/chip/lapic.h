@@ -7,8 +7,9 @@
  * A struct chip_lapic belongs to its vCPU's thread: nothing here locks or waits. Others
  * see a LAPIC only by its address word, which the owner publishes.
  *
- * Vectors below 16 are never accepted, so vector 0 means "none" everywhere. Time is in
- * nanoseconds of a clock that does not go back, and the timer counts them (1 GHz, as KVM).
+ * Vectors below 16 are never accepted nor, where a saved page has them, above any PPR, so vector 0
+ * means "none". Time is in nanoseconds of a clock that does not go back; the timer counts them
+ * (1 GHz, as KVM).
  */
 #ifndef KVIRT_CHIP_LAPIC_H
 #define KVIRT_CHIP_LAPIC_H
@@ -16,16 +17,16 @@
 #include "../x86/msr.h"
 
 /*
- * Register offsets in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. LVT is the
- * timer's, the others follow; SELF_IPI is x2APIC's only.
+ * Register offsets in the xAPIC page; the x2APIC MSR is 0x800 + offset / 16. LVT is the timer's;
+ * the others follow, to the error log's, LVT_END. SELF_IPI is x2APIC's only.
  */
 enum {
 	LAPIC_ID = 0x020, LAPIC_VERSION = 0x030, LAPIC_TPR = 0x080, LAPIC_APR = 0x090,
 	LAPIC_PPR = 0x0a0, LAPIC_EOI = 0x0b0, LAPIC_LDR = 0x0d0, LAPIC_DFR = 0x0e0,
 	LAPIC_SVR = 0x0f0, LAPIC_ISR = 0x100, LAPIC_TMR = 0x180, LAPIC_IRR = 0x200,
 	LAPIC_ESR = 0x280, LAPIC_ICR = 0x300, LAPIC_ICR2 = 0x310, LAPIC_LVT = 0x320,
-	LAPIC_LVT_END = 0x370, LAPIC_TMICT = 0x380, LAPIC_TMCCT = 0x390, LAPIC_TDCR = 0x3e0,
-	LAPIC_SELF_IPI = 0x3f0,
+	LAPIC_LINT0 = 0x350, LAPIC_LINT1 = 0x360, LAPIC_LVT_END = 0x370, LAPIC_TMICT = 0x380,
+	LAPIC_TMCCT = 0x390, LAPIC_TDCR = 0x3e0, LAPIC_SELF_IPI = 0x3f0,
 };
 
 #define LAPIC_STATE_SIZE	0x400	/* struct kvm_lapic_state */
@@ -40,7 +41,6 @@ enum {
 enum irq_mode {
 	IRQ_FIXED, IRQ_LOWEST, IRQ_SMI, IRQ_MODE_3, IRQ_NMI, IRQ_INIT, IRQ_SIPI, IRQ_EXTINT,
 };
-
 enum irq_shorthand { IRQ_TO_DEST, IRQ_TO_SELF, IRQ_TO_ALL, IRQ_TO_OTHERS };
 
 /* One interrupt message: what an ICR write, an MSI or an IOAPIC pin sends. */
@@ -55,16 +55,12 @@ struct irq_message {
 	bool dest8;		/* the sender has 8-bit addresses: 0xff addresses x2APICs too */
 };
 
-enum chip_lapic_lvt {
-	LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT
-};
-
 #define LVT_MASKED		BIT(16)
 #define ICR_LOGICAL		BIT(11)
 #define ICR_SHORTHAND		(3U << 18)
 #define LVT_MODE(lvt)		(((lvt) >> 8) & 7)
 
-/* What the machine around the LAPIC is like; user space's CPUID and caps decide. */
+/* What the machine around the LAPIC is like: user space's CPUID and caps decide. */
 #define CHIP_LAPIC_X2APIC	BIT(0)	/* CPUID offers x2APIC */
 #define CHIP_LAPIC_TSC_DEADLINE	BIT(1)	/* LVT timer mode 2 may be chosen */
 #define CHIP_LAPIC_DIRECTED_EOI	BIT(2)	/* version bit 24: split irqchips */
@@ -88,11 +84,10 @@ struct chip_lapic {
 };
 
 /* What a call asks the caller to do; flags are added, the caller clears. */
-#define LAPIC_FX_PENDING	BIT(0)	/* ask chip_lapic_pending() again */
-#define LAPIC_FX_TIMER		BIT(1)	/* ask chip_lapic_timer() again */
-#define LAPIC_FX_ADDRESS	BIT(2)	/* publish chip_lapic_address() again */
-#define LAPIC_FX_SEND		BIT(3)	/* deliver @message */
-#define LAPIC_FX_EOI		BIT(4)	/* tell the IOAPIC about @eoi_vector */
+#define LAPIC_FX_TIMER		BIT(0)	/* ask chip_lapic_timer() again */
+#define LAPIC_FX_ADDRESS	BIT(1)	/* publish chip_lapic_address() again */
+#define LAPIC_FX_SEND		BIT(2)	/* deliver @message */
+#define LAPIC_FX_EOI		BIT(3)	/* tell the IOAPIC about @eoi_vector */
 
 struct lapic_fx {
 	u32 what;		/* LAPIC_FX_* */
@@ -119,13 +114,11 @@ static inline bool chip_lapic_x2apic(const struct chip_lapic *l)
 /* The highest bit of a 256-bit set, 0 when it is empty. */
 static inline unsigned int chip_lapic_top(const u64 set[4])
 {
-	unsigned int word;
+	int word = 3;
 
-	for (word = 3; !set[word]; word--) {
-		if (!word)
-			return 0;
-	}
-	return word * 64 + 63 - (unsigned int)__builtin_clzll(set[word]);
+	while (word && !set[word])
+		word--;
+	return set[word] ? word * 64 + 63 - __builtin_clzll(set[word]) : 0;
 }
 
 /* The vector to deliver now: the highest in IRR, if its class is above PPR's; or 0. Hot. */
@@ -153,22 +146,21 @@ void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits);
 void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx);
 
 /*
- * The xAPIC page, @offset below 4 KiB; the caller has checked that the LAPIC is in xAPIC
- * mode. Reads that cross a register or name none give zeros; writes must be aligned 32-bit
- * ones, others have no effect.
+ * The xAPIC page, @offset below 4 KiB; the caller has checked that the LAPIC is in xAPIC mode. Reads
+ * that cross a register or name none give zeros; writes but aligned 32-bit ones have no effect.
  */
-void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len,
-			  u64 now, struct lapic_fx *fx);
-void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data,
-			   unsigned int len, u64 now, struct lapic_fx *fx);
+void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len, u64 now,
+			  struct lapic_fx *fx);
+void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, unsigned int len,
+			   u64 now, struct lapic_fx *fx);
 
 /* x2APIC MSRs 0x800 to 0x8ff. Give 0, or -EINVAL for #GP. */
 int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now, struct lapic_fx *fx);
 int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, struct lapic_fx *fx);
 
 /*
- * IA32_APIC_BASE: 0, or -EINVAL for #GP. chip_lapic_check_base() - may @old become @value
- * (reserved bits; the transitions of figure 10-27, from which user space is free)?
+ * IA32_APIC_BASE: 0, or -EINVAL for #GP. chip_lapic_check_base() - may @old become @value (reserved
+ * bits; the transitions of figure 10-27, from which user space is free)?
  */
 int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by);
 int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, struct lapic_fx *fx);
@@ -177,7 +169,7 @@ int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, str
 void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_fx *fx);
 
 /* TPR, also by way of CR8 (whose four bits are TPR bits 7:4). */
-void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr, struct lapic_fx *fx);
+void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr);
 void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx);
 
 /* Vectors arrive, a bitmap of them; @level: which are level-triggered. */
@@ -198,18 +190,16 @@ void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx);
 void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx);
 
 /*
- * KVM_GET_LAPIC, KVM_SET_LAPIC: 1 KiB, a register every 16 bytes. Restore keeps the
- * mode of APIC_BASE, makes any page valid, and gives -EINVAL only for an x2APIC id
- * that is not the vCPU's with CHIP_LAPIC_ID32.
+ * KVM_GET_LAPIC, KVM_SET_LAPIC: LAPIC_STATE_SIZE bytes, a register every 16. Restore keeps the mode
+ * of APIC_BASE, makes any page valid, and gives -EINVAL only for an x2APIC id that is not the
+ * vCPU's with CHIP_LAPIC_ID32.
  */
-void chip_lapic_save(struct chip_lapic *l, u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		     struct lapic_fx *fx);
-int chip_lapic_restore(struct chip_lapic *l, const u32 page[LAPIC_STATE_SIZE / 4], u64 now,
-		       struct lapic_fx *fx);
+void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now, struct lapic_fx *fx);
+int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now, struct lapic_fx *fx);
 
 /*
- * The address word, which others read without a lock: bits 31:0 id, 39:32 logical
- * id of xAPIC mode, then flags. chip_lapic_match(): does @m (shorthand aside) address it?
+ * The address word, which others read without a lock: bits 31:0 id, 39:32 logical id of xAPIC
+ * mode, then flags. chip_lapic_match(): does @m (shorthand aside) address it?
  */
 #define LAPIC_ADDRESS_CLUSTER	BIT_ULL(40)
 #define LAPIC_ADDRESS_X2APIC	BIT_ULL(41)

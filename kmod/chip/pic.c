@@ -11,27 +11,23 @@ enum { READY, ICW2, ICW3, ICW4 };	/* init_state: the word that comes next */
 enum { ICW1_MARK = 0x10, OCW3_MARK = 0x08 };
 
 /* ELCR: the timer, keyboard, cascade, clock and FPU lines are edge-triggered for good. */
-static const u8 elcr_mask[2] = { 0xf8, 0xde };
-
 void chip_pic_reset(struct chip_pic *pic)
 {
-	memset(pic, 0, sizeof(*pic));
-	pic->chip[MASTER].elcr_mask = elcr_mask[MASTER];
-	pic->chip[SLAVE].elcr_mask = elcr_mask[SLAVE];
+	*pic = (struct chip_pic){ { { .elcr_mask = 0xf8 }, { .elcr_mask = 0xde } } };
 }
 
 /* How far the first of @set is from the highest priority. */
-static unsigned int rank(const struct kvirt_pic_state *s, u32 set)
+static u32 rank(const struct kvirt_pic_state *s, u32 set)
 {
 	set = (set | set << 8) >> s->priority_add & 0xff;
-	return set ? (unsigned int)__builtin_ctz(set) : NONE;
+	return set ? __builtin_ctz(set) : NONE;
 }
 
 /* The line whose request beats all that are in service, or NONE. */
-static unsigned int winner(const struct chip_pic *pic, unsigned int which)
+static u32 winner(const struct chip_pic *pic, u32 which)
 {
 	const struct kvirt_pic_state *s = &pic->chip[which];
-	unsigned int first = rank(s, s->irr & ~s->imr);
+	u32 first = rank(s, s->irr & ~s->imr);
 	u32 service = s->isr;
 
 	if (s->special_mask)
@@ -56,7 +52,7 @@ bool chip_pic_output(const struct chip_pic *pic)
 	return winner(pic, MASTER) != NONE;
 }
 
-int chip_pic_set_line(struct chip_pic *pic, unsigned int line, bool level)
+int chip_pic_set_line(struct chip_pic *pic, u32 line, bool level)
 {
 	struct kvirt_pic_state *s = &pic->chip[line / 8];
 	u8 bit = BIT(line % 8), before = s->irr;
@@ -78,13 +74,13 @@ int chip_pic_set_line(struct chip_pic *pic, unsigned int line, bool level)
 	return !level || !(before & bit);
 }
 
-static void end(struct chip_pic *pic, unsigned int which, unsigned int line, struct pic_fx *fx)
+static void end(struct chip_pic *pic, u32 which, u32 line, struct pic_fx *fx)
 {
 	pic->chip[which].isr &= ~BIT(line);
 	fx->acked |= BIT(line + 8 * which);
 }
 
-static void take(struct chip_pic *pic, unsigned int which, unsigned int line, struct pic_fx *fx)
+static void take(struct chip_pic *pic, u32 which, u32 line, struct pic_fx *fx)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
@@ -101,7 +97,7 @@ static void take(struct chip_pic *pic, unsigned int which, unsigned int line, st
 /* A request that is gone by now is answered as line 7's, which is not in service. */
 u8 chip_pic_acknowledge(struct chip_pic *pic, struct pic_fx *fx)
 {
-	unsigned int which = MASTER, line = winner(pic, MASTER);
+	u32 which = MASTER, line = winner(pic, MASTER);
 
 	if (line == CASCADE) {
 		take(pic, MASTER, CASCADE, fx);
@@ -117,7 +113,7 @@ u8 chip_pic_acknowledge(struct chip_pic *pic, struct pic_fx *fx)
 }
 
 /* ICW1: requests by edge are forgotten, which whoever waits for their end must hear. */
-static void initialize(struct chip_pic *pic, unsigned int which, u8 value, struct pic_fx *fx)
+static void initialize(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
@@ -138,11 +134,11 @@ static void initialize(struct chip_pic *pic, unsigned int which, u8 value, struc
 }
 
 /* OCW2: bits 7 to 5 are rotate, specific, end of interrupt. */
-static void command(struct chip_pic *pic, unsigned int which, u8 value, struct pic_fx *fx)
+static void command(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 	bool specific = value & 0x40, eoi = value & 0x20;
-	unsigned int line = value & 7, first = rank(s, s->isr);
+	u32 line = value & 7, first = rank(s, s->isr);
 
 	if (!specific && !eoi)
 		s->rotate_on_auto_eoi = value >> 7;
@@ -156,7 +152,7 @@ static void command(struct chip_pic *pic, unsigned int which, u8 value, struct p
 		s->priority_add = (line + 1) & 7;
 }
 
-static void write_command(struct chip_pic *pic, unsigned int which, u8 value, struct pic_fx *fx)
+static void write_command(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
@@ -174,7 +170,7 @@ static void write_command(struct chip_pic *pic, unsigned int which, u8 value, st
 	}
 }
 
-static void write_data(struct chip_pic *pic, unsigned int which, u8 value, struct pic_fx *fx)
+static void write_data(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
@@ -200,10 +196,10 @@ static void write_data(struct chip_pic *pic, unsigned int which, u8 value, struc
 
 void chip_pic_write(struct chip_pic *pic, u16 port, u8 value, struct pic_fx *fx)
 {
-	unsigned int which = port >= PIC_SLAVE_PORT ? SLAVE : MASTER;
+	u32 which = port >= PIC_SLAVE_PORT ? SLAVE : MASTER;
 
 	if (port >= PIC_ELCR_PORT)
-		pic->chip[port & 1].elcr = value & elcr_mask[port & 1];
+		pic->chip[port & 1].elcr = value & pic->chip[port & 1].elcr_mask;
 	else if (port & 1)
 		write_data(pic, which, value, fx);
 	else
@@ -212,9 +208,9 @@ void chip_pic_write(struct chip_pic *pic, u16 port, u8 value, struct pic_fx *fx)
 }
 
 /* A poll is the acknowledgment by hand: bit 7 says whether there was a request. */
-static u8 poll(struct chip_pic *pic, unsigned int which, struct pic_fx *fx)
+static u8 poll(struct chip_pic *pic, u32 which, struct pic_fx *fx)
 {
-	unsigned int line = winner(pic, which);
+	u32 line = winner(pic, which);
 
 	pic->chip[which].poll = 0;
 	if (line == NONE)
@@ -226,7 +222,7 @@ static u8 poll(struct chip_pic *pic, unsigned int which, struct pic_fx *fx)
 
 u8 chip_pic_read(struct chip_pic *pic, u16 port, struct pic_fx *fx)
 {
-	unsigned int which = port >= PIC_SLAVE_PORT ? SLAVE : MASTER;
+	u32 which = port >= PIC_SLAVE_PORT ? SLAVE : MASTER;
 	const struct kvirt_pic_state *s = &pic->chip[which];
 
 	if (port >= PIC_ELCR_PORT)
@@ -238,22 +234,16 @@ u8 chip_pic_read(struct chip_pic *pic, u16 port, struct pic_fx *fx)
 	return s->read_reg_select ? s->isr : s->irr;
 }
 
-void chip_pic_restore(struct chip_pic *pic, unsigned int which, const struct kvirt_pic_state *state)
+void chip_pic_restore(struct chip_pic *pic, u32 which, const struct kvirt_pic_state *state)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
-	u8 *flags[] = {
-		&s->read_reg_select, &s->poll, &s->special_mask, &s->auto_eoi,
-		&s->rotate_on_auto_eoi, &s->special_fully_nested_mode, &s->init4,
-	};
-	int i;
+	u8 mask = s->elcr_mask;
 
 	*s = *state;
-	for (i = 0; i < ARRAY_SIZE(flags); i++)
-		*flags[i] = !!*flags[i];
 	s->priority_add &= 7;
 	s->irq_base &= 0xf8;
 	s->init_state &= 3;
-	s->elcr_mask = elcr_mask[which];
-	s->elcr &= elcr_mask[which];
+	s->elcr_mask = mask;
+	s->elcr &= mask;
 	update(pic);
 }

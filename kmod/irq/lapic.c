@@ -341,7 +341,7 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 
 static void apply(struct vcpu *vcpu, const struct lapic_fx *fx)
 {
-	if (!(fx->what & ~LAPIC_FX_PENDING))
+	if (!fx->what)
 		return;
 	if (fx->what & LAPIC_FX_TIMER)
 		lapic_timer_update(vcpu);
@@ -578,10 +578,7 @@ u64 lapic_get_cr8(const struct vcpu *vcpu)
 
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)
 {
-	struct lapic_fx fx = { 0 };
-
-	chip_lapic_set_tpr(vcpu->lapic, (cr8 & 0xf) << 4, &fx);
-	apply(vcpu, &fx);
+	chip_lapic_set_tpr(vcpu->lapic, (cr8 & 0xf) << 4);
 }
 
 /* The TPR, the class in service and the highest vector that waits, for the guest to compare. */
@@ -597,13 +594,10 @@ void lapic_store_vapic(struct vcpu *vcpu)
 
 void lapic_load_vapic(struct vcpu *vcpu)
 {
-	struct lapic_fx fx = { 0 };
 	u32 value;
 
-	if (gmem_read(vcpu->vm, vcpu->vapic, &value, sizeof(value)))
-		return;
-	chip_lapic_set_tpr(vcpu->lapic, value & 0xff, &fx);
-	apply(vcpu, &fx);
+	if (!gmem_read(vcpu->vm, vcpu->vapic, &value, sizeof(value)))
+		chip_lapic_set_tpr(vcpu->lapic, value & 0xff);
 }
 
 void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state)

@@ -254,7 +254,7 @@ static void restored_state(void)
 	for (int which = 0; which < 2; which++) {
 		const struct kvirt_pic_state *s = &pic.chip[which];
 
-		EXPECT(s->priority_add < 8 && s->init_state < 4 && s->poll == 1 && s->auto_eoi == 1);
+		EXPECT(s->priority_add < 8 && s->init_state < 4 && s->poll && s->auto_eoi);
 		EXPECT_EQ(s->elcr_mask, which ? 0xde : 0xf8);
 		EXPECT_EQ(s->elcr, s->elcr_mask);
 		EXPECT_EQ(s->irq_base, 0xf8);

@@ -43,7 +43,7 @@ static void ref_error(struct reference *r, int bit)
 
 	r->errors |= 1U << bit;
 	if (interrupt)
-		ref_fire(r, LVT_ERROR);
+		ref_fire(r, LAPIC_LVT_END);
 }
 
 void ref_accept(struct reference *r, u8 vector, bool level)
@@ -58,9 +58,9 @@ void ref_accept(struct reference *r, u8 vector, bool level)
 	r->tmr[vector] = level;
 }
 
-void ref_fire(struct reference *r, int lvt)
+void ref_fire(struct reference *r, u32 reg)
 {
-	u32 value = r->reg[AT(LAPIC_LVT) + lvt];
+	u32 value = r->reg[AT(reg)];
 
 	if (!(value & 0x10000))
 		ref_accept(r, value & 0xff, false);
@@ -104,7 +104,7 @@ void ref_advance(struct reference *r, u64 now)
 			r->left += ref_period(r);
 	else
 		r->running = false;
-	ref_fire(r, LVT_TIMER);
+	ref_fire(r, LAPIC_LVT);
 }
 
 static u32 ref_count(const struct reference *r)
@@ -276,7 +276,7 @@ static void ref_write(struct reference *r, u32 reg, u32 value)
 		r->errors = 0;
 		break;
 	case 0x300:
-		r->reg[0x30] = value & 0xccfff;
+		r->reg[0x30] = value & ~0x1000;
 		ref_send(r);
 		break;
 	case 0x380:
@@ -456,7 +456,7 @@ int ref_restore(struct reference *r, const u32 *page)
 		return -EINVAL;
 	if (!ref_x2(r))
 		r->reg[2] = page[8] & 0xff000000;
-	for (int v = 16; v < 256; v++) {
+	for (int v = 0; v < 256; v++) {
 		r->isr[v] = page[(0x100 + v / 32 * 16) / 4] >> v % 32 & 1;
 		r->tmr[v] = page[(0x180 + v / 32 * 16) / 4] >> v % 32 & 1;
 		r->irr[v] = page[(0x200 + v / 32 * 16) / 4] >> v % 32 & 1;
@@ -465,7 +465,7 @@ int ref_restore(struct reference *r, const u32 *page)
 	r->reg[0xe] = page[0xe0 / 4] | 0x0fffffff;
 	r->reg[0x28] = page[0x280 / 4] & 0xff;
 	r->errors = 0;
-	r->reg[0x30] = page[0x300 / 4] & 0xccfff;
+	r->reg[0x30] = page[0x300 / 4] & ~0x1000;
 	r->reg[0x31] = page[0x310 / 4] & (ref_x2(r) ? 0xffffffff : 0xff000000);
 	ref_write(r, 0x80, page[0x80 / 4]);
 	r->reg[0xf] = page[0xf0 / 4] & (r->features & CHIP_LAPIC_DIRECTED_EOI ? 0x13ff : 0x3ff);

@@ -27,7 +27,7 @@ struct reference {
 bool ref_on(const struct reference *r);
 unsigned int ref_pending(const struct reference *r);
 void ref_accept(struct reference *r, u8 vector, bool level);
-void ref_fire(struct reference *r, int lvt);
+void ref_fire(struct reference *r, u32 reg);
 u32 ref_mode(const struct reference *r);
 void ref_advance(struct reference *r, u64 now);
 void ref_eoi(struct reference *r);
