@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The I/O APIC, the 8259s and the 8254 of a VM, with their lock, their timer and their place
- * on the bus. Called by the bus, api/, route.c (lines) and eoi.c.
+ * The I/O APIC, the 8259s and the 8254 of a VM, with their lock, their timer and their place on the
+ * bus; and the end of an interrupt, from where the guest says it to whom it concerns. Called by the
+ * bus, api/, route.c (lines) and lapic.c (EOIs).
  *
- * Whoever changes a chip does so between irqs off and leave(), which carries on what follows.
- * What the guest has ended is told without the lock: that may set lines.
+ * Whoever changes a chip does so between irqs off and leave(), which carries on what follows. What the
+ * guest has ended is told without the lock: that may set lines.
  */
 #include <linux/ktime.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include "../host/compat.h"
+#include "eventfd.h"
 #include "irqchip.h"
 #include "lapic.h"
 
@@ -64,6 +66,8 @@ static void arm(struct irqchips *c)
 		hrtimer_start(&c->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
+static void acked(struct vm *vm, u32 chip, u32 pins);
+
 static void leave(struct irqchips *c, const struct irq_fx *fx, unsigned long flags)
 	__releases(&c->lock)
 {
@@ -79,8 +83,8 @@ static void leave(struct irqchips *c, const struct irq_fx *fx, unsigned long fla
 	    route_has(c->vm, 0, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.unmasked))
 		chip_pit_forget(&c->pit);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	irq_acked(c->vm, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.acked & 0xff);
-	irq_acked(c->vm, KVIRT_IRQCHIP_PIC_SLAVE, fx->pic.acked >> 8);
+	acked(c->vm, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.acked & 0xff);
+	acked(c->vm, KVIRT_IRQCHIP_PIC_SLAVE, fx->pic.acked >> 8);
 }
 
 /* --- lines --- */
@@ -133,12 +137,17 @@ u32 ioapic_pins(struct vm *vm, u8 vector)
 	return pins;
 }
 
-void ioapic_eoi(struct vm *vm, u8 vector)
+/* Who waits for the end goes first: he may lower the line, which would else come again. */
+void irq_eoi(struct vm *vm, u8 vector, bool level)
 {
+	u32 pins = ioapic_pins(vm, vector);
 	struct irqchips *c = vm->chips;
 	struct irq_fx fx = { 0 };
 	unsigned long flags;
 
+	acked(vm, KVIRT_IRQCHIP_IOAPIC, pins);
+	if (!pins || !level)
+		return;
 	raw_spin_lock_irqsave(&c->lock, flags);
 	chip_ioapic_eoi(&c->ioapic, vector, &fx.ioapic);
 	leave(c, &fx, flags);
@@ -168,17 +177,23 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-void pit_acked(struct vm *vm)
+/* The guest has ended interrupts of @pins: tell who waits for that, the 8254 and the resamplers. */
+static void acked(struct vm *vm, u32 chip, u32 pins)
 {
 	struct irqchips *c = vm->chips;
 	unsigned long flags;
 	bool tick;
 
-	raw_spin_lock_irqsave(&c->lock, flags);
-	tick = chip_pit_ack(&c->pit);
-	raw_spin_unlock_irqrestore(&c->lock, flags);
-	if (tick)
-		pulse(vm);
+	if (!pins)
+		return;
+	if (route_has(vm, 0, chip, pins)) {
+		raw_spin_lock_irqsave(&c->lock, flags);
+		tick = chip_pit_ack(&c->pit);
+		raw_spin_unlock_irqrestore(&c->lock, flags);
+		if (tick)
+			pulse(vm);
+	}
+	irqfds_acked(vm, chip, pins);
 }
 
 /* --- registers and state --- */
@@ -281,8 +296,10 @@ long irqchip_set(struct vm *vm, void *data)
 	return irqchip_state(vm, data, SET);
 }
 
-static long pit_state(struct vm *vm, struct kvirt_pit_state2 *state, enum access access)
+/* The first @size bytes of the state: its older form ends before the flags. */
+static long pit_state(struct vm *vm, void *data, size_t size, enum access access)
 {
+	struct kvirt_pit_state2 state = { 0 };
 	const struct irq_fx fx = { 0 };
 	struct irqchips *c = vm->chips;
 	unsigned long flags;
@@ -290,44 +307,36 @@ static long pit_state(struct vm *vm, struct kvirt_pit_state2 *state, enum access
 	if (!c || !READ_ONCE(c->has_pit))
 		return -ENXIO;
 	raw_spin_lock_irqsave(&c->lock, flags);
+	memcpy(state.channels, c->pit.channel, sizeof(state.channels));
+	state.flags = c->pit.flags;
 	if (access == GET) {
-		memcpy(state->channels, c->pit.channel, sizeof(state->channels));
-		state->flags = c->pit.flags;
+		memcpy(data, &state, size);
 	} else {
-		chip_pit_restore(&c->pit, state, ktime_get_ns());
+		memcpy(&state, data, size);
+		chip_pit_restore(&c->pit, &state, ktime_get_ns());
 	}
 	leave(c, &fx, flags);
 	return 0;
 }
 
-long pit_get2(struct vm *vm, void *data)
-{
-	return pit_state(vm, data, GET);
-}
-
-long pit_set2(struct vm *vm, void *data)
-{
-	return pit_state(vm, data, SET);
-}
-
-/* The older form of the state ends before the flags. */
 long pit_get(struct vm *vm, void *data)
 {
-	struct kvirt_pit_state2 state;
-	long err = pit_state(vm, &state, GET);
-
-	if (!err)
-		memcpy(data, &state, sizeof(struct kvirt_pit_state));
-	return err;
+	return pit_state(vm, data, sizeof(struct kvirt_pit_state), GET);
 }
 
 long pit_set(struct vm *vm, void *data)
 {
-	struct kvirt_pit_state2 state;
-	long err = pit_state(vm, &state, GET);
+	return pit_state(vm, data, sizeof(struct kvirt_pit_state), SET);
+}
 
-	memcpy(&state, data, sizeof(struct kvirt_pit_state));
-	return err ?: pit_state(vm, &state, SET);
+long pit_get2(struct vm *vm, void *data)
+{
+	return pit_state(vm, data, sizeof(struct kvirt_pit_state2), GET);
+}
+
+long pit_set2(struct vm *vm, void *data)
+{
+	return pit_state(vm, data, sizeof(struct kvirt_pit_state2), SET);
 }
 
 long pit_set_reinject(struct vm *vm, void *data)
@@ -348,40 +357,21 @@ long pit_set_reinject(struct vm *vm, void *data)
 
 /* --- creation --- */
 
-struct bus_place {
-	enum bus_kind kind;
-	u64 addr;
-	u32 len;
-};
-
-static int add_places(struct vm *vm, const struct bus_place *place, int n)
+long irqchips_create(struct vm *vm)
 {
-	struct bus_device *device = &vm->chips->device;
-	int i, err = 0;
-
-	mutex_lock(&vm->bus_lock);
-	for (i = 0; i < n && !err; i++)
-		err = bus_add(vm, place[i].kind, place[i].addr, place[i].len, device);
-	mutex_unlock(&vm->bus_lock);
-	return err;
-}
-
-static long create(struct vm *vm)
-{
-	static const struct bus_place places[] = {
-		{ BUS_PIO, PIC_MASTER_PORT, 2 }, { BUS_PIO, PIC_SLAVE_PORT, 2 },
-		{ BUS_PIO, PIC_ELCR_PORT, 2 }, { BUS_MMIO, IOAPIC_BASE, IOAPIC_SIZE },
-	};
+	struct bus_device *device;
 	struct irqchips *c;
-	int err;
+	long err;
 
-	if (vm->irqchip != IRQCHIP_NONE)
-		return -EEXIST;
-	if (vm_nr_vcpus(vm))
-		return -EINVAL;
+	mutex_lock(&vm->lock);
+	err = vm->irqchip != IRQCHIP_NONE ? -EEXIST : vm_nr_vcpus(vm) ? -EINVAL : 0;
+	if (err)
+		goto unlock;
+	err = -ENOMEM;
 	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
 	if (!c)
-		return -ENOMEM;
+		goto unlock;
+	device = &c->device;
 	c->vm = vm;
 	c->device.ops = &chips_ops;
 	c->armed = ~0ULL;
@@ -391,25 +381,23 @@ static long create(struct vm *vm)
 	chip_ioapic_reset(&c->ioapic);
 	chip_pic_reset(&c->pic);
 	vm->chips = c;
-	err = add_places(vm, places, ARRAY_SIZE(places)) ?: routes_set_default(vm);
-	if (err) {
-		mutex_lock(&vm->bus_lock);
-		bus_remove(vm, &c->device);
-		mutex_unlock(&vm->bus_lock);
-		irqchips_free(vm);
-		return err;
+	mutex_lock(&vm->bus_lock);
+	err = bus_add(vm, BUS_PIO, PIC_MASTER_PORT, 2, device) ?:
+	      bus_add(vm, BUS_PIO, PIC_SLAVE_PORT, 2, device) ?:
+	      bus_add(vm, BUS_PIO, PIC_ELCR_PORT, 2, device) ?:
+	      bus_add(vm, BUS_MMIO, IOAPIC_BASE, IOAPIC_SIZE, device);
+	mutex_unlock(&vm->bus_lock);
+	err = err ?: routes_set_default(vm);
+	if (!err) {
+		/* From here on others use them. */
+		smp_store_release(&vm->irqchip, IRQCHIP_KERNEL);
+		goto unlock;
 	}
-	/* From here on others use them. */
-	smp_store_release(&vm->irqchip, IRQCHIP_KERNEL);
-	return 0;
-}
-
-long irqchips_create(struct vm *vm)
-{
-	long err;
-
-	mutex_lock(&vm->lock);
-	err = create(vm);
+	mutex_lock(&vm->bus_lock);
+	bus_remove(vm, device);
+	mutex_unlock(&vm->bus_lock);
+	irqchips_free(vm);
+unlock:
 	mutex_unlock(&vm->lock);
 	return err;
 }
@@ -423,12 +411,8 @@ void irqchips_free(struct vm *vm)
 	vm->chips = NULL;
 }
 
-/* Without port 0x61 the last place is left out. */
 long pit_create(struct vm *vm, void *data)
 {
-	static const struct bus_place places[] = {
-		{ BUS_PIO, PIT_PORT, 4 }, { BUS_PIO, PIT_SPEAKER_PORT, 1 },
-	};
 	const struct kvirt_pit_config *config = data;
 	struct irqchips *c;
 	unsigned long flags;
@@ -442,7 +426,11 @@ long pit_create(struct vm *vm, void *data)
 	raw_spin_lock_irqsave(&c->lock, flags);
 	chip_pit_reset(&c->pit, ktime_get_ns());
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	err = add_places(vm, places, !config || config->flags & KVIRT_PIT_SPEAKER_DUMMY ? 2 : 1);
+	mutex_lock(&vm->bus_lock);
+	err = bus_add(vm, BUS_PIO, PIT_PORT, 4, &c->device);
+	if (!err && (!config || config->flags & KVIRT_PIT_SPEAKER_DUMMY))
+		err = bus_add(vm, BUS_PIO, PIT_SPEAKER_PORT, 1, &c->device);
+	mutex_unlock(&vm->bus_lock);
 	if (!err)
 		WRITE_ONCE(c->has_pit, true);
 unlock:

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The chips of the full in-kernel irqchip: glue that locks chip/ioapic.h, chip/pic.h and
- * chip/pit.h, sends what they ask for, keeps their timer, and puts them on the bus.
+ * The chips of the full in-kernel irqchip: glue that locks chip/ioapic.h, chip/pic.h and chip/pit.h,
+ * sends what they ask for, keeps their timer, and puts them on the bus.
  *
- * Unless said otherwise a function is for any context but NMI, a strict window too, and
- * needs vm->chips. Lines of a chip are its pins: 8 for each 8259, 24 for the I/O APIC.
+ * Unless said otherwise a function is for any context but NMI, a strict window too, and needs
+ * vm->chips. Lines of a chip are its pins: 8 for each 8259, 24 for the I/O APIC.
  */
 #ifndef KVIRT_IRQ_IRQCHIP_H
 #define KVIRT_IRQ_IRQCHIP_H
@@ -32,9 +32,9 @@ struct irqchips {
 };
 
 /*
- * The ioctls, given a kernel copy of their structure: 0, or the errno that the UAPI header
- * tells. May sleep; vm->chips is not needed. pit_create() takes NULL for KVM_CREATE_PIT.
- * irqchips_free(): last use of the VM.
+ * The ioctls, given a kernel copy of their structure: 0, or the errno that the UAPI header tells. May
+ * sleep; vm->chips is not needed. pit_create() takes NULL for KVM_CREATE_PIT. irqchips_free(): last
+ * use of the VM.
  */
 long irqchips_create(struct vm *vm);
 void irqchips_free(struct vm *vm);
@@ -52,13 +52,8 @@ int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, b
 /* The CPU takes the vector that vm->extint told of. */
 u8 pic_acknowledge(struct vm *vm);
 
-/* eoi.c: a LAPIC's EOI; and the guest has ended interrupts of @pins. */
+/* A LAPIC's EOI: tell the I/O APIC and who waits for it. The pins that have @vector. */
 void irq_eoi(struct vm *vm, u8 vector, bool level);
-void irq_acked(struct vm *vm, u32 chip, u32 pins);
-
-/* For eoi.c, each under the lock: pins that have @vector; their EOI; IRQ 0 has had its own. */
 u32 ioapic_pins(struct vm *vm, u8 vector);
-void ioapic_eoi(struct vm *vm, u8 vector);
-void pit_acked(struct vm *vm);
 
 #endif

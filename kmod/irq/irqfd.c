@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Irqfds: interrupts by signalling an eventfd. Its wait queue calls here, interrupts off
- * under the queue's lock, and the interrupt is delivered at once by the route that the GSI
- * has then. Called by api/vm_fd.c.
+ * Irqfds: interrupts by signalling an eventfd. Its wait queue calls here, interrupts off under the
+ * queue's lock, and the interrupt is delivered at once by the route that the GSI has then. Called by
+ * api/vm_fd.c.
  *
- * The eventfd's last close takes its irqfd away under that same lock; DEASSIGN and the VM's
- * end unlink it first and then wait for the lock. Who unlinks it frees it.
+ * The eventfd's last close takes its irqfd away under that same lock; DEASSIGN and the VM's end unlink
+ * it first and then wait for the lock. Who unlinks it frees it.
  *
  * One that resamples holds its line until the guest's EOI, then tells by another eventfd.
  */
@@ -18,12 +18,11 @@
 #include "route.h"
 
 struct irqfd {
-	struct list_head link;		/* in vm->irqfds, under irqfds_lock; to read, vm->srcu */
-	bool linked;			/* under irqfds_lock */
+	struct hlist_node link;		/* in vm->irqfds, under irqfds_lock; to read, vm->srcu */
 	struct rcu_head rcu;
 	wait_queue_entry_t wait;	/* in the eventfd's queue */
 	poll_table table;		/* while it is assigned ... */
-	int err;			/* ... what queueing gave */
+	int err;			/* ... what came of it */
 	struct vm *vm;			/* constant, as the rest */
 	struct eventfd_ctx *eventfd, *resample;	/* the second or NULL */
 	u32 gsi;
@@ -60,21 +59,14 @@ void irqfds_acked(struct vm *vm, u32 chip, u32 pins)
 	int index = srcu_read_lock(&vm->srcu);
 	struct irqfd *f;
 
-	list_for_each_entry_srcu(f, &vm->irqfds, link, true)
+	hlist_for_each_entry_srcu(f, &vm->irqfds, link, true)
 		if (irqfd_ended(f, chip, pins))
 			irq_set(vm, IRQ_SOURCE_RESAMPLER, f->gsi, false);
 	/* Only now: whose device still wants it raises the line again. */
-	list_for_each_entry_srcu(f, &vm->irqfds, link, true)
+	hlist_for_each_entry_srcu(f, &vm->irqfds, link, true)
 		if (irqfd_ended(f, chip, pins))
 			host_eventfd_signal(f->resample);
 	srcu_read_unlock(&vm->srcu, index);
-}
-
-static void irqfd_unlink(struct irqfd *f)
-{
-	lockdep_assert_held(&f->vm->irqfds_lock);
-	f->linked = false;
-	list_del_rcu(&f->link);
 }
 
 /* It is unlinked and not called any more: the last that may hold its GSI's line lets go. */
@@ -84,7 +76,7 @@ static void irqfd_end(struct irqfd *f)
 	bool held = !f->resample;
 
 	lockdep_assert_held(&f->vm->irqfds_lock);
-	list_for_each_entry(other, &f->vm->irqfds, link)
+	hlist_for_each_entry(other, &f->vm->irqfds, link)
 		held |= other->resample && other->gsi == f->gsi;
 	if (!held)
 		irq_set(f->vm, IRQ_SOURCE_RESAMPLER, f->gsi, false);
@@ -105,8 +97,8 @@ static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, vo
 	if (events & EPOLLHUP) {
 		/* All of it under the lock, since the VM's end waits for nothing else. */
 		raw_spin_lock(&vm->irqfds_lock);
-		if (f->linked) {
-			irqfd_unlink(f);
+		if (!hlist_unhashed(&f->link)) {
+			hlist_del_init_rcu(&f->link);
 			list_del_init(&wait->entry);
 			irqfd_end(f);
 		}
@@ -126,7 +118,7 @@ static struct irqfd *irqfd_find(const struct vm *vm, const struct eventfd_ctx *e
 {
 	struct irqfd *f;
 
-	list_for_each_entry(f, &vm->irqfds, link)
+	hlist_for_each_entry(f, &vm->irqfds, link)
 		if (!eventfd || f->eventfd == eventfd)
 			return f;
 	return NULL;
@@ -143,7 +135,7 @@ static bool irqfd_remove(struct vm *vm, const struct eventfd_ctx *eventfd, u32 g
 	if (f && eventfd && f->gsi != gsi)
 		f = NULL;
 	if (f)
-		irqfd_unlink(f);
+		hlist_del_init_rcu(&f->link);
 	raw_spin_unlock_irq(&vm->irqfds_lock);
 	if (!f)
 		return false;
@@ -161,22 +153,21 @@ static bool irqfd_remove(struct vm *vm, const struct eventfd_ctx *eventfd, u32 g
 static int irqfd_assign(struct irqfd *f, struct file *file)
 {
 	struct vm *vm = f->vm;
-	bool taken;
 
 	raw_spin_lock_irq(&vm->irqfds_lock);
-	taken = irqfd_find(vm, f->eventfd);
-	f->linked = !taken;
-	if (!taken)
-		list_add_tail_rcu(&f->link, &vm->irqfds);
+	if (irqfd_find(vm, f->eventfd))
+		f->err = -EBUSY;
+	else
+		hlist_add_head_rcu(&f->link, &vm->irqfds);
 	raw_spin_unlock_irq(&vm->irqfds_lock);
-	if (taken)
-		return -EBUSY;
+	if (f->err)
+		return f->err;
 	/* @file is held: no last close comes before its end. */
 	if (vfs_poll(file, &f->table) & EPOLLIN && !f->err)
 		irqfd_inject(f);
 	if (f->err) {
 		raw_spin_lock_irq(&vm->irqfds_lock);
-		irqfd_unlink(f);
+		hlist_del_init_rcu(&f->link);
 		raw_spin_unlock_irq(&vm->irqfds_lock);
 	}
 	return f->err;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to other
- * vCPUs, the timer, INIT and SIPI, and the doors for MMIO, MSRs and state. Called by run/
- * and api/; messages of devices come from route.c.
+ * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to other vCPUs, the
+ * timer, INIT and SIPI, and the doors for MMIO, MSRs and state. Called by run/ and api/; messages of
+ * devices come from route.c.
  *
- * A sender sets bits in the target's irq_post, then the request REQUEST_EVENT, which
- * kicks. The owner takes the request first and the bits after it: none is lost.
+ * A sender sets bits in the target's irq_post, then the request REQUEST_EVENT, which kicks. The owner
+ * takes the request first and the bits after it: none is lost.
  */
 #include <linux/ktime.h>
 #include <linux/nospec.h>
@@ -19,12 +19,18 @@
 /* The hrtimer looks again after this long, so that its arithmetic cannot overflow. */
 #define LONGEST_SECONDS	86400ULL
 
+/* All m. */
 struct lapic {
-	struct chip_lapic chip;	/* m */
-	u64 armed;		/* m: the vcpu->deadline that the hrtimer is for */
+	struct chip_lapic chip;
+	u64 armed;	/* the vcpu->deadline that the hrtimer is for */
 };
 
 static void apply(struct vcpu *vcpu, const struct lapic_fx *fx);
+
+static struct lapic *glue(struct vcpu *vcpu)
+{
+	return container_of(vcpu->lapic, struct lapic, chip);
+}
 
 /* --- creation --- */
 
@@ -96,7 +102,7 @@ void lapic_free(struct vcpu *vcpu)
 	if (!vcpu->lapic)
 		return;
 	hrtimer_cancel(&vcpu->timer);
-	kfree(container_of(vcpu->lapic, struct lapic, chip));
+	kfree(glue(vcpu));
 	vcpu->lapic = NULL;
 }
 
@@ -136,12 +142,12 @@ void lapic_timer_update(struct vcpu *vcpu)
 }
 
 /*
- * Deliver what is due. The TSC and the clock that one-shot and periodic timers go by
- * may disagree a little: the clock decides, and the deadline is worked out anew.
+ * Deliver what is due. The TSC and the clock that one-shot and periodic timers go by may disagree a
+ * little: the clock decides, and the deadline is worked out anew.
  */
 static void timer_run(struct vcpu *vcpu)
 {
-	struct lapic_fx fx = { 0 };
+	struct lapic_fx fx = { .what = LAPIC_FX_TIMER };
 	u64 when;
 
 	switch (chip_lapic_timer(vcpu->lapic, &when)) {
@@ -155,21 +161,14 @@ static void timer_run(struct vcpu *vcpu)
 	default:
 		return;
 	}
-	fx.what |= LAPIC_FX_TIMER;
 	apply(vcpu, &fx);
 }
 
-void lapic_timer_arm(struct vcpu *vcpu)
+static void timer_start(struct vcpu *vcpu)
 {
-	struct lapic *lapic = container_of(vcpu->lapic, struct lapic, chip);
 	u64 when, now, ticks, longest = LONGEST_SECONDS * 1000 * tsc_khz;
+	struct lapic *lapic = glue(vcpu);
 
-	if (vcpu->deadline == ~0ULL) {
-		lapic_timer_disarm(vcpu);
-		return;
-	}
-	if (lapic->armed == vcpu->deadline && hrtimer_active(&vcpu->timer))
-		return;
 	if (chip_lapic_timer(vcpu->lapic, &when) != LAPIC_TIMER_NS) {
 		now = rdtsc();
 		ticks = vcpu->deadline > now ? vcpu->deadline - now : 0;
@@ -179,14 +178,22 @@ void lapic_timer_arm(struct vcpu *vcpu)
 	hrtimer_start(&vcpu->timer, ns_to_ktime(when), HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
+void lapic_timer_arm(struct vcpu *vcpu)
+{
+	struct lapic *lapic = glue(vcpu);
+
+	if (vcpu->deadline == ~0ULL)
+		lapic_timer_disarm(vcpu);
+	else if (lapic->armed != vcpu->deadline || !hrtimer_active(&vcpu->timer))
+		timer_start(vcpu);
+}
+
 /* A callback that runs at this moment does no harm: it only asks to look. */
 void lapic_timer_disarm(struct vcpu *vcpu)
 {
-	struct lapic *lapic = container_of(vcpu->lapic, struct lapic, chip);
-
-	if (lapic->armed == ~0ULL)
+	if (glue(vcpu)->armed == ~0ULL)
 		return;
-	lapic->armed = ~0ULL;
+	glue(vcpu)->armed = ~0ULL;
 	hrtimer_try_to_cancel(&vcpu->timer);
 }
 
@@ -280,31 +287,20 @@ static bool addresses(const struct irq_message *m, const struct vcpu *source,
 	}
 }
 
-static bool takes(const struct irq_message *m, const struct vcpu *source, const struct vcpu *vcpu)
-{
-	return addresses(m, source, vcpu) && READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW;
-}
-
-/* The next in turn of those addressed that take interrupts: no TPRs are compared. */
+/* Of those addressed that take interrupts the next after who had the last: no TPRs are compared. */
 static struct vcpu *choose(struct vm *vm, const struct vcpu *source, const struct irq_message *m)
 {
-	u32 turn = atomic_inc_return_relaxed(&vm->lowest_priority), count = 0;
-	struct vcpu *vcpu, *chosen = NULL;
-	unsigned int i;
+	unsigned int nr = vm_nr_vcpus(vm), last = atomic_read(&vm->lowest_priority), i;
+	struct vcpu *vcpu;
 
-	vm_for_each_vcpu(vm, i, vcpu)
-		count += takes(m, source, vcpu);
-	if (!count)
-		return NULL;
-	turn %= count;
-	vm_for_each_vcpu(vm, i, vcpu) {
-		if (!takes(m, source, vcpu))
+	for (i = 1; i <= nr; i++) {
+		vcpu = vm_vcpu(vm, (last + i) % nr);
+		if (!(READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW) || !addresses(m, source, vcpu))
 			continue;
-		chosen = vcpu;
-		if (!turn--)
-			break;
+		atomic_set(&vm->lowest_priority, vcpu->index);
+		return vcpu;
 	}
-	return chosen;
+	return NULL;
 }
 
 static bool is_broadcast(const struct irq_message *m)
@@ -362,7 +358,7 @@ bool lapic_eoi_is_private(const struct vcpu *vcpu)
 	const struct chip_lapic *l = vcpu->lapic;
 	u32 top = l->isr_top;
 
-	return top && !(l->irr[0] | l->irr[1] | l->irr[2] | l->irr[3]) &&
+	return top && !chip_lapic_top(l->irr) &&
 	       !(l->tmr[top / 64] & BIT_ULL(top % 64)) && !test_bit(top, vcpu->eoi_exits) &&
 	       !(vcpu->vm->chips && ioapic_pins(vcpu->vm, top));
 }
@@ -459,9 +455,9 @@ u64 lapic_page(const struct vcpu *vcpu)
 }
 
 /* For user space that patches what touches the TPR: the access is done, RIP is still there. */
-static void report_tpr(struct vcpu *vcpu, bool write)
+static void report_tpr(struct vcpu *vcpu, u32 offset, u32 len, bool write)
 {
-	if (likely(!vcpu->tpr_reporting))
+	if ((write ? offset : offset & ~0xf) != LAPIC_TPR || (write && len != 4))
 		return;
 	vcpu_pull(vcpu, X86_GROUP_RIP);
 	vcpu->tpr_access.rip = vcpu->state.rip;
@@ -476,20 +472,20 @@ bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool w
 
 	if (!vcpu->lapic || (gpa ^ vcpu->lapic->base) & PAGE_MASK)
 		return false;
-	if (lapic_page(vcpu) != ~0ULL && (write ? offset == LAPIC_TPR && len == 4 :
-					  (offset & ~0xf) == LAPIC_TPR))
-		report_tpr(vcpu, write);
 	if (lapic_page(vcpu) == ~0ULL) {
 		/* KVM swallows the page of an APIC that is off, until told not to. */
 		if (READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE)
 			return false;
 		if (!write)
 			memset(data, 0xff, len);
-	} else if (write) {
-		chip_lapic_mmio_write(vcpu->lapic, offset, data, len, time_for(offset), &fx);
-	} else {
-		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset), &fx);
+		return true;
 	}
+	if (unlikely(vcpu->tpr_reporting))
+		report_tpr(vcpu, offset, len, write);
+	if (write)
+		chip_lapic_mmio_write(vcpu->lapic, offset, data, len, time_for(offset), &fx);
+	else
+		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset), &fx);
 	apply(vcpu, &fx);
 	return true;
 }
@@ -558,7 +554,7 @@ bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
 		return true;
 	if (shorthand != IRQ_TO_DEST)
 		return shorthand == IRQ_TO_SELF;
-	if (value & BIT(11))	/* logical */
+	if (value & ICR_LOGICAL)
 		return false;
 	return chip_lapic_x2apic(vcpu->lapic) ? value >> 32 != ~0U :
 	       chip_lapic_reg(vcpu->lapic, LAPIC_ICR2) >> 24 != 0xff;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The local APIC of a vCPU in the kernel: glue around chip/lapic.h. Interrupts from
- * anywhere are posted to a vCPU without a lock; the owner moves them into its LAPIC
- * before an entry. The timer becomes a host TSC deadline or an hrtimer.
+ * The local APIC of a vCPU in the kernel: glue around chip/lapic.h. Interrupts from anywhere are posted
+ * to a vCPU without a lock; the owner moves them into its LAPIC before an entry. The timer becomes a
+ * host TSC deadline or an hrtimer.
  *
- * Unless said otherwise, a function is for the owner (who holds vcpu->mutex), needs
- * vcpu->lapic, works inside a strict window too, never sleeps and never fails.
+ * Unless said otherwise, a function is for the owner (who holds vcpu->mutex), needs vcpu->lapic, works
+ * inside a strict window too, never sleeps and never fails.
  */
 #ifndef KVIRT_IRQ_LAPIC_H
 #define KVIRT_IRQ_LAPIC_H
@@ -17,13 +17,13 @@
 #define IRQ_FAST_TARGETS	16	/* a window serves an IPI to at most this many */
 
 /*
- * lapic_create() - before the vCPU can be seen: APIC_BASE and mp_state as after power-up,
- * and a LAPIC if the VM has them in the kernel. 0 or -ENOMEM. lapic_free() undoes it,
- * when nobody can reach the vCPU any more: it waits for the timer.
+ * lapic_create() - before the vCPU can be seen: APIC_BASE and mp_state as after power-up, and a LAPIC
+ * if the VM has them in the kernel. 0 or -ENOMEM. lapic_free() undoes it, when nobody can reach the
+ * vCPU any more: it waits for the timer. lapic_configure() - CPUID changed what the LAPIC offers; fine
+ * without one.
  */
 int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu);
-/* CPUID changed what the LAPIC offers; fine without a LAPIC. */
 void lapic_configure(struct vcpu *vcpu);
 
 /* KVM_GET_LAPIC, KVM_SET_LAPIC (4-byte aligned): 0, or -EINVAL for a foreign id. */
@@ -31,22 +31,22 @@ void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state);
 int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state);
 
 /*
- * The xAPIC page. false: @gpa is not in it (or the page is a hole that user space wants to
- * see, or there is no LAPIC), nothing was done. Owner; in a window ask lapic_fast() first.
+ * The xAPIC page. false: @gpa is not in it (or the page is a hole that user space wants to see, or
+ * there is no LAPIC), nothing was done. Owner; in a window ask lapic_fast() first.
  */
 bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
 
 /*
- * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT for
- * one that is not of the LAPIC. Without a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and
- * ignores writes, the others are -EINVAL.
+ * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT for one that is
+ * not of the LAPIC. Without a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes, the
+ * others are -EINVAL.
  */
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
 
 /*
- * May a write of @value to LAPIC register @offset, to @msr, be served inside the window?
- * All but IPIs to more than 16, and APIC_BASE.
+ * May a write of @value to LAPIC register @offset, to @msr, be served inside the window? All but IPIs
+ * to more than 16, and APIC_BASE.
  */
 bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value);
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
@@ -61,23 +61,21 @@ void lapic_store_vapic(struct vcpu *vcpu);
 void lapic_load_vapic(struct vcpu *vcpu);
 
 /*
- * Send @m from @source (NULL: a device) to whom it addresses. Gives how many took it; -1
- * when there is no vCPU, or no APIC that is on for a broadcast. Any context, any thread.
+ * For any context, any thread:
+ * irq_deliver() - send @m from @source (NULL: a device) to whom it addresses. Gives how many took it;
+ * -1 when there is no vCPU, or no APIC that is on for a broadcast.
+ * irq_find() - the vCPU whose LAPIC is on and has the physical @id, or NULL. irq_post() - @m to @vcpu,
+ * whomever it addresses: 1, or 0 if refused. irq_post_nmi() - KVM_NMI, LAPIC or not.
  */
 int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m);
-/*
- * irq_find() - the vCPU whose LAPIC is on and has the physical @id, or NULL. irq_post() - @m
- * to @vcpu, whomever it addresses: 1, or 0 if refused. Any context, any thread.
- */
 struct vcpu *irq_find(struct vm *vm, u64 id);
 int irq_post(struct vcpu *vcpu, const struct irq_message *m);
-/* KVM_NMI: an NMI for @vcpu, LAPIC or not. Any context. */
 void irq_post_nmi(struct vcpu *vcpu);
 
 /*
- * lapic_drain() - take in what was posted, and a timer that is due; before each entry
- * with REQUEST_EVENT, before HLT blocks, and before state is read. Works without a LAPIC
- * too (NMIs). INIT and SIPI stay until lapic_apply_signals(), outside of a window.
+ * lapic_drain() - take in what was posted, and a timer that is due; before each entry with
+ * REQUEST_EVENT, before HLT blocks, and before state is read. Works without a LAPIC too (NMIs). INIT
+ * and SIPI stay until lapic_apply_signals(), outside of a window.
  */
 void lapic_drain(struct vcpu *vcpu);
 void lapic_apply_signals(struct vcpu *vcpu);
@@ -92,12 +90,6 @@ static inline unsigned int lapic_pending(const struct vcpu *vcpu)
 	return vcpu->lapic ? chip_lapic_pending(vcpu->lapic) : 0;
 }
 
-/* The vector that lapic_pending() gave goes in. */
-static inline void lapic_acknowledge(struct vcpu *vcpu, unsigned int vector)
-{
-	chip_lapic_acknowledge(vcpu->lapic, vector);
-}
-
 /* The guest's EOI; and, is there nobody but the vector in service that one would mean? */
 void lapic_eoi(struct vcpu *vcpu);
 bool lapic_eoi_is_private(const struct vcpu *vcpu);
@@ -106,10 +98,10 @@ bool lapic_eoi_is_private(const struct vcpu *vcpu);
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 
 /*
- * The timer, due at vcpu->deadline: lapic_timer_due() is the test before each entry, then
- * lapic_drain(). lapic_timer_arm(): start the hrtimer (before blocking, and before entering
- * where the back end has no deadline): cheap when nothing changed. lapic_timer_disarm():
- * after blocking. lapic_timer_update(): tsc_offset or the guest's TSC rate changed.
+ * The timer, due at vcpu->deadline: lapic_timer_due() is the test before each entry, then lapic_drain().
+ * lapic_timer_arm(): start the hrtimer (before blocking, and before entering where the back end has no
+ * deadline): cheap when nothing changed. lapic_timer_disarm(): after blocking. lapic_timer_update():
+ * tsc_offset or the guest's TSC rate changed.
  */
 bool lapic_timer_due(const struct vcpu *vcpu);
 void lapic_timer_arm(struct vcpu *vcpu);

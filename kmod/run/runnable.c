@@ -38,7 +38,7 @@ u8 take_vector(struct vcpu *vcpu, int vector)
 	if (vcpu->events.external >= 0 && lapic_accepts_extint(vcpu))
 		vcpu->events.external = -1;
 	else
-		lapic_acknowledge(vcpu, vector);
+		chip_lapic_acknowledge(vcpu->lapic, vector);
 	return vector;
 }
 

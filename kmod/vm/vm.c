@@ -47,7 +47,6 @@ struct vm *vm_create(void)
 	raw_spin_lock_init(&vm->ring_lock);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	raw_spin_lock_init(&vm->irqfds_lock);
-	INIT_LIST_HEAD(&vm->irqfds);
 	INIT_WORK(&vm->release, vm_release);
 	clock_init(vm);
 	vm->ring = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);

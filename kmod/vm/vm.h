@@ -112,7 +112,7 @@ struct vm {
 	struct list_head zones;		/* b: vm/coalesced.c */
 	struct list_head ioeventfds;	/* b: irq/ioeventfd.c */
 	raw_spinlock_t irqfds_lock;	/* a leaf, under the eventfds' wait queue locks */
-	struct list_head irqfds;	/* under it, added with bus_lock too: irq/irqfd.c */
+	struct hlist_head irqfds;	/* under it, added with bus_lock too: irq/irqfd.c */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
 	unsigned int last_yield;	/* a: round robin of directed yields */
 	s64 halt_poll_ns;		/* a: KVM_CAP_HALT_POLL; -1: the module's parameter */
