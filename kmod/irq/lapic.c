@@ -8,6 +8,7 @@
  * takes the request first and the bits after it: none is lost.
  */
 #include <linux/ktime.h>
+#include <linux/moduleparam.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include <asm/tsc.h>
@@ -19,10 +20,18 @@
 /* The hrtimer looks again after this long, so that its arithmetic cannot overflow. */
 #define LONGEST_SECONDS	86400ULL
 
+#define ADVANCE_MOST_NS	10000U	/* it is spun away with interrupts off */
+
+static unsigned int timer_advance_ns = 5000;
+module_param(timer_advance_ns, uint, 0444);
+MODULE_PARM_DESC(timer_advance_ns, "A TSC deadline's host timer starts at most so early; 0: in time");
+
 /* All m. */
 struct lapic {
 	struct chip_lapic chip;
 	u64 armed;	/* the vcpu->deadline that the hrtimer is for */
+	u64 early;	/* a deadline that may lie ahead, though its interrupt is in IRR; or 0 */
+	s64 advance;	/* without features.deadline: how many ticks early the hrtimer starts */
 };
 
 static void apply(struct vcpu *vcpu, const struct lapic_fx *fx);
@@ -148,6 +157,7 @@ void lapic_timer_update(struct vcpu *vcpu)
 static void timer_run(struct vcpu *vcpu)
 {
 	struct lapic_fx fx = { .what = LAPIC_FX_TIMER };
+	struct lapic *lapic = glue(vcpu);
 	u64 when;
 
 	switch (chip_lapic_timer(vcpu->lapic, &when)) {
@@ -155,13 +165,33 @@ static void timer_run(struct vcpu *vcpu)
 		chip_lapic_timer_run(vcpu->lapic, ktime_get_ns(), &fx);
 		break;
 	case LAPIC_TIMER_TSC:
-		if (clock_guest_tsc(vcpu, rdtsc()) >= when)
-			chip_lapic_timer_expire_tsc(vcpu->lapic, &fx);
+		if (clock_guest_tsc(vcpu, rdtsc() + lapic->advance) < when)
+			break;
+		if (!features.deadline)
+			lapic->early = vcpu->deadline + 1;	/* scaling rounds down */
+		chip_lapic_timer_expire_tsc(vcpu->lapic, &fx);
 		break;
 	default:
 		return;
 	}
 	apply(vcpu, &fx);
+}
+
+/*
+ * Between the host's timer and the guest lie an interrupt, a window and an entry, so that timer starts
+ * early, and the rest is spun away before the entry. How early follows from how late guests were, but
+ * for delays of another kind: the host had other things to do.
+ */
+static void wait_until_due(struct lapic *lapic)
+{
+	s64 most = (u64)min(timer_advance_ns, ADVANCE_MOST_NS) * tsc_khz / 1000000;
+	s64 left = lapic->early - rdtsc();
+
+	if (left > -most)
+		lapic->advance = clamp(lapic->advance - (left >> 3), 0LL, most);
+	for (; left > 0 && left <= most; left = lapic->early - rdtsc())
+		cpu_relax();
+	lapic->early = 0;
 }
 
 static void timer_start(struct vcpu *vcpu)
@@ -170,7 +200,7 @@ static void timer_start(struct vcpu *vcpu)
 	struct lapic *lapic = glue(vcpu);
 
 	if (chip_lapic_timer(vcpu->lapic, &when) != LAPIC_TIMER_NS) {
-		now = rdtsc();
+		now = rdtsc() + lapic->advance;
 		ticks = vcpu->deadline > now ? vcpu->deadline - now : 0;
 		when = ktime_get_ns() + mul_u64_u32_div(min(ticks, longest), 1000000, tsc_khz);
 	}
@@ -186,6 +216,8 @@ void lapic_timer_arm(struct vcpu *vcpu)
 		lapic_timer_disarm(vcpu);
 	else if (lapic->armed != vcpu->deadline || !hrtimer_active(&vcpu->timer))
 		timer_start(vcpu);
+	if (lapic->early)
+		wait_until_due(lapic);
 }
 
 /* A callback that runs at this moment does no harm: it only asks to look. */

@@ -99,9 +99,10 @@ bool lapic_accepts_extint(const struct vcpu *vcpu);
 
 /*
  * The timer, due at vcpu->deadline: lapic_timer_due() is the test before each entry, then lapic_drain().
- * lapic_timer_arm(): start the hrtimer (before blocking, and before entering where the back end has no
- * deadline): cheap when nothing changed. lapic_timer_disarm(): after blocking. lapic_timer_update():
- * tsc_offset or the guest's TSC rate changed.
+ * lapic_timer_arm(): start the hrtimer, cheap when nothing changed; before blocking, and as the last
+ * before entering where the back end has no deadline, since it also spins away what a TSC deadline's
+ * interrupt comes early by. lapic_timer_disarm(): after blocking. lapic_timer_update(): tsc_offset or the
+ * guest's TSC rate changed.
  */
 bool lapic_timer_due(const struct vcpu *vcpu);
 void lapic_timer_arm(struct vcpu *vcpu);
