@@ -15,11 +15,13 @@ enum { GP = 13, VECTOR = 0x50 };
 #define X2APIC_ON	(1 << 10 | 1 << 11)
 
 static volatile uint32_t count;
+static volatile uint64_t came;
 static volatile uint8_t order[8];
 static volatile uint32_t taken;
 
 static void on_interrupt(struct guest_frame *frame)
 {
+	came = rdtsc();
 	count++;
 	order[taken++ & 7] = frame->vector;
 	apic_write(APIC_EOI, 0);
@@ -334,6 +336,30 @@ static void timer_deadline(void)
 	both_modes(guest_deadline);
 }
 
+/* However early the host starts its own timer, and learns to: a guest that spins, and one in HLT, are not told before the time. */
+static void guest_punctual(void)
+{
+	uint64_t deadline;
+
+	apic_on();
+	apic_write(APIC_LVT_TIMER, 0x40000 | VECTOR);
+	for (uint32_t i = 1; i <= 80; i++) {
+		deadline = rdtsc() + (i % 8 ? 40000 : 400000) + i * 16;
+		wrmsr(MSR_TSC_DEADLINE, deadline);
+		if (i % 8 == 0)
+			sti_hlt_cli();
+		wait_for(i);
+		GUEST_EXPECT(came >= deadline);
+		GUEST_EXPECT_EQ(rdmsr(MSR_TSC_DEADLINE), 0);
+	}
+	guest_done();
+}
+
+static void timer_deadline_punctual(void)
+{
+	both_modes(guest_punctual);
+}
+
 static void guest_halts(void)
 {
 	apic_on();
@@ -551,6 +577,7 @@ static const struct test tests[] = {
 	TEST(timer_one_shot),
 	TEST(timer_periodic),
 	TEST(timer_deadline),
+	TEST(timer_deadline_punctual),
 	TEST(timer_ends_halt),
 	TEST(messages),
 	TEST(nmi_message),
