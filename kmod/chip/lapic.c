@@ -32,8 +32,7 @@ enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7)
 
 /* Sets of registers, one bit for each 16 bytes of the page. */
 #define REG(r)		BIT_ULL((r) >> 4)
-#define REG8(r)		(0xffULL << ((r) >> 4))
-#define REGS_VECTORS	(REG8(LAPIC_ISR) | REG8(LAPIC_TMR) | REG8(LAPIC_IRR))
+#define REGS_VECTORS	(0xffffffULL << (LAPIC_ISR >> 4))	/* and TMR and IRR after it */
 #define REGS_LVT	(0x3fULL << (LAPIC_LVT >> 4))
 /* Registers of which a saved page has the whole, but those that SVR and the mode decide. */
 #define REGS_RESTORE	(REG(LAPIC_TPR) | REG(LAPIC_SVR) | REG(LAPIC_ICR) | REGS_LVT | \
@@ -104,8 +103,7 @@ static void log_error(struct chip_lapic *l, u32 bit, struct lapic_fx *fx)
 		lvt_deliver(l, LAPIC_LVT_END, fx);
 }
 
-/* The @new of the 64 vectors of one @word. */
-static void accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct lapic_fx *fx)
+void chip_lapic_accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct lapic_fx *fx)
 {
 	if (!new || !chip_lapic_hw_enabled(l) || !(get(l, LAPIC_SVR) & SVR_ENABLE))
 		return;
@@ -117,22 +115,16 @@ static void accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct la
 	l->tmr[word] = (l->tmr[word] & ~new) | (level & new);
 }
 
-void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 level[4],
-		       struct lapic_fx *fx)
+static void accept_edge(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
 {
-	u32 i;
-
-	for (i = 0; i < 4; i++)
-		accept(l, i, vectors[i], level[i], fx);
+	chip_lapic_accept(l, vector / 64, BIT_ULL(vector % 64), 0, fx);
 }
 
 /* A signal of the timer or of the error log, whose entries have no modes: 10.5.1. */
 static void lvt_deliver(struct chip_lapic *l, u32 reg, struct lapic_fx *fx)
 {
-	u8 vector = get(l, reg);
-
 	if (!(get(l, reg) & LVT_MASKED))
-		accept(l, vector / 64, BIT_ULL(vector % 64), 0, fx);
+		accept_edge(l, (u8)get(l, reg), fx);
 }
 
 bool chip_lapic_accepts_extint(const struct chip_lapic *l)
@@ -287,22 +279,12 @@ static void mask_lvts(struct chip_lapic *l)
 		set(l, reg, get(l, reg) | LVT_MASKED);
 }
 
-static void write_svr(struct chip_lapic *l, u32 value, u64 now, struct lapic_fx *fx)
-{
-	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
-	if (!(value & SVR_ENABLE)) {
-		chip_lapic_timer_run(l, now, fx);
-		mask_lvts(l);
-	}
-	set(l, LAPIC_SVR, value);
-}
-
 static void send_self(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
 {
 	if (vector < 16)
 		log_error(l, ESR_SEND_VECTOR, fx);
 	else
-		accept(l, vector / 64, BIT_ULL(vector % 64), 0, fx);
+		accept_edge(l, vector, fx);
 }
 
 /*
@@ -378,7 +360,12 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 		fx->what |= LAPIC_FX_ADDRESS;
 		break;
 	case LAPIC_SVR:
-		write_svr(l, value, now, fx);
+		fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
+		if (!(value & SVR_ENABLE)) {
+			chip_lapic_timer_run(l, now, fx);
+			mask_lvts(l);
+		}
+		set(l, reg, value);
 		break;
 	case LAPIC_ESR:
 		set(l, reg, l->errors);

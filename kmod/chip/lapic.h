@@ -172,9 +172,8 @@ void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_f
 void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr);
 void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx);
 
-/* Vectors arrive, a bitmap of them; @level: which are level-triggered. */
-void chip_lapic_accept(struct chip_lapic *l, const u64 vectors[4], const u64 level[4],
-		       struct lapic_fx *fx);
+/* Of the 64 vectors of @word those in @new arrive; @level: which are level-triggered. */
+void chip_lapic_accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct lapic_fx *fx);
 /* The CPU takes @vector, which chip_lapic_pending() gave. */
 void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector);
 /* The 8259's INTR reaches the CPU: LINT0 is ExtINT, or there is no APIC in its way. */

@@ -11,15 +11,12 @@
 /* The control word's access bits, and where a two-byte access stands. */
 enum { LATCH, LOW, HIGH, BOTH, BOTH_HIGH };
 
-/* Ticks in @ns, without overflow. */
-static u64 ns_to_ticks(u64 ns)
-{
-	return ns / HZ_NS * HZ_PIT + ns % HZ_NS * HZ_PIT / HZ_NS;
-}
-
+/* In ticks, without overflow. */
 static u64 elapsed(const struct kvirt_pit_channel_state *c, u64 now)
 {
-	return now > (u64)c->count_load_time ? ns_to_ticks(now - c->count_load_time) : 0;
+	u64 ns = now > (u64)c->count_load_time ? now - c->count_load_time : 0;
+
+	return ns / HZ_NS * HZ_PIT + ns % HZ_NS * HZ_PIT / HZ_NS;
 }
 
 static u64 period(const struct kvirt_pit_channel_state *c)

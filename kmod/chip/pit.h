@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The 8254 interval timer of a PC and port 0x61 as a model: functions over one state struct.
- * Not here: locks, the host's timer, the line; irq/pit.c calls it and pulses IRQ 0.
+ * Not here: locks, the host's timer, the line; irq/irqchip.c calls it and pulses IRQ 0.
  *
  * Time is in nanoseconds of a clock that does not go back. Counters count in binary, also
  * where BCD was asked for.

@@ -9,7 +9,6 @@
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
-#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <asm/tsc.h>
 #include "../host/compat.h"
@@ -285,18 +284,15 @@ int irq_post(struct vcpu *vcpu, const struct irq_message *m)
 struct vcpu *irq_find(struct vm *vm, u64 id)
 {
 	const u64 mask = LAPIC_ADDRESS_HW | ~0U, want = LAPIC_ADDRESS_HW | id;
-	unsigned int i, nr = vm_nr_vcpus(vm);
+	unsigned int i, nr = vm_nr_vcpus(vm), first = id < nr ? id : 0;
 	struct vcpu *vcpu;
 
 	/* Nearly always the id is the index. */
-	if (id < nr) {
-		vcpu = vm_vcpu(vm, array_index_nospec(id, nr));
+	for (i = 0; i < nr; i++) {
+		vcpu = vm_vcpu(vm, (first + i) % nr);
 		if ((READ_ONCE(vcpu->irq_address) & mask) == want)
 			return vcpu;
 	}
-	vm_for_each_vcpu(vm, i, vcpu)
-		if ((READ_ONCE(vcpu->irq_address) & mask) == want)
-			return vcpu;
 	return NULL;
 }
 
@@ -416,22 +412,19 @@ static void drain_nmis(struct vcpu *vcpu)
 void lapic_drain(struct vcpu *vcpu)
 {
 	struct lapic_fx fx = { 0 };
-	u64 vectors[4], level[4], any = 0;
 	unsigned int i;
+	u64 vectors;
 
 	if (unlikely(atomic_read(&vcpu->post.nmi)))
 		drain_nmis(vcpu);
 	if (!vcpu->lapic)
 		return;
 	for (i = 0; i < 4; i++) {
-		vectors[i] = atomic64_read(&vcpu->post.vectors[i]);
-		if (vectors[i])
-			vectors[i] = atomic64_xchg(&vcpu->post.vectors[i], 0);
-		level[i] = atomic64_read(&vcpu->post.level[i]);
-		any |= vectors[i];
+		if (!atomic64_read(&vcpu->post.vectors[i]))
+			continue;
+		vectors = atomic64_xchg(&vcpu->post.vectors[i], 0);
+		chip_lapic_accept(vcpu->lapic, i, vectors, atomic64_read(&vcpu->post.level[i]), &fx);
 	}
-	if (any)
-		chip_lapic_accept(vcpu->lapic, vectors, level, &fx);
 	apply(vcpu, &fx);
 	if (vcpu->deadline != ~0ULL)
 		timer_run(vcpu);

@@ -94,7 +94,6 @@ static void set_base(const struct step *s, struct lapic_fx *fx)
 static void interrupt(const struct step *s, struct lapic_fx *fx)
 {
 	unsigned int v = chip_lapic_pending(&l);
-	u64 vectors[4] = { 0 }, level[4];
 
 	if (s->what & 0x80 && v) {
 		chip_lapic_acknowledge(&l, v);
@@ -103,9 +102,7 @@ static void interrupt(const struct step *s, struct lapic_fx *fx)
 		return;
 	}
 	v = s->reg;
-	memset(level, s->value & 1 ? 0xff : 0, sizeof(level));
-	vectors[v / 64] = 1ULL << v % 64;
-	chip_lapic_accept(&l, vectors, level, fx);
+	chip_lapic_accept(&l, v / 64, 1ULL << v % 64, s->value & 1 ? ~0ULL : 0, fx);
 	ref_accept(&r, v, s->value & 1);
 }
 

@@ -58,11 +58,7 @@ static void enabled(u32 features)
 
 static void raise_vector(u8 vector, bool level)
 {
-	u64 vectors[4] = { 0 }, levels[4] = { 0 };
-
-	vectors[vector / 64] = 1ULL << vector % 64;
-	levels[vector / 64] = (u64)level << vector % 64;
-	chip_lapic_accept(&l, vectors, levels, &fx);
+	chip_lapic_accept(&l, vector / 64, 1ULL << vector % 64, (u64)level << vector % 64, &fx);
 }
 
 /* Table 10-1's values after power-up; table 10-2 for LVT. */
@@ -750,15 +746,15 @@ static void step_interrupt(void)
 		for (int i = 0; i < 4; i++) {
 			vectors[i] = below(3) ? 0 : rnd() & rnd() & rnd();
 			level[i] = rnd();
+			chip_lapic_accept(&l, i, vectors[i], level[i], &fx);
 		}
-		chip_lapic_accept(&l, vectors, level, &fx);
 		for (int i = 0; i < 256; i++)
 			if (vectors[i / 64] >> i % 64 & 1)
 				ref_accept(&r, i, level[i / 64] >> i % 64 & 1);
 		break;
 	case 1:
 		v = below(256);
-		raise_vector(v, vectors[0]);
+		raise_vector(v, false);
 		ref_accept(&r, v, false);
 		break;
 	case 2:
