@@ -110,9 +110,9 @@ struct vm {
 	struct kvirt_coalesced_mmio_ring *ring;	/* I: a page shared with user space ... */
 	raw_spinlock_t ring_lock;	/* ... a leaf; for its indices: vm/coalesced.c */
 	struct list_head zones;		/* b: vm/coalesced.c */
-	struct list_head ioeventfds;	/* b: irq/ioeventfd.c */
+	struct list_head ioeventfds;	/* b: irq/eventfd.c */
 	raw_spinlock_t irqfds_lock;	/* a leaf, under the eventfds' wait queue locks */
-	struct hlist_head irqfds;	/* under it, added with bus_lock too: irq/irqfd.c */
+	struct hlist_head irqfds;	/* under it, added with bus_lock too */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
 	unsigned int last_yield;	/* a: round robin of directed yields */
 	s64 halt_poll_ns;		/* a: KVM_CAP_HALT_POLL; -1: the module's parameter */
