@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CPUID. First half: the list a guest may be offered, by one table of bits that kvirt can
- * serve. Second half: a vCPU's own table: finding an entry, the answer to the instruction,
- * and what the table allows elsewhere.
+ * CPUID. First half: the list a guest may be offered, by one table of bits that kvirt can serve.
+ * Second half: a vCPU's own table: finding an entry, the answer to the instruction, and what the
+ * table allows elsewhere.
  */
 #include "cpuid.h"
 
@@ -17,8 +17,11 @@
 
 enum reg { EAX, EBX, ECX, EDX };
 
-/* Conditions under which a bit of the table holds. */
-enum when { ALWAYS, IF_RDTSCP, IF_INVPCID, IF_SPEC, IF_XSAVE, IF_AVX, IF_AVX512, IF_LA57, NR_WHEN };
+/* What a bit of the table needs: components of XCR0, and what the back end says. */
+enum needs {
+	ALWAYS = 0, IF_XSAVE = BIT(0), IF_AVX = BIT(2), IF_AVX512 = 0xe0,
+	IF_RDTSCP = BIT(8), IF_INVPCID = BIT(9), IF_SPEC = BIT(10), IF_LA57 = BIT(11),
+};
 
 /*
  * Feature bits that a guest is offered where the host has them, a leaf's register to a row.
@@ -28,7 +31,8 @@ enum when { ALWAYS, IF_RDTSCP, IF_INVPCID, IF_SPEC, IF_XSAVE, IF_AVX, IF_AVX512,
  */
 static const struct {
 	u32 leaf;
-	u8 subleaf, reg, when;
+	u8 subleaf, reg;
+	u16 needs;
 	u32 bits;
 } offered[] = {
 	/* SSE3 PCLMUL SSSE3 CX16 PCID SSE4.1 SSE4.2 MOVBE POPCNT AES RDRAND */
@@ -83,21 +87,21 @@ static u32 range_end(const struct x86_cpuid_entry *e)
 	return e->eax < max ? e->eax : max;
 }
 
+/* There is more to look at behind @e in its leaf. */
+static bool more_subleaves(const struct x86_cpuid_entry *e)
+{
+	if (e->leaf == 0x4 || e->leaf == 0x8000001d)	/* caches, until one of type 0 */
+		return (e->eax & 0x1f) && e->subleaf < 15;
+	return e->leaf == 0x7 ? e->eax && !e->subleaf : e->leaf == 0xd && e->subleaf < 63;
+}
+
 /* The end of the range lies in a scratch field of the entry. */
 bool x86_cpuid_next(struct x86_cpuid_entry *e)
 {
-	u32 leaf = e->leaf, subleaf = 0, last = e->reserved[0], last_subleaf = 0;
+	u32 last = e->leaf & ~EXTENDED ? e->reserved[0] : range_end(e);
+	u32 leaf = e->leaf, subleaf = 0;
 
-	if (leaf == 0 || leaf == EXTENDED)
-		last = range_end(e);
-	if (leaf == 0x4 || leaf == 0x8000001d)
-		last_subleaf = 15;
-	else if (leaf == 0x7)
-		last_subleaf = 2;
-	else if (leaf == 0xd)
-		last_subleaf = 63;
-
-	if (e->subleaf < last_subleaf)
+	if (more_subleaves(e))
 		subleaf = e->subleaf + 1;
 	else if (leaf < last)
 		leaf++;
@@ -113,26 +117,14 @@ struct list {
 	const struct x86_cpuid_policy *policy;
 	struct x86_cpuid_entry *out;
 	unsigned int n, max;
-	bool when[NR_WHEN];
+	u32 have;		/* of enum needs */
 };
-
-static const struct x86_cpuid_entry *host_entry(const struct x86_cpuid_policy *policy, u32 leaf,
-						u32 subleaf)
-{
-	unsigned int i;
-
-	for (i = 0; i < policy->nr_host; i++)
-		if (policy->host[i].leaf == leaf && policy->host[i].subleaf == subleaf)
-			return &policy->host[i];
-	return NULL;
-}
 
 static struct x86_cpuid_entry *append(struct list *l, u32 leaf, u32 subleaf)
 {
-	struct x86_cpuid_entry *e;
-
 	/* Count on when it is full; the caller compares at the end. */
-	e = &l->out[l->n < l->max ? l->n : l->max - 1];
+	struct x86_cpuid_entry *e = &l->out[l->n < l->max ? l->n : l->max - 1];
+
 	l->n++;
 	*e = (struct x86_cpuid_entry){ .leaf = leaf, .subleaf = subleaf };
 	e->flags = has_subleaves(leaf) ? X86_CPUID_SUBLEAF : 0;
@@ -147,31 +139,28 @@ static struct x86_cpuid_entry *append_offered(struct list *l, const struct x86_c
 
 	for (i = 0; i < ARRAY_SIZE(offered); i++)
 		if (offered[i].leaf == host->leaf && offered[i].subleaf == host->subleaf &&
-		    l->when[offered[i].when])
+		    !(offered[i].needs & ~l->have))
 			e->regs[offered[i].reg] |= offered[i].bits & host->regs[offered[i].reg];
 	return e;
 }
 
-/* XSAVE components: only those the guest can turn on. */
-static void append_xsave(struct list *l)
+/* XSAVE components: only those the guest can turn on. @host: subleaf 0, the others follow it. */
+static void append_xsave(struct list *l, const struct x86_cpuid_entry *host)
 {
 	struct x86_cpuid_entry *e, *all = append(l, 0xd, 0), *compacted;
-	const struct x86_cpuid_entry *host;
 	u64 xcr0 = l->policy->xcr0;
 	u32 size = 576, i;
 
 	if (!xcr0)
 		return;
-	host = host_entry(l->policy, 0xd, 1);
-	compacted = host ? append_offered(l, host) : append(l, 0xd, 1);
+	compacted = append_offered(l, &host[1]);
 	for (i = 2; i < 63; i++) {
-		host = xcr0 & BIT_ULL(i) ? host_entry(l->policy, 0xd, i) : NULL;
-		if (!host)
+		if (!(xcr0 & BIT_ULL(i)))
 			continue;
 		e = append(l, 0xd, i);
-		e->eax = host->eax;
-		e->ebx = host->ebx;
-		e->ecx = host->ecx & BIT(1);	/* alignment in the compacted form */
+		e->eax = host[i].eax;
+		e->ebx = host[i].ebx;
+		e->ecx = host[i].ecx & BIT(1);	/* alignment in the compacted form */
 		if (e->ebx + e->eax > size)
 			size = e->ebx + e->eax;
 	}
@@ -225,40 +214,6 @@ static void complete(const struct x86_cpuid_policy *policy, const struct x86_cpu
 	}
 }
 
-static void append_leaf(struct list *l, u32 leaf)
-{
-	const struct x86_cpuid_entry *host;
-	struct x86_cpuid_entry *e;
-	u32 subleaf = 0, last = 0;
-
-	if (leaf == 0xd) {
-		append_xsave(l);
-		return;
-	}
-	do {
-		host = host_entry(l->policy, leaf, subleaf);
-		if (!host) {
-			append(l, leaf, subleaf);
-			return;
-		}
-		e = append_offered(l, host);
-		complete(l->policy, host, e);
-		if (leaf == 0x7 && subleaf == 0)
-			last = e->eax;
-		else if (leaf == 0x4 || leaf == 0x8000001d)	/* caches, until one of type 0 */
-			last = e->eax & 0x1f ? 15 : 0;
-	} while (subleaf++ < last);
-}
-
-static void append_range(struct list *l, u32 first)
-{
-	const struct x86_cpuid_entry *host = host_entry(l->policy, first, 0);
-	u32 leaf;
-
-	for (leaf = first; host && leaf <= range_end(host); leaf++)
-		append_leaf(l, leaf);
-}
-
 static void append_pv(struct list *l)
 {
 	static const u32 signature[] = { PV_FEATURES, PV_EBX, PV_ECX, PV_EDX };
@@ -270,25 +225,22 @@ static void append_pv(struct list *l)
 int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out,
 			unsigned int max)
 {
-	struct list l = {
-		.policy = policy, .out = out, .max = max,
-		.when = {
-			[ALWAYS] = true,
-			[IF_RDTSCP] = policy->rdtscp,
-			[IF_INVPCID] = policy->invpcid,
-			[IF_SPEC] = policy->spec_ctrl,
-			[IF_XSAVE] = policy->xcr0,
-			[IF_AVX] = policy->xcr0 & BIT(2),
-			[IF_AVX512] = (policy->xcr0 & 0xe0) == 0xe0,
-			[IF_LA57] = policy->nested_bits == 57,
-		},
-	};
+	const struct x86_cpuid_entry *host = policy->host, *end = host + policy->nr_host;
+	struct list l = { .policy = policy, .out = out, .max = max };
 
+	l.have = (policy->xcr0 & 0xff) | (policy->rdtscp ? IF_RDTSCP : 0) |
+		 (policy->invpcid ? IF_INVPCID : 0) | (policy->spec_ctrl ? IF_SPEC : 0) |
+		 (policy->nested_bits == 57 ? IF_LA57 : 0);
 	if (!max)
 		return -E2BIG;
-	append_range(&l, 0);
-	append_pv(&l);
-	append_range(&l, EXTENDED);
+	for (; host < end; host++) {
+		if (host->leaf == EXTENDED)
+			append_pv(&l);
+		if (host->leaf != 0xd)
+			complete(policy, host, append_offered(&l, host));
+		else if (!host->subleaf)
+			append_xsave(&l, host);
+	}
 	return l.n > max ? -E2BIG : (int)l.n;
 }
 

@@ -29,7 +29,7 @@ struct x86_cpuid_entry {
 
 /* What the host and the back end allow beyond the table of features. */
 struct x86_cpuid_policy {
-	const struct x86_cpuid_entry *host;	/* raw snapshot, any order */
+	const struct x86_cpuid_entry *host;	/* raw snapshot, by x86_cpuid_next() */
 	unsigned int nr_host;
 	u64 xcr0;		/* components that the host has on and the back end switches */
 	u32 pv_features;	/* leaf 0x40000001 EAX */

@@ -58,13 +58,10 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 	       .reserved = ~(GENMASK_ULL(51, 12) | 0xff)), \
 	STORED(0x201 + 2 * (n), VARIABLE_MTRRS + 2 * (n) + 1, PHYSICAL, \
 	       .reserved = ~GENMASK_ULL(51, 11))
-#define MTRR_FIXED(i, n) \
-	STORED(i, FIXED_MTRRS + (n), MTRR_TYPES)
 
 /* Sorted by index. */
 static const struct x86_msr table[] = {
-	CONST(0x0, 0),						/* P5_MC_ADDR */
-	CONST(0x1, 0),						/* P5_MC_TYPE */
+	CONST(0x0, 0, .more = 1),				/* P5_MC_ADDR, P5_MC_TYPE */
 	EMULATED(X86_MSR_TSC, LISTED),
 	PV(X86_MSR_KVM_WALL_CLOCK, CLOCK),
 	PV(X86_MSR_KVM_SYSTEM_TIME, CLOCK),
@@ -78,6 +75,7 @@ static const struct x86_msr table[] = {
 	EMULATED(X86_MSR_PRED_CMD, WRITEONLY, .needs = X86_HAS_PRED_CMD, .reserved = ~1ULL),
 	DROP(0x79, 0, WRITEONLY),				/* BIOS_UPDT_TRIG */
 	STORED(0x8b, UCODE_REV, LISTED | FEATURE, .ignored = ALL), /* Linux writes 0, then reads */
+	DROP(0xc1, 0, 0, .more = 1),				/* PERFCTR: does not count */
 	CONST(0xcd, 3),						/* FSB_FREQ: 100 MHz */
 	STORED(X86_MSR_PLATFORM_INFO, PLATFORM_INFO, LISTED, .readonly = ALL,
 	       .reset = BIT(31)),				/* CPUID faulting */
@@ -93,21 +91,24 @@ static const struct x86_msr table[] = {
 	STORED(MSR_MCG_CAP, MCG_CAP, MCE, .reset = X86_MCE_BANKS),
 	STORED(0x17a, MCG_STATUS, LISTED),
 	STORED(MSR_MCG_CTL, MCG_CTL, LISTED | MCE),
+	DROP(0x186, 0, 0, .more = 1),				/* EVNTSEL */
 	CONST(0x198, 1000 | 4ULL << 40),			/* PERF_STATUS */
 	CONST(0x199, 0),					/* PERF_CTL */
 	/* No PEBS, no BTS; what they say is not a guest's to change. */
 	STORED(0x1a0, MISC_ENABLE, LISTED, .reset = 0x1800, .readonly = 0x1880),
 	DROP(0x1d9, 0, 0, .reserved = ~0x3fULL),		/* DEBUGCTL: no LBR, BTF */
-	CONST(0x1db, 0), CONST(0x1dc, 0), CONST(0x1dd, 0), CONST(0x1de, 0), /* last branch */
+	CONST(0x1db, 0, .more = 3),				/* last branch */
 	STORED(0x1fc, POWER_CTL, LISTED),
 	MTRR_PAIR(0), MTRR_PAIR(1), MTRR_PAIR(2), MTRR_PAIR(3),
 	MTRR_PAIR(4), MTRR_PAIR(5), MTRR_PAIR(6), MTRR_PAIR(7),
-	MTRR_FIXED(0x250, 0), MTRR_FIXED(0x258, 1), MTRR_FIXED(0x259, 2), MTRR_FIXED(0x268, 3),
-	MTRR_FIXED(0x269, 4), MTRR_FIXED(0x26a, 5), MTRR_FIXED(0x26b, 6), MTRR_FIXED(0x26c, 7),
-	MTRR_FIXED(0x26d, 8), MTRR_FIXED(0x26e, 9), MTRR_FIXED(0x26f, 10),
+	STORED(0x250, FIXED_MTRRS, MTRR_TYPES),
+	STORED(0x258, FIXED_MTRRS + 1, MTRR_TYPES, .more = 1),
+	STORED(0x268, FIXED_MTRRS + 3, MTRR_TYPES, .more = 7),
 	STATE(0x277, pat, X86_GROUP_PAT, LISTED | PAT),
+	CONST(0x280, 0, .flags = USER, .more = X86_MCE_BANKS - 1), /* MCi_CTL2: none signals CMCI */
 	STORED(0x2ff, MTRR_DEF_TYPE, MTRR_TYPE, .reserved = ~0xcffULL),
 	CONST(0x345, 0, .flags = FEATURE | USER),		/* PERF_CAPABILITIES: no PMU */
+	STORED(MSR_MC0_CTL, BANKS, MCE, .more = 4 * X86_MCE_BANKS - 1),
 	CONST(0x606, 0), CONST(0x611, 0), CONST(0x619, 0),	/* RAPL */
 	CONST(0x639, 0), CONST(0x641, 0),
 	EMULATED(X86_MSR_TSC_DEADLINE, LISTED, .needs = X86_HAS_TSC_DEADLINE),
@@ -131,6 +132,7 @@ static const struct x86_msr table[] = {
 	STATE(0xc0000102, kernel_gs_base, X86_GROUP_SYSCALL, LISTED | ADDRESS),
 	STATE(0xc0000103, tsc_aux, X86_GROUP_SYSCALL, LISTED | LOW_ON_AMD, .needs = X86_HAS_TSC_AUX,
 	      .reserved = HIGH),
+	DROP(0xc0010000, 0, 0, .more = 7),			/* K7 EVNTSEL, PERFCTR */
 	CONST(0xc0010010, 0),					/* SYSCFG */
 	STORED(0xc0010015, HWCR, LISTED, .reserved = ~BIT_ULL(18), .ignored = 0x148),
 	DROP(0xc001001b, 0x20000000, 0),			/* CLK_CTL */
@@ -138,7 +140,7 @@ static const struct x86_msr table[] = {
 	DROP(0xc0010020, 0, WRITEONLY),				/* PATCH_LOADER */
 	CONST(0xc0010055, 0),					/* INT_PENDING_MSG */
 	DROP(0xc0010058, 0, 0, .reserved = ALL),		/* MMIO_CONF_BASE */
-	CONST(0xc0010112, 0), CONST(0xc0010113, 0),		/* TSEG */
+	CONST(0xc0010112, 0, .more = 1),			/* TSEG */
 	DROP(0xc0010117, 0, 0),					/* VM_HSAVE_PA */
 	STORED(0xc0010140, OSVW_LENGTH, 0, .needs = X86_HAS_OSVW, .readonly = ALL, .reset = 3),
 	STORED(0xc0010141, OSVW_STATUS, 0, .needs = X86_HAS_OSVW, .readonly = ALL),
@@ -149,38 +151,18 @@ static const struct x86_msr table[] = {
 	DROP(0xc001102a, 0, 0), DROP(0xc001102c, 0, 0),		/* BU_CFG2, EX_CFG */
 };
 
-/* Counters that do not count, machine-check banks, of which none signals corrected errors. */
-static const struct x86_msr counter = DROP(0, 0, 0);
-static const struct x86_msr bank = STORED(MSR_MC0_CTL, BANKS, MCE);
-static const struct x86_msr bank_ctl2 = CONST(0, 0, .flags = USER);
-static const struct {
-	u32 first, count;
-	const struct x86_msr *row;
-} ranges[] = {
-	{ 0xc1, 2, &counter },			/* PERFCTR */
-	{ 0x186, 2, &counter },			/* EVNTSEL */
-	{ 0x280, X86_MCE_BANKS, &bank_ctl2 },	/* MC0_CTL2 to MC31_CTL2 */
-	{ MSR_MC0_CTL, 4 * X86_MCE_BANKS, &bank },
-	{ 0xc0010000, 8, &counter },		/* K7 EVNTSEL, PERFCTR */
-};
-
 const struct x86_msr *x86_msr_find(u32 index)
 {
-	unsigned int low = 0, high = ARRAY_SIZE(table), middle, i;
+	unsigned int low = 0, high = ARRAY_SIZE(table), middle;
 
 	while (low < high) {
 		middle = (low + high) / 2;
-		if (table[middle].index < index)
+		if (table[middle].index + table[middle].more < index)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < ARRAY_SIZE(table) && table[low].index == index)
-		return &table[low];
-	for (i = 0; i < ARRAY_SIZE(ranges); i++)
-		if (index - ranges[i].first < ranges[i].count)
-			return ranges[i].row;
-	return NULL;
+	return low < ARRAY_SIZE(table) && index >= table[low].index ? &table[low] : NULL;
 }
 
 const struct x86_msr *x86_msr_list(unsigned int i, u16 flags)
@@ -208,7 +190,7 @@ static u64 *storage(const struct x86_msr *row, const struct x86_msr_file *file)
 	if (row->kind == X86_MSR_STATE)
 		return (u64 *)((char *)file->state + row->where);
 	if (row->kind == X86_MSR_STORED)
-		/* A range's rows lie one behind the other; masked for speculation's sake. */
+		/* A row's slots lie one behind the other; masked for speculation's sake. */
 		return &file->store->value[row->where +
 					   (file->index - row->index) % (4 * X86_MCE_BANKS)];
 	return NULL;

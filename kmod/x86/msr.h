@@ -51,6 +51,7 @@ enum x86_msr_kind {
 struct x86_msr {
 	u32 index;
 	u8 kind;		/* enum x86_msr_kind */
+	u8 more;		/* MSRs behind it that are as it is, each with its own slot */
 	u16 where;		/* STATE: byte offset in struct x86_state; STORED: slot */
 	u16 flags;		/* X86_MSR_LISTED, _FEATURE, and what msr.c checks */
 	u32 group;		/* STATE: enum x86_group to pull before, to mark dirty after */

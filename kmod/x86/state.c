@@ -15,33 +15,22 @@ static const u16 attributes[X86_NR_SEG] = {
 /* SDM vol. 3, table 9-1, column INIT; cache control bits of CR0 survive it. */
 void x86_reset_by_init(struct x86_state *s, u32 family)
 {
+	u64 cache_control = s->cr0 & (X86_CR0_CD | X86_CR0_NW);
 	unsigned int i;
 
-	memset(s->gpr, 0, sizeof(s->gpr));
+	memset(s, 0, offsetof(struct x86_state, sysenter_cs));
 	s->gpr[X86_RDX] = family;
 	s->rip = 0xfff0;
 	s->rflags = X86_RFLAGS_FIXED;
-	s->cr0 = (s->cr0 & (X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET;
-	s->cr2 = 0;
-	s->cr3 = 0;
-	s->cr4 = 0;
-	s->cr8 = 0;
-	s->efer = 0;
-	memset(s->pdptr, 0, sizeof(s->pdptr));
-
+	s->cr0 = cache_control | X86_CR0_ET;
 	for (i = 0; i < X86_NR_SEG; i++)
 		s->seg[i] = (struct x86_segment){ .limit = 0xffff, .attributes = attributes[i] };
 	s->seg[X86_CS].selector = 0xf000;
 	s->seg[X86_CS].base = 0xffff0000;
-	s->gdtr = (struct x86_table){ .limit = 0xffff };
-	s->idtr = (struct x86_table){ .limit = 0xffff };
-
-	memset(s->dr, 0, sizeof(s->dr));
+	s->gdtr.limit = 0xffff;
+	s->idtr.limit = 0xffff;
 	s->dr6 = X86_DR6_FIXED;
 	s->dr7 = X86_DR7_FIXED;
-	s->debugctl = 0;
-	s->shadow = 0;
-	s->nmi_masked = false;
 }
 
 void x86_reset(struct x86_state *s, u32 family)

@@ -137,16 +137,17 @@ struct x86_state {
 	struct x86_segment seg[X86_NR_SEG];
 	struct x86_table gdtr, idtr;
 	u64 dr[4], dr6, dr7;
+	u64 debugctl;
+	u8 shadow;			/* X86_SHADOW_* */
+	bool nmi_masked;		/* between an NMI's delivery and its IRET */
+	/* What survives an INIT, from here to the end. */
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
 	u64 pat;
-	u64 debugctl;
 	/* Guest TSC = host TSC * tsc_ratio + tsc_offset; the ratio in the hardware's fixed point. */
 	u64 tsc_ratio, tsc_offset;
 	u64 xcr0;
 	u64 spec_ctrl;
-	u8 shadow;			/* X86_SHADOW_* */
-	bool nmi_masked;		/* between an NMI's delivery and its IRET */
 };
 
 static_assert(offsetof(struct x86_state, gpr) == 0);

@@ -82,18 +82,21 @@ static void table(void)
 		row = x86_msr_find(index);
 		if (!row || row == last)
 			continue;
-		if (row->index != index || index == 0x400) {	/* a range, and one whose row says where it begins */
+		EXPECT_EQ(row->index, index);
+		if (row->more) {
 			EXPECT(row->kind == X86_MSR_DROP || row->kind == X86_MSR_CONST || row->kind == X86_MSR_STORED);
 			EXPECT_EQ(row->flags & (X86_MSR_LISTED | X86_MSR_FEATURE), 0);
-			continue;
+			EXPECT(x86_msr_find(index + row->more) == row && x86_msr_find(index + row->more + 1) != row);
 		}
 		EXPECT(!last || row > last);
 		last = row;
 		rows++;
 		if (row->kind == X86_MSR_STORED) {
-			ASSERT(row->where < X86_NR_MSR_SLOTS);
-			EXPECT(!used[row->where]);
-			used[row->where] = true;
+			ASSERT(row->where + row->more < X86_NR_MSR_SLOTS);
+			for (int i = row->where; i <= row->where + row->more; i++) {
+				EXPECT(!used[i]);
+				used[i] = true;
+			}
 		}
 		if (row->kind == X86_MSR_STATE)
 			EXPECT(row->where % 8 == 0 && row->where + 8 <= sizeof(struct x86_state));
