@@ -176,22 +176,19 @@ static void complete(const struct x86_cpuid_policy *policy, const struct x86_cpu
 		     struct x86_cpuid_entry *e)
 {
 	switch (host->leaf) {
-	case 0x4: case 0x80000002: case 0x80000003: case 0x80000004: case 0x80000005:
-	case 0x80000006: case 0x80000019: case 0x8000001a: case 0x8000001d:
+	case 0x0: case 0x2: case 0x4: case EXTENDED: case 0x80000002: case 0x80000003:
+	case 0x80000004: case 0x80000005: case 0x80000006: case 0x80000019: case 0x8000001a:
+	case 0x8000001d:
 		memcpy(e->regs, host->regs, sizeof(e->regs));	/* caches, brand string */
-		break;
-	case 0x0: case EXTENDED:
-		memcpy(e->regs, host->regs, sizeof(e->regs));
-		e->eax = range_end(host);
+		if (host->leaf == 0x2)	/* a single call is enough, whatever the host wants */
+			e->eax = (host->eax & ~0xffU) | 1;
+		else if (!(host->leaf & ~EXTENDED))
+			e->eax = range_end(host);
 		break;
 	case 0x1:
 		e->eax = host->eax;
 		e->ebx = host->ebx & 0xff00;			/* CLFLUSH line size */
 		e->ecx |= BIT(21) | BIT(31);			/* x2APIC is emulated, hypervisor */
-		break;
-	case 0x2:		/* a single call is enough, whatever the host wants */
-		memcpy(e->regs, host->regs, sizeof(e->regs));
-		e->eax = (host->eax & ~0xffU) | 1;
 		break;
 	case 0x6:
 		e->eax = BIT(2);				/* the APIC timer never stops */
@@ -359,42 +356,37 @@ void x86_cpuid_follow(const struct x86_cpuid *t, const struct x86_cpuid_live *li
 }
 
 /* What a bit of a leaf's register gives: X86_HAS_, and bits of CR4, EFER, SPEC_CTRL. */
+#define HAS(leaf, reg, bit, name) { leaf, reg, bit, .has = X86_HAS_##name }
+#define CR4(leaf, reg, bit, name) { leaf, reg, bit, .cr4 = X86_CR4_##name }
+#define SPEC(leaf, reg, bit, bits) { leaf, reg, bit, .has = X86_HAS_SPEC_CTRL, .spec = bits }
 static const struct {
 	u32 leaf;
 	u8 reg, bit, spec;
 	u64 has, cr4, efer;
 } meanings[] = {
-	{ 0x1, ECX, 17, .cr4 = X86_CR4_PCIDE },		{ 0x1, ECX, 21, .has = X86_HAS_X2APIC },
-	{ 0x1, ECX, 24, .has = X86_HAS_TSC_DEADLINE },	{ 0x1, ECX, 26, .cr4 = X86_CR4_OSXSAVE },
-	{ 0x1, EDX, 7, .has = X86_HAS_MCE },		{ 0x1, EDX, 9, .has = X86_HAS_APIC },
-	{ 0x1, EDX, 14, .has = X86_HAS_MCE },		{ 0x7, EBX, 0, .cr4 = X86_CR4_FSGSBASE },
-	{ 0x7, EBX, 1, .has = X86_HAS_TSC_ADJUST },	{ 0x7, EBX, 7, .cr4 = X86_CR4_SMEP },
-	{ 0x7, EBX, 11, .has = X86_HAS_RTM },		{ 0x7, EBX, 20, .cr4 = X86_CR4_SMAP },
-	{ 0x7, ECX, 2, .cr4 = X86_CR4_UMIP },		{ 0x7, ECX, 3, .cr4 = X86_CR4_PKE },
-	{ 0x7, ECX, 16, .cr4 = X86_CR4_LA57 },		{ 0x7, ECX, 22, .has = X86_HAS_TSC_AUX },
+	CR4(0x1, ECX, 17, PCIDE),		HAS(0x1, ECX, 21, X2APIC),
+	HAS(0x1, ECX, 24, TSC_DEADLINE),	CR4(0x1, ECX, 26, OSXSAVE),
+	HAS(0x1, EDX, 7, MCE),			HAS(0x1, EDX, 9, APIC),
+	HAS(0x1, EDX, 14, MCE),			CR4(0x7, EBX, 0, FSGSBASE),
+	HAS(0x7, EBX, 1, TSC_ADJUST),		CR4(0x7, EBX, 7, SMEP),
+	HAS(0x7, EBX, 11, RTM),			CR4(0x7, EBX, 20, SMAP),
+	CR4(0x7, ECX, 2, UMIP),			CR4(0x7, ECX, 3, PKE),
+	CR4(0x7, ECX, 16, LA57),		HAS(0x7, ECX, 22, TSC_AUX),
 	/* STIBP may be set wherever IBRS exists. */
-	{ 0x7, EDX, 26, .has = X86_HAS_SPEC_CTRL | X86_HAS_PRED_CMD, .spec = BIT(0) | BIT(1) },
-	{ 0x7, EDX, 27, .has = X86_HAS_SPEC_CTRL, .spec = BIT(1) },
-	{ 0x7, EDX, 28, .has = X86_HAS_FLUSH_CMD },	{ 0x7, EDX, 29, .has = X86_HAS_ARCH_CAP },
-	{ 0x7, EDX, 31, .has = X86_HAS_SPEC_CTRL, .spec = BIT(2) },
-	{ 0x80000001, ECX, 9, .has = X86_HAS_OSVW },
-	{ 0x80000001, EDX, 20, .efer = X86_EFER_NX_BIT },
+	SPEC(0x7, EDX, 26, BIT(0) | BIT(1)),	HAS(0x7, EDX, 26, PRED_CMD),
+	SPEC(0x7, EDX, 27, BIT(1)),		SPEC(0x7, EDX, 31, BIT(2)),
+	HAS(0x7, EDX, 28, FLUSH_CMD),		HAS(0x7, EDX, 29, ARCH_CAP),
+	HAS(0x80000001, ECX, 9, OSVW),		HAS(0x80000001, EDX, 26, GBPAGES),
+	HAS(0x80000001, EDX, 27, TSC_AUX),	{ 0x80000001, EDX, 20, .efer = X86_EFER_NX_BIT },
 	{ 0x80000001, EDX, 25, .efer = X86_EFER_FFXSR_BIT },
-	{ 0x80000001, EDX, 26, .has = X86_HAS_GBPAGES },
-	{ 0x80000001, EDX, 27, .has = X86_HAS_TSC_AUX },
 	{ 0x80000001, EDX, 29, .has = X86_HAS_LM, .efer = X86_EFER_LME_BIT | X86_EFER_LMA_BIT },
-	{ 0x80000008, EBX, 12, .has = X86_HAS_PRED_CMD },
-	{ 0x80000008, EBX, 14, .has = X86_HAS_SPEC_CTRL, .spec = BIT(0) | BIT(1) },
-	{ 0x80000008, EBX, 15, .has = X86_HAS_SPEC_CTRL, .spec = BIT(1) },
-	{ 0x80000008, EBX, 24, .has = X86_HAS_SPEC_CTRL, .spec = BIT(2) },
-	{ 0x80000008, EBX, 28, .has = X86_HAS_SPEC_CTRL, .spec = BIT(7) },
-	{ PV_FEATURES, EAX, 0, .has = X86_HAS_PV_CLOCK },
-	{ PV_FEATURES, EAX, 3, .has = X86_HAS_PV_CLOCK2 },
-	{ PV_FEATURES, EAX, 4, .has = X86_HAS_PV_ASYNC_PF },
-	{ PV_FEATURES, EAX, 5, .has = X86_HAS_PV_STEAL_TIME },
-	{ PV_FEATURES, EAX, 6, .has = X86_HAS_PV_EOI },
-	{ PV_FEATURES, EAX, 12, .has = X86_HAS_PV_POLL },
-	{ PV_FEATURES, EAX, 14, .has = X86_HAS_PV_ASYNC_PF_INT },
+	SPEC(0x80000008, EBX, 14, BIT(0) | BIT(1)), SPEC(0x80000008, EBX, 15, BIT(1)),
+	SPEC(0x80000008, EBX, 24, BIT(2)),	SPEC(0x80000008, EBX, 28, BIT(7)),
+	HAS(0x80000008, EBX, 12, PRED_CMD),
+	HAS(PV_FEATURES, EAX, 0, PV_CLOCK),	HAS(PV_FEATURES, EAX, 3, PV_CLOCK2),
+	HAS(PV_FEATURES, EAX, 4, PV_ASYNC_PF),	HAS(PV_FEATURES, EAX, 5, PV_STEAL_TIME),
+	HAS(PV_FEATURES, EAX, 6, PV_EOI),	HAS(PV_FEATURES, EAX, 12, PV_POLL),
+	HAS(PV_FEATURES, EAX, 14, PV_ASYNC_PF_INT),
 };
 
 #define CR4_ALWAYS	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | \
@@ -413,14 +405,30 @@ static const struct x86_cpuid_entry *find_pv(const struct x86_cpuid *t)
 	return NULL;
 }
 
-static void read_features(const struct x86_cpuid *t, struct x86_guest_features *f)
+void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_features *f,
+		   u64 host_cr4, u64 host_efer, u64 host_xcr0)
 {
-	const struct x86_cpuid_entry *e = x86_cpuid_find(t, 0, 0), *pv = find_pv(t);
+	const struct x86_cpuid_entry *e, *pv;
 	unsigned int i;
 	u32 leaf;
 
-	f->has = e && is_amd(e) ? X86_HAS_AMD : X86_HAS_INTEL;
-	f->pv_features = pv ? pv->eax : 0;
+	/* From the last to the first: of several that fit, user space's first one is found. */
+	t->n = n;
+	memset(t->first, 0xff, sizeof(t->first));
+	for (i = n; i-- > 0;) {
+		t->next[i] = t->first[bucket(t->entry[i].leaf)];
+		t->first[bucket(t->entry[i].leaf)] = i;
+	}
+
+	e = x86_cpuid_find(t, 0, 0);
+	pv = find_pv(t);
+	*f = (struct x86_guest_features) {
+		.has = e && is_amd(e) ? X86_HAS_AMD : X86_HAS_INTEL,
+		/* Nothing said yet: as far as the host goes. */
+		.cr4_allowed = n ? CR4_ALWAYS : ~0ULL,
+		.efer_allowed = n ? X86_EFER_SCE_BIT : ~0ULL,
+		.pv_features = pv ? pv->eax : 0,
+	};
 	for (i = 0; i < ARRAY_SIZE(meanings); i++) {
 		leaf = meanings[i].leaf;
 		if (!i || meanings[i - 1].leaf != leaf)
@@ -432,6 +440,8 @@ static void read_features(const struct x86_cpuid *t, struct x86_guest_features *
 		f->efer_allowed |= meanings[i].efer;
 		f->spec_ctrl_allowed |= meanings[i].spec;
 	}
+	f->cr4_allowed &= host_cr4;
+	f->efer_allowed &= host_efer;
 
 	e = x86_cpuid_find(t, 1, 0);
 	f->signature = e ? e->eax : 0x600;
@@ -443,33 +453,7 @@ static void read_features(const struct x86_cpuid *t, struct x86_guest_features *
 	if (f->maxphyaddr > 52)
 		f->maxphyaddr = 52;
 	e = x86_cpuid_find(t, 0xd, 0);
-	f->xcr0_allowed = e ? e->eax | (u64)e->edx << 32 : 0;
-}
-
-void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_features *f,
-		   u64 host_cr4, u64 host_efer, u64 host_xcr0)
-{
-	unsigned int i;
-
-	/* From the last to the first: of several that fit, user space's first one is found. */
-	t->n = n;
-	memset(t->first, 0xff, sizeof(t->first));
-	for (i = n; i-- > 0;) {
-		t->next[i] = t->first[bucket(t->entry[i].leaf)];
-		t->first[bucket(t->entry[i].leaf)] = i;
-	}
-
-	memset(f, 0, sizeof(*f));
-	f->cr4_allowed = CR4_ALWAYS;
-	f->efer_allowed = X86_EFER_SCE_BIT;
-	read_features(t, f);
-	if (!n) {	/* nothing said yet: as far as the host goes */
-		f->cr4_allowed = ~0ULL;
-		f->efer_allowed = ~0ULL;
-	}
-	f->cr4_allowed &= host_cr4;
-	f->efer_allowed &= host_efer;
-	f->xcr0_allowed = (f->xcr0_allowed & host_xcr0) | 1;
+	f->xcr0_allowed = ((e ? e->eax | (u64)e->edx << 32 : 0) & host_xcr0) | 1;
 	f->phys_reserved = ~0ULL << f->maxphyaddr;
 	f->linear_bits = f->cr4_allowed & X86_CR4_LA57 ? 57 : 48;
 	f->dr6_fixed = f->has & X86_HAS_RTM ? X86_DR6_FIXED & ~BIT_ULL(16) : X86_DR6_FIXED;

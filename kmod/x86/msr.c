@@ -39,19 +39,14 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 #define ALL	(~0ULL)
 #define HIGH	(ALL << 32)
 
+#define ROW(k, i, f, ...) { .index = (i), .kind = X86_MSR_##k, .flags = (f), ##__VA_ARGS__ }
 #define STATE(i, member, g, f, ...) \
-	{ .index = (i), .kind = X86_MSR_STATE, .where = offsetof(struct x86_state, member), \
-	  .group = (g), .flags = (f), ##__VA_ARGS__ }
-#define STORED(i, slot, f, ...) \
-	{ .index = (i), .kind = X86_MSR_STORED, .where = (slot), .flags = (f), ##__VA_ARGS__ }
-#define CONST(i, value, ...) \
-	{ .index = (i), .kind = X86_MSR_CONST, .reset = (value), .reserved = ALL, ##__VA_ARGS__ }
-#define DROP(i, value, f, ...) \
-	{ .index = (i), .kind = X86_MSR_DROP, .reset = (value), .flags = (f), ##__VA_ARGS__ }
-#define EMULATED(i, f, ...) \
-	{ .index = (i), .kind = X86_MSR_EMULATED, .flags = (f), ##__VA_ARGS__ }
-#define PV(i, feature, ...) \
-	EMULATED(i, LISTED, .needs = X86_HAS_PV_##feature, ##__VA_ARGS__)
+	ROW(STATE, i, f, .where = offsetof(struct x86_state, member), .group = (g), ##__VA_ARGS__)
+#define STORED(i, slot, f, ...) ROW(STORED, i, f, .where = (slot), ##__VA_ARGS__)
+#define CONST(i, value, f, ...) ROW(CONST, i, f, .reset = (value), .reserved = ALL, ##__VA_ARGS__)
+#define DROP(i, value, f, ...) ROW(DROP, i, f, .reset = (value), ##__VA_ARGS__)
+#define EMULATED(i, f, ...) ROW(EMULATED, i, f, ##__VA_ARGS__)
+#define PV(i, feature, ...) EMULATED(i, LISTED, .needs = X86_HAS_PV_##feature, ##__VA_ARGS__)
 
 #define MTRR_PAIR(n) \
 	STORED(0x200 + 2 * (n), VARIABLE_MTRRS + 2 * (n), MTRR_TYPE | PHYSICAL, \
@@ -61,14 +56,14 @@ static_assert(NR_SLOTS <= X86_NR_MSR_SLOTS);
 
 /* Sorted by index. */
 static const struct x86_msr table[] = {
-	CONST(0x0, 0, .more = 1),				/* P5_MC_ADDR, P5_MC_TYPE */
+	CONST(0x0, 0, 0, .more = 1),				/* P5_MC_ADDR, P5_MC_TYPE */
 	EMULATED(X86_MSR_TSC, LISTED),
 	PV(X86_MSR_KVM_WALL_CLOCK, CLOCK),
 	PV(X86_MSR_KVM_SYSTEM_TIME, CLOCK),
-	CONST(0x17, 0),						/* PLATFORM_ID */
+	CONST(0x17, 0, 0),					/* PLATFORM_ID */
 	EMULATED(X86_MSR_APIC_BASE, 0, .needs = X86_HAS_APIC),
-	CONST(0x2a, 0),						/* EBL_CR_POWERON */
-	CONST(0x2c, 1ULL << 24),				/* EBC_FREQUENCY_ID */
+	CONST(0x2a, 0, 0),					/* EBL_CR_POWERON */
+	CONST(0x2c, 1ULL << 24, 0),				/* EBC_FREQUENCY_ID */
 	STORED(0x3a, FEAT_CTL, LISTED, .needs = X86_HAS_INTEL, .reserved = ~1ULL),
 	EMULATED(X86_MSR_TSC_ADJUST, LISTED, .needs = X86_HAS_TSC_ADJUST),
 	STATE(0x48, spec_ctrl, 0, LISTED | SPEC, .needs = X86_HAS_SPEC_CTRL, .reserved = ~0x87ULL),
@@ -76,10 +71,10 @@ static const struct x86_msr table[] = {
 	DROP(0x79, 0, WRITEONLY),				/* BIOS_UPDT_TRIG */
 	STORED(0x8b, UCODE_REV, LISTED | FEATURE, .ignored = ALL), /* Linux writes 0, then reads */
 	DROP(0xc1, 0, 0, .more = 1),				/* PERFCTR: does not count */
-	CONST(0xcd, 3),						/* FSB_FREQ: 100 MHz */
+	CONST(0xcd, 3, 0),						/* FSB_FREQ: 100 MHz */
 	STORED(X86_MSR_PLATFORM_INFO, PLATFORM_INFO, LISTED, .readonly = ALL,
 	       .reset = BIT(31)),				/* CPUID faulting */
-	CONST(0xfe, 0x508),					/* MTRRCAP: 8, fixed, WC */
+	CONST(0xfe, 0x508, 0),					/* MTRRCAP: 8, fixed, WC */
 	STORED(0x10a, ARCH_CAPABILITIES, LISTED | FEATURE, .needs = X86_HAS_ARCH_CAP,
 	       .readonly = ALL),
 	EMULATED(X86_MSR_FLUSH_CMD, WRITEONLY, .needs = X86_HAS_FLUSH_CMD, .reserved = ~1ULL),
@@ -92,12 +87,12 @@ static const struct x86_msr table[] = {
 	STORED(0x17a, MCG_STATUS, LISTED),
 	STORED(MSR_MCG_CTL, MCG_CTL, LISTED | MCE),
 	DROP(0x186, 0, 0, .more = 1),				/* EVNTSEL */
-	CONST(0x198, 1000 | 4ULL << 40),			/* PERF_STATUS */
-	CONST(0x199, 0),					/* PERF_CTL */
+	CONST(0x198, 1000 | 4ULL << 40, 0),			/* PERF_STATUS */
+	CONST(0x199, 0, 0),					/* PERF_CTL */
 	/* No PEBS, no BTS; what they say is not a guest's to change. */
 	STORED(0x1a0, MISC_ENABLE, LISTED, .reset = 0x1800, .readonly = 0x1880),
 	DROP(0x1d9, 0, 0, .reserved = ~0x3fULL),		/* DEBUGCTL: no LBR, BTF */
-	CONST(0x1db, 0, .more = 3),				/* last branch */
+	CONST(0x1db, 0, 0, .more = 3),				/* last branch */
 	STORED(0x1fc, POWER_CTL, LISTED),
 	MTRR_PAIR(0), MTRR_PAIR(1), MTRR_PAIR(2), MTRR_PAIR(3),
 	MTRR_PAIR(4), MTRR_PAIR(5), MTRR_PAIR(6), MTRR_PAIR(7),
@@ -105,14 +100,14 @@ static const struct x86_msr table[] = {
 	STORED(0x258, FIXED_MTRRS + 1, MTRR_TYPES, .more = 1),
 	STORED(0x268, FIXED_MTRRS + 3, MTRR_TYPES, .more = 7),
 	STATE(0x277, pat, X86_GROUP_PAT, LISTED | PAT),
-	CONST(0x280, 0, .flags = USER, .more = X86_MCE_BANKS - 1), /* MCi_CTL2: none signals CMCI */
+	CONST(0x280, 0, USER, .more = X86_MCE_BANKS - 1), /* MCi_CTL2: none signals CMCI */
 	STORED(0x2ff, MTRR_DEF_TYPE, MTRR_TYPE, .reserved = ~0xcffULL),
-	CONST(0x345, 0, .flags = FEATURE | USER),		/* PERF_CAPABILITIES: no PMU */
+	CONST(0x345, 0, FEATURE | USER),		/* PERF_CAPABILITIES: no PMU */
 	STORED(MSR_MC0_CTL, BANKS, MCE, .more = 4 * X86_MCE_BANKS - 1),
-	CONST(0x606, 0), CONST(0x611, 0), CONST(0x619, 0),	/* RAPL */
-	CONST(0x639, 0), CONST(0x641, 0),
+	CONST(0x606, 0, 0), CONST(0x611, 0, 0), CONST(0x619, 0, 0),	/* RAPL */
+	CONST(0x639, 0, 0), CONST(0x641, 0, 0),
 	EMULATED(X86_MSR_TSC_DEADLINE, LISTED, .needs = X86_HAS_TSC_DEADLINE),
-	CONST(0xda0, 0, .flags = USER),				/* XSS: no XSAVES */
+	CONST(0xda0, 0, USER),				/* XSS: no XSAVES */
 	PV(X86_MSR_KVM_WALL_CLOCK_NEW, CLOCK2),
 	PV(X86_MSR_KVM_SYSTEM_TIME_NEW, CLOCK2),
 	DROP(0x4b564d02, 0, LISTED, .needs = X86_HAS_PV_ASYNC_PF, .reserved = ALL), /* _EN: off */
@@ -133,14 +128,14 @@ static const struct x86_msr table[] = {
 	STATE(0xc0000103, tsc_aux, X86_GROUP_SYSCALL, LISTED | LOW_ON_AMD, .needs = X86_HAS_TSC_AUX,
 	      .reserved = HIGH),
 	DROP(0xc0010000, 0, 0, .more = 7),			/* K7 EVNTSEL, PERFCTR */
-	CONST(0xc0010010, 0),					/* SYSCFG */
+	CONST(0xc0010010, 0, 0),				/* SYSCFG */
 	STORED(0xc0010015, HWCR, LISTED, .reserved = ~BIT_ULL(18), .ignored = 0x148),
 	DROP(0xc001001b, 0x20000000, 0),			/* CLK_CTL */
 	DROP(0xc001001f, 0, 0),					/* NB_CFG */
 	DROP(0xc0010020, 0, WRITEONLY),				/* PATCH_LOADER */
-	CONST(0xc0010055, 0),					/* INT_PENDING_MSG */
+	CONST(0xc0010055, 0, 0),				/* INT_PENDING_MSG */
 	DROP(0xc0010058, 0, 0, .reserved = ALL),		/* MMIO_CONF_BASE */
-	CONST(0xc0010112, 0, .more = 1),			/* TSEG */
+	CONST(0xc0010112, 0, 0, .more = 1),			/* TSEG */
 	DROP(0xc0010117, 0, 0),					/* VM_HSAVE_PA */
 	STORED(0xc0010140, OSVW_LENGTH, 0, .needs = X86_HAS_OSVW, .readonly = ALL, .reset = 3),
 	STORED(0xc0010141, OSVW_STATUS, 0, .needs = X86_HAS_OSVW, .readonly = ALL),
