@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The vCPU's ioctls with a structure of fixed size: between it and struct x86_state, with
- * the checks that a state must pass before it is taken. Called by vcpu_fd.c, the vCPU's
- * mutex held. Each function gets a kernel copy of the structure, zeroed where it is to be
- * filled, and gives 0, or -EINVAL and then nothing has changed.
+ * The vCPU's ioctls with a structure of fixed size: between it and struct x86_state, with the
+ * checks that a state must pass before it is taken. Called by vcpu_fd.c, the vCPU's mutex held.
+ * Each function gets a kernel copy of the structure, zeroed where it is to be filled, and gives 0,
+ * or -EINVAL and then nothing has changed.
  */
 #include <linux/slab.h>
 #include "../host/cpu.h"
@@ -246,34 +246,38 @@ static const struct { u16 abi, legacy, size; } fpu_fields[] = {
 };
 #define XSAVE_BV 512	/* offset: which components are there */
 
-static int get_fpu(struct vcpu *vcpu, void *data)
+enum fpu_direction { FPU_GET, FPU_SET };
+
+static int copy_fpu(struct vcpu *vcpu, void *data, enum fpu_direction direction)
 {
-	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	int i;
+	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT), *abi, *legacy;
+	int i, err = 0;
 
 	if (!page)
 		return -ENOMEM;
 	guest_fpu_export(&vcpu->fpu, page);
-	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++)
-		memcpy(data + fpu_fields[i].abi, page + fpu_fields[i].legacy, fpu_fields[i].size);
+	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++) {
+		abi = data + fpu_fields[i].abi;
+		legacy = page + fpu_fields[i].legacy;
+		memcpy(direction == FPU_GET ? abi : legacy, direction == FPU_GET ? legacy : abi,
+		       fpu_fields[i].size);
+	}
+	if (direction == FPU_SET) {
+		*(u64 *)(page + XSAVE_BV) |= 3;	/* x87 and SSE */
+		err = guest_fpu_import(&vcpu->fpu, page, host_fpu_mask());
+	}
 	free_page((unsigned long)page);
-	return 0;
+	return err;
+}
+
+static int get_fpu(struct vcpu *vcpu, void *data)
+{
+	return copy_fpu(vcpu, data, FPU_GET);
 }
 
 static int set_fpu(struct vcpu *vcpu, void *data)
 {
-	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	int i, err;
-
-	if (!page)
-		return -ENOMEM;
-	guest_fpu_export(&vcpu->fpu, page);
-	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++)
-		memcpy(page + fpu_fields[i].legacy, data + fpu_fields[i].abi, fpu_fields[i].size);
-	*(u64 *)(page + XSAVE_BV) |= 3;	/* x87 and SSE */
-	err = guest_fpu_import(&vcpu->fpu, page, host_fpu_mask());
-	free_page((unsigned long)page);
-	return err;
+	return copy_fpu(vcpu, data, FPU_SET);
 }
 
 static int get_xsave(struct vcpu *vcpu, void *data)
@@ -314,19 +318,6 @@ static int set_xcrs(struct vcpu *vcpu, void *data)
 		break;
 	}
 	return 0;
-}
-
-static int get_lapic(struct vcpu *vcpu, void *data)
-{
-	if (!vcpu->lapic)
-		return -EINVAL;
-	lapic_get_state(vcpu, data);
-	return 0;
-}
-
-static int set_lapic(struct vcpu *vcpu, void *data)
-{
-	return vcpu->lapic ? lapic_set_state(vcpu, data) : -EINVAL;
 }
 
 static int get_debugregs(struct vcpu *vcpu, void *data)
@@ -396,26 +387,22 @@ static int get_events(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
-#define EVENT_FLAGS (KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SIPI_VECTOR | \
-		     KVIRT_VCPUEVENT_VALID_SHADOW | KVIRT_VCPUEVENT_VALID_SMM | \
-		     KVIRT_VCPUEVENT_VALID_PAYLOAD | KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT)
-
 static bool events_valid(const struct vm *vm, const struct kvirt_vcpu_events *r)
 {
-	bool payload = r->flags & KVIRT_VCPUEVENT_VALID_PAYLOAD;
+	u32 flags = KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SIPI_VECTOR |
+		    KVIRT_VCPUEVENT_VALID_SHADOW | KVIRT_VCPUEVENT_VALID_SMM |
+		    (vm->exception_payload ? KVIRT_VCPUEVENT_VALID_PAYLOAD : 0) |
+		    (vm->triple_fault_event ? KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT : 0);
+	bool pending = (r->flags & KVIRT_VCPUEVENT_VALID_PAYLOAD) && r->exception.pending;
 
-	if (r->flags & ~EVENT_FLAGS)
-		return false;
-	if (payload && !vm->exception_payload)
-		return false;
-	if ((r->exception.injected || (payload && r->exception.pending)) &&
+	if ((r->exception.injected || pending) &&
 	    (r->exception.nr > 31 || r->exception.nr == X86_NMI))
 		return false;
 	/* System management mode is not there to be in. */
 	if ((r->flags & KVIRT_VCPUEVENT_VALID_SMM) &&
 	    (r->smi.smm || r->smi.pending || r->smi.smm_inside_nmi))
 		return false;
-	return vm->triple_fault_event || !(r->flags & KVIRT_VCPUEVENT_VALID_TRIPLE_FAULT);
+	return !(r->flags & ~flags);
 }
 
 static int set_events(struct vcpu *vcpu, void *data)
@@ -427,20 +414,19 @@ static int set_events(struct vcpu *vcpu, void *data)
 
 	if (!events_valid(vcpu->vm, r))
 		return -EINVAL;
-	memset(&ev->exception, 0, sizeof(ev->exception));
-	/* Of both, pending wins. */
-	ev->exception.pending = payload && r->exception.pending;
-	ev->exception.injected = r->exception.injected && !ev->exception.pending;
-	ev->exception.vector = r->exception.nr;
-	/* The guest stands at the instruction: a debugger gives back what it did not set. */
-	ev->exception.soft = exception_is_soft(r->exception.nr);
-	ev->exception.insn_len = ev->exception.soft;
-	ev->exception.has_error = r->exception.has_error_code;
-	ev->exception.error = r->exception.error_code;
-	if (payload) {
-		ev->exception.has_payload = r->exception_has_payload;
-		ev->exception.payload = r->exception_payload;
-	}
+	ev->exception = (struct vcpu_exception) {
+		.pending = payload && r->exception.pending,
+		/* Of both, pending wins. */
+		.injected = r->exception.injected && !(payload && r->exception.pending),
+		.vector = r->exception.nr,
+		/* The guest stands at the instruction: a debugger gives back what it did not set. */
+		.soft = exception_is_soft(r->exception.nr),
+		.insn_len = exception_is_soft(r->exception.nr),
+		.has_error = r->exception.has_error_code,
+		.error = r->exception.error_code,
+		.has_payload = payload && r->exception_has_payload,
+		.payload = payload ? r->exception_payload : 0,
+	};
 	ev->interrupt.injected = r->interrupt.injected;
 	ev->interrupt.soft = false;
 	ev->interrupt.vector = r->interrupt.nr;
@@ -519,11 +505,6 @@ static int translate_linear(struct vcpu *vcpu, void *data)
 	return 0;
 }
 
-static int set_guest_debug(struct vcpu *vcpu, void *data)
-{
-	return debug_set(vcpu, data);
-}
-
 static int set_vapic(struct vcpu *vcpu, void *data)
 {
 	u64 gpa = ((struct kvirt_vapic_addr *)data)->vapic_addr;
@@ -566,63 +547,65 @@ static int set_mce(struct vcpu *vcpu, void *data)
 
 static int enable_cap(struct vcpu *vcpu, void *data)
 {
-	return -EINVAL;	/* there is none for a vCPU */
+	const struct kvirt_enable_cap *cap = data;
+
+	if (cap->flags || cap->cap != KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->pv.enforce = cap->args[0];
+	vcpu_set_cpuid(vcpu, vcpu->cpuid.n);
+	return 0;
 }
 
 static const struct {
 	unsigned int cmd;
 	int (*serve)(struct vcpu *vcpu, void *data);
-	unsigned int means;	/* see serve_structure(); none of these */
 } table[] = {
-	{ KVIRT_GET_REGS, get_regs },
-	{ KVIRT_SET_REGS, set_regs },
-	{ KVIRT_GET_SREGS, get_sregs },
-	{ KVIRT_SET_SREGS, set_sregs },
-	{ KVIRT_GET_SREGS2, get_sregs2 },
-	{ KVIRT_SET_SREGS2, set_sregs2 },
-	{ KVIRT_GET_FPU, get_fpu },
-	{ KVIRT_SET_FPU, set_fpu },
-	{ KVIRT_GET_XSAVE, get_xsave },
+	{ KVIRT_GET_REGS, get_regs }, { KVIRT_SET_REGS, set_regs },
+	{ KVIRT_GET_SREGS, get_sregs }, { KVIRT_SET_SREGS, set_sregs },
+	{ KVIRT_GET_SREGS2, get_sregs2 }, { KVIRT_SET_SREGS2, set_sregs2 },
+	{ KVIRT_GET_FPU, get_fpu }, { KVIRT_SET_FPU, set_fpu },
+	{ KVIRT_GET_XSAVE, get_xsave }, { KVIRT_SET_XSAVE, set_xsave },
 	{ KVIRT_GET_XSAVE2, get_xsave },
-	{ KVIRT_SET_XSAVE, set_xsave },
-	{ KVIRT_GET_XCRS, get_xcrs },
-	{ KVIRT_SET_XCRS, set_xcrs },
-	{ KVIRT_GET_LAPIC, get_lapic },
-	{ KVIRT_SET_LAPIC, set_lapic },
-	{ KVIRT_GET_DEBUGREGS, get_debugregs },
-	{ KVIRT_SET_DEBUGREGS, set_debugregs },
-	{ KVIRT_GET_VCPU_EVENTS, get_events },
-	{ KVIRT_SET_VCPU_EVENTS, set_events },
-	{ KVIRT_GET_MP_STATE, get_mp_state },
-	{ KVIRT_SET_MP_STATE, set_mp_state },
+	{ KVIRT_GET_XCRS, get_xcrs }, { KVIRT_SET_XCRS, set_xcrs },
+	{ KVIRT_GET_LAPIC, lapic_get_state }, { KVIRT_SET_LAPIC, lapic_set_state },
+	{ KVIRT_GET_DEBUGREGS, get_debugregs }, { KVIRT_SET_DEBUGREGS, set_debugregs },
+	{ KVIRT_GET_VCPU_EVENTS, get_events }, { KVIRT_SET_VCPU_EVENTS, set_events },
+	{ KVIRT_GET_MP_STATE, get_mp_state }, { KVIRT_SET_MP_STATE, set_mp_state },
 	{ KVIRT_INTERRUPT, set_interrupt },
-	{ KVIRT_SET_GUEST_DEBUG, set_guest_debug },
+	{ KVIRT_SET_GUEST_DEBUG, debug_set },
 	{ KVIRT_SET_VAPIC_ADDR, set_vapic },
 	{ KVIRT_TPR_ACCESS_REPORTING, report_tpr },
-	{ KVIRT_X86_SETUP_MCE, setup_mce },
-	{ KVIRT_X86_SET_MCE, set_mce },
+	{ KVIRT_X86_SETUP_MCE, setup_mce }, { KVIRT_X86_SET_MCE, set_mce },
 	{ KVIRT_TRANSLATE, translate_linear },
 	{ KVIRT_ENABLE_CAP, enable_cap },
 };
 
 long abi_ioctl(struct vcpu *vcpu, unsigned int cmd, void __user *argp)
 {
-	return serve_structure(table, vcpu, cmd, argp, -EINVAL);
+	void *data;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(table) && table[i].cmd != cmd; i++)
+		;
+	if (i == ARRAY_SIZE(table))
+		return -EINVAL;
+	data = structure_in(cmd, argp);
+	return IS_ERR(data) ? PTR_ERR(data) :
+	       structure_out(cmd, argp, data, table[i].serve(vcpu, data));
 }
 
 /* The register classes that the run page carries. */
-#define SYNC_CLASS(class, name, get, set) \
+#define SYNC_CLASS(class, name) \
 	{ class, offsetof(struct kvirt_sync_regs, name), \
-	  sizeof_field(struct kvirt_sync_regs, name), get, set }
+	  sizeof_field(struct kvirt_sync_regs, name), get_##name, set_##name }
 static const struct {
 	u64 class;
 	u16 offset, size;
 	int (*get)(struct vcpu *vcpu, void *data);
 	int (*set)(struct vcpu *vcpu, void *data);
 } sync_classes[] = {
-	SYNC_CLASS(KVIRT_SYNC_X86_REGS, regs, get_regs, set_regs),
-	SYNC_CLASS(KVIRT_SYNC_X86_SREGS, sregs, get_sregs, set_sregs),
-	SYNC_CLASS(KVIRT_SYNC_X86_EVENTS, events, get_events, set_events),
+	SYNC_CLASS(KVIRT_SYNC_X86_REGS, regs), SYNC_CLASS(KVIRT_SYNC_X86_SREGS, sregs),
+	SYNC_CLASS(KVIRT_SYNC_X86_EVENTS, events),
 };
 
 int sync_take(struct vcpu *vcpu)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The doors: ioctls copied in, checked, carried down and copied out. dev.c is /dev/kvirt,
- * vm_fd.c and vcpu_fd.c are the files it leads to, caps.c what they can, abi.c the way between
- * the ABI's structures and struct x86_state.
+ * The doors: ioctls copied in, checked, carried down and copied out. dev.c is /dev/kvirt, vm_fd.c
+ * and vcpu_fd.c are the files it leads to, caps.c what they can, abi.c the way between the ABI's
+ * structures and struct x86_state.
  */
 #ifndef KVIRT_API_API_H
 #define KVIRT_API_API_H
@@ -24,30 +24,9 @@ void device_exit(void);
 void *structure_in(unsigned int cmd, const void __user *argp);
 long structure_out(unsigned int cmd, void __user *argp, void *data, long err);
 
-/* Serve @cmd by its row of @table, which may mean another, with a copy; gives @unknown without. */
-#define serve_structure(table, owner, cmd, argp, unknown)			\
-({										\
-	long err_ = (unknown);							\
-	void *data_;								\
-	int i_;									\
-										\
-	for (i_ = 0; i_ < ARRAY_SIZE(table); i_++) {				\
-		unsigned int as_ = (table)[i_].means ?: (cmd);			\
-										\
-		if ((table)[i_].cmd != (cmd))					\
-			continue;						\
-		data_ = structure_in(as_, argp);				\
-		err_ = IS_ERR(data_) ? PTR_ERR(data_) :				\
-		       structure_out(as_, argp, data_, (table)[i_].serve(owner, data_)); \
-		break;								\
-	}									\
-	err_;									\
-})
-
 /* A file for a new VM: its descriptor, or -errno. */
 int vm_fd_create(void);
-/* One more file refers to @vm; the last one to go destroys it. */
-void vm_get(struct vm *vm);
+/* A file does not refer to @vm any more: the last one of vm->refs destroys it. */
 void vm_put(struct vm *vm);
 /* A file for @vcpu, which must have been published; takes a reference of its VM. */
 int vcpu_fd_create(struct vcpu *vcpu);
@@ -55,21 +34,23 @@ int vcpu_fd_create(struct vcpu *vcpu);
 /* KVM_GET_STATS_FD of @vm, or of @vcpu if not NULL; takes a reference of the VM. */
 long stats_fd_create(struct vm *vm, struct vcpu *vcpu);
 
-/* KVM_CHECK_EXTENSION: 0, or what the capability stands for. @vm: NULL on the device. */
-long capability(const struct vm *vm, long number);
-/* KVM_ENABLE_CAP on a VM file. */
-int capability_enable(struct vm *vm, const struct kvirt_enable_cap *cap);
-/* Snapshot of the host's CPUID, once at load. */
+/* KVM_CHECK_EXTENSION: 0, or what the capability stands for. KVM_ENABLE_CAP on a VM file. */
+long capability(long number);
+long capability_enable(struct vm *vm, void *cap);
+
+/* Snapshot of the host's CPUID, once at load: 0 or -ENOMEM. */
 int cpuid_snapshot(void);
 void cpuid_snapshot_free(void);
-int cpuid_supported(struct x86_cpuid_entry *entries, unsigned int max);
-/* Paravirtual services, bits of CPUID leaf 0x40000001. */
-u32 pv_features(void);
+/*
+ * KVM_GET_CPUID2 of @vcpu; with NULL the device's lists by @cmd: KVM_GET_SUPPORTED_CPUID's, and
+ * KVM_GET_EMULATED_CPUID's, which is empty: no instruction is emulated for CPUs that lack it.
+ * -E2BIG where the caller's room is too small. cpuid_set(): KVM_SET_CPUID2.
+ */
+long cpuid_get(const struct vcpu *vcpu, unsigned int cmd, struct kvirt_cpuid2 __user *argp);
+long cpuid_set(struct vcpu *vcpu, const struct kvirt_cpuid2 __user *argp);
 
 /* KVM_GET_MSRS and KVM_SET_MSRS, @vcpu NULL on the device (feature MSRs). */
-enum msrs_direction { MSRS_GET, MSRS_SET };
-long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direction);
-
+long ioctl_msrs(struct vcpu *vcpu, unsigned int cmd, void __user *argp);
 /* KVM_X86_SET_MSR_FILTER. */
 long set_msr_filter(struct vm *vm, void *filter);
 /*

@@ -7,8 +7,6 @@
 #include "../host/fpu.h"
 #include "api.h"
 
-#define VCPU_MAPPING_SIZE (VCPU_MAPPING_PAGES * PAGE_SIZE)
-
 void *structure_in(unsigned int cmd, const void __user *argp)
 {
 	if (_IOC_DIR(cmd) & _IOC_WRITE)
@@ -22,32 +20,6 @@ long structure_out(unsigned int cmd, void __user *argp, void *data, long err)
 		err = -EFAULT;
 	kfree(data);
 	return err;
-}
-
-/* -E2BIG when the caller's room is too small. No instruction is emulated for CPUs that lack it. */
-static long get_cpuid(struct kvirt_cpuid2 __user *argp, unsigned int cmd)
-{
-	struct x86_cpuid_entry *entries;
-	struct kvirt_cpuid2 head;
-	long n;
-
-	if (copy_from_user(&head, argp, sizeof(head)))
-		return -EFAULT;
-	if (!head.nent)
-		return -E2BIG;
-	entries = kvcalloc(X86_CPUID_MAX, sizeof(*entries), GFP_KERNEL_ACCOUNT);
-	if (!entries)
-		return -ENOMEM;
-	n = cmd == KVIRT_GET_EMULATED_CPUID ? 0 :
-	    cpuid_supported(entries, min_t(u32, head.nent, X86_CPUID_MAX));
-	if (n < 0)
-		goto free;
-	head.nent = n;
-	n = copy_to_user(argp, &head, sizeof(head)) ||
-	    copy_to_user(argp->entries, entries, n * sizeof(*entries)) ? -EFAULT : 0;
-free:
-	kvfree(entries);
-	return n;
 }
 
 /* The number goes back even when the room was too small: that is how one asks for it. */
@@ -80,10 +52,9 @@ long attribute(unsigned int cmd, const void __user *argp, u64 *value)
 	if (attr.group || attr.attr)
 		return -ENXIO;
 	user = u64_to_user_ptr(attr.addr);
-	if (cmd == KVIRT_HAS_DEVICE_ATTR)
-		return 0;
-	return (cmd == KVIRT_GET_DEVICE_ATTR ? copy_to_user(user, value, sizeof(*value)) :
-					       copy_from_user(value, user, sizeof(*value))) ?
+	if (cmd == KVIRT_GET_DEVICE_ATTR)
+		return copy_to_user(user, value, sizeof(*value)) ? -EFAULT : 0;
+	return cmd == KVIRT_SET_DEVICE_ATTR && copy_from_user(value, user, sizeof(*value)) ?
 	       -EFAULT : 0;
 }
 
@@ -98,18 +69,18 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVIRT_CREATE_VM:
 		return arg ? -EINVAL : vm_fd_create();
 	case KVIRT_CHECK_EXTENSION:
-		return capability(NULL, arg);
+		return capability(arg);
 	case KVIRT_GET_VCPU_MMAP_SIZE:
-		return arg ? -EINVAL : (long)VCPU_MAPPING_SIZE;
+		return arg ? -EINVAL : (long)(VCPU_MAPPING_PAGES * PAGE_SIZE);
 	case KVIRT_GET_SUPPORTED_CPUID:
 	case KVIRT_GET_EMULATED_CPUID:
-		return get_cpuid(argp, cmd);
+		return cpuid_get(NULL, cmd, argp);
 	case KVIRT_GET_MSR_INDEX_LIST:
 		return get_msr_list(argp, X86_MSR_LISTED);
 	case KVIRT_GET_MSR_FEATURE_INDEX_LIST:
 		return get_msr_list(argp, X86_MSR_FEATURE);
 	case KVIRT_GET_MSRS:
-		return ioctl_msrs(NULL, argp, MSRS_GET);
+		return ioctl_msrs(NULL, cmd, argp);
 	case KVIRT_X86_GET_MCE_CAP_SUPPORTED:
 		return copy_to_user(argp, &mce_cap, sizeof(mce_cap)) ? -EFAULT : 0;
 	case KVIRT_GET_DEVICE_ATTR:

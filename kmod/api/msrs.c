@@ -21,31 +21,10 @@ static int read_feature(u32 index, u64 *value)
 	return 0;
 }
 
-static long serve_msrs(struct vcpu *vcpu, struct kvirt_msr_entry *entries, u32 n,
-		       enum msrs_direction direction)
-{
-	u32 i;
-
-	for (i = 0; i < n; i++) {
-		struct kvirt_msr_entry *e = &entries[i];
-		int failed;
-
-		if (!vcpu)
-			failed = read_feature(e->index, &e->data);
-		else if (direction == MSRS_GET)
-			failed = msr_read(vcpu, e->index, &e->data, X86_MSR_BY_USER);
-		else
-			failed = msr_write(vcpu, e->index, e->data, X86_MSR_BY_USER);
-		if (failed)
-			break;
-	}
-	return i;
-}
-
-long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direction)
+long ioctl_msrs(struct vcpu *vcpu, unsigned int cmd, void __user *argp)
 {
 	struct kvirt_msrs __user *msrs = argp;
-	struct kvirt_msr_entry *entries;
+	struct kvirt_msr_entry *entries, *e;
 	struct kvirt_msrs head;
 	size_t size;
 	long n;
@@ -54,14 +33,17 @@ long ioctl_msrs(struct vcpu *vcpu, void __user *argp, enum msrs_direction direct
 		return -EFAULT;
 	if (head.nmsrs >= MSRS_MAX)
 		return -E2BIG;
-	if (!head.nmsrs)
-		return 0;
 	size = head.nmsrs * sizeof(*entries);
 	entries = memdup_user(msrs->entries, size);
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	n = serve_msrs(vcpu, entries, head.nmsrs, direction);
-	if (direction == MSRS_GET && copy_to_user(msrs->entries, entries, size))
+	for (e = entries; e < entries + head.nmsrs; e++)
+		if (!vcpu ? read_feature(e->index, &e->data) :
+		    cmd == KVIRT_GET_MSRS ? msr_read(vcpu, e->index, &e->data, X86_MSR_BY_USER) :
+					    msr_write(vcpu, e->index, e->data, X86_MSR_BY_USER))
+			break;
+	n = e - entries;
+	if (cmd == KVIRT_GET_MSRS && copy_to_user(msrs->entries, entries, size))
 		n = -EFAULT;
 	kfree(entries);
 	return n;

@@ -125,7 +125,7 @@ long stats_fd_create(struct vm *vm, struct vcpu *vcpu)
 		return PTR_ERR(file);
 	}
 	*stats = (struct stats_file) { vm, vcpu };
-	vm_get(vm);
+	refcount_inc(&vm->refs);
 	file->f_mode |= FMODE_PREAD;
 	fd_install(fd, file);
 	return fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file of a vCPU: KVM_RUN, the run page's mapping, ioctls of variable size (abi.c has
- * the others). All ioctls of a vCPU hold its mutex.
+ * The file of a vCPU: KVM_RUN, the run page's mapping, ioctls of variable size (abi.c has the
+ * others). All ioctls of a vCPU hold its mutex.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -80,99 +80,6 @@ static long set_signal_mask(struct vcpu *vcpu, struct kvirt_signal_mask __user *
 	return 0;
 }
 
-/* Linear addresses are 48 or 57 bits wide, where the table says it at all. */
-static bool cpuid_valid(const struct x86_cpuid *table, u32 n)
-{
-	u32 i, bits;
-
-	for (i = 0; i < n; i++) {
-		bits = (table->entry[i].eax >> 8) & 0xff;
-		if (table->entry[i].leaf == 0x80000008 && bits != 48 && bits != 57 && bits)
-			return false;
-	}
-	return true;
-}
-
-/* @entry as the guest finds it: with the bits that follow registers. */
-static struct x86_cpuid_entry cpuid_entry_now(const struct vcpu *vcpu,
-					      const struct x86_cpuid_entry *entry)
-{
-	struct x86_cpuid_live live = cpuid_live(vcpu);
-	struct x86_cpuid_entry now = *entry;
-
-	x86_cpuid_follow(&vcpu->cpuid, &live, entry, now.regs);
-	return now;
-}
-
-static bool cpuid_same(const struct vcpu *vcpu, const struct x86_cpuid_entry *entries, u32 n)
-{
-	u32 i;
-
-	for (i = 0; i < n && n == vcpu->cpuid.n; i++) {
-		struct x86_cpuid_entry ours = cpuid_entry_now(vcpu, &vcpu->cpuid.entry[i]);
-		struct x86_cpuid_entry theirs = cpuid_entry_now(vcpu, &entries[i]);
-
-		if (memcmp(&ours, &theirs, sizeof(ours)))
-			return false;
-	}
-	return n == vcpu->cpuid.n;
-}
-
-static long set_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
-{
-	struct kvirt_cpuid2 head;
-	struct x86_cpuid *table;
-	long err = -EFAULT;
-	size_t size;
-
-	static_assert(sizeof(struct x86_cpuid_entry) == sizeof(struct kvirt_cpuid_entry2));
-	if (copy_from_user(&head, argp, sizeof(head)))
-		return -EFAULT;
-	if (head.nent > X86_CPUID_MAX)
-		return -E2BIG;
-	table = kvzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
-	if (!table)
-		return -ENOMEM;
-	size = head.nent * sizeof(table->entry[0]);
-	if (copy_from_user(table->entry, argp->entries, size))
-		goto free;
-	/* Once the guest has run, the table may be set again as it is, not changed. */
-	err = -EINVAL;
-	if (vcpu->ran) {
-		if (cpuid_same(vcpu, table->entry, head.nent))
-			err = 0;
-		goto free;
-	}
-	if (!cpuid_valid(table, head.nent))
-		goto free;
-	err = 0;
-	vcpu->cpuid = *table;
-	vcpu_set_cpuid(vcpu, head.nent);
-	lapic_configure(vcpu);
-free:
-	kvfree(table);
-	return err;
-}
-
-static long get_cpuid2(struct vcpu *vcpu, struct kvirt_cpuid2 __user *argp)
-{
-	struct x86_cpuid_entry entry;
-	struct kvirt_cpuid2 head;
-	u32 i;
-
-	if (copy_from_user(&head, argp, sizeof(head)))
-		return -EFAULT;
-	if (head.nent < vcpu->cpuid.n)
-		return -E2BIG;
-	head.nent = vcpu->cpuid.n;
-	for (i = 0; i < head.nent; i++) {
-		entry = cpuid_entry_now(vcpu, &vcpu->cpuid.entry[i]);
-		if (copy_to_user(&argp->entries[i], &entry, sizeof(entry)))
-			return -EFAULT;
-	}
-	return copy_to_user(argp, &head, sizeof(head)) ? -EFAULT : 0;
-}
-
 static long set_tsc_khz(struct vcpu *vcpu, unsigned long khz)
 {
 	int err = clock_set_khz(vcpu, khz ?: tsc_khz);
@@ -204,32 +111,18 @@ static long clock_stopped(struct vcpu *vcpu)
 	return 0;
 }
 
-static long enable_cap(struct vcpu *vcpu, const void __user *argp)
-{
-	struct kvirt_enable_cap cap;
-
-	if (copy_from_user(&cap, argp, sizeof(cap)))
-		return -EFAULT;
-	if (cap.flags || cap.cap != KVIRT_CAP_ENFORCE_PV_FEATURE_CPUID)
-		return -EINVAL;
-	vcpu->pv.enforce = cap.args[0];
-	vcpu_set_cpuid(vcpu, vcpu->cpuid.n);
-	return 0;
-}
-
 static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 
 	switch (cmd) {
 	case KVIRT_GET_MSRS:
-		return ioctl_msrs(vcpu, argp, MSRS_GET);
 	case KVIRT_SET_MSRS:
-		return ioctl_msrs(vcpu, argp, MSRS_SET);
+		return ioctl_msrs(vcpu, cmd, argp);
 	case KVIRT_SET_CPUID2:
-		return set_cpuid2(vcpu, argp);
+		return cpuid_set(vcpu, argp);
 	case KVIRT_GET_CPUID2:
-		return get_cpuid2(vcpu, argp);
+		return cpuid_get(vcpu, cmd, argp);
 	case KVIRT_SET_SIGNAL_MASK:
 		return set_signal_mask(vcpu, argp);
 	case KVIRT_NMI:
@@ -247,8 +140,6 @@ static long serve(struct vcpu *vcpu, unsigned int cmd, unsigned long arg)
 		return stats_fd_create(vcpu->vm, vcpu);
 	case KVIRT_KVMCLOCK_CTRL:
 		return clock_stopped(vcpu);
-	case KVIRT_ENABLE_CAP:
-		return enable_cap(vcpu, argp);
 	default:
 		return abi_ioctl(vcpu, cmd, argp);
 	}
@@ -328,7 +219,7 @@ int vcpu_fd_create(struct vcpu *vcpu)
 		put_unused_fd(fd);
 		return PTR_ERR(file);
 	}
-	vm_get(vcpu->vm);
+	refcount_inc(&vcpu->vm->refs);
 	vcpu_publish(vcpu);
 	fd_install(fd, file);
 	return fd;

@@ -18,11 +18,6 @@
 #define TSS_LIMIT ((u32)(-3 * PAGE_SIZE))
 #define MMU_PAGES_MIN 64	/* as KVM has it for its shadow page tables */
 
-void vm_get(struct vm *vm)
-{
-	refcount_inc(&vm->refs);
-}
-
 void vm_put(struct vm *vm)
 {
 	unsigned int i;
@@ -90,14 +85,6 @@ static long set_gsi_routing(struct vm *vm, struct kvirt_irq_routing __user *argp
 	return err;
 }
 
-/* Nothing goes back, whatever the number says. */
-static long clear_dirty_log(struct vm *vm, const struct kvirt_clear_dirty_log __user *argp)
-{
-	struct kvirt_clear_dirty_log log;
-
-	return copy_from_user(&log, argp, sizeof(log)) ? -EFAULT : dirty_clear(vm, &log);
-}
-
 static long set_boot_cpu(struct vm *vm, unsigned long id)
 {
 	long err = -EBUSY;
@@ -122,16 +109,6 @@ static long set_tsc_khz(struct vm *vm, unsigned long khz)
 
 /* The ioctls with a structure of fixed size: each gets a kernel copy of it. */
 
-static long set_memory_region(struct vm *vm, void *data)
-{
-	return slots_set(vm, data);
-}
-
-static long get_dirty_log(struct vm *vm, void *data)
-{
-	return dirty_get(vm, data);
-}
-
 static long set_irq_line(struct vm *vm, void *data)
 {
 	struct kvirt_irq_level *level = data;
@@ -142,20 +119,10 @@ static long set_irq_line(struct vm *vm, void *data)
 	return 0;
 }
 
-static long signal_msi(struct vm *vm, void *data)
-{
-	return msi_signal(vm, data);
-}
-
 /* The page table that real mode once needed lies elsewhere: nothing is kept. */
 static long set_identity_map(struct vm *vm, void *data)
 {
 	return vm_nr_vcpus(vm) ? -EINVAL : 0;
-}
-
-static long enable_cap(struct vm *vm, void *data)
-{
-	return capability_enable(vm, data);
 }
 
 static long get_clock(struct vm *vm, void *data)
@@ -194,21 +161,19 @@ static const struct {
 	{ KVIRT_CREATE_PIT2, pit_create },
 	{ KVIRT_GET_PIT, pit_get },
 	{ KVIRT_SET_PIT, pit_set, _IOW(KVIRT_IO, 0x66, struct kvirt_pit_state) },
-	{ KVIRT_GET_PIT2, pit_get2 },
-	{ KVIRT_SET_PIT2, pit_set2 },
+	{ KVIRT_GET_PIT2, pit_get2 }, { KVIRT_SET_PIT2, pit_set2 },
 	{ KVIRT_REINJECT_CONTROL, pit_set_reinject,
 	  _IOW(KVIRT_IO, 0x71, struct kvirt_reinject_control) },
-	{ KVIRT_SET_USER_MEMORY_REGION, set_memory_region },
-	{ KVIRT_GET_DIRTY_LOG, get_dirty_log },
-	{ KVIRT_SIGNAL_MSI, signal_msi },
-	{ KVIRT_IRQ_LINE, set_irq_line },
-	{ KVIRT_IRQ_LINE_STATUS, set_irq_line },
-	{ KVIRT_ENABLE_CAP, enable_cap },
+	{ KVIRT_SET_USER_MEMORY_REGION, slots_set },
+	{ KVIRT_GET_DIRTY_LOG, dirty_get },
+	{ KVIRT_CLEAR_DIRTY_LOG, dirty_clear,
+	  _IOW(KVIRT_IO, 0xc0, struct kvirt_clear_dirty_log) },
+	{ KVIRT_SIGNAL_MSI, msi_signal },
+	{ KVIRT_IRQ_LINE, set_irq_line }, { KVIRT_IRQ_LINE_STATUS, set_irq_line },
+	{ KVIRT_ENABLE_CAP, capability_enable },
 	{ KVIRT_SET_IDENTITY_MAP_ADDR, set_identity_map },
-	{ KVIRT_GET_CLOCK, get_clock },
-	{ KVIRT_SET_CLOCK, set_clock },
-	{ KVIRT_IOEVENTFD, ioeventfd_set },
-	{ KVIRT_IRQFD, irqfd_set },
+	{ KVIRT_GET_CLOCK, get_clock }, { KVIRT_SET_CLOCK, set_clock },
+	{ KVIRT_IOEVENTFD, ioeventfd_set }, { KVIRT_IRQFD, irqfd_set },
 	{ KVIRT_REGISTER_COALESCED_MMIO, coalesced_register },
 	{ KVIRT_UNREGISTER_COALESCED_MMIO, coalesced_unregister },
 	{ KVIRT_X86_SET_MSR_FILTER, set_msr_filter },
@@ -218,6 +183,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 	struct vm *vm = file->private_data;
+	void *data;
+	int i;
 
 	if (vm->mm != current->mm || READ_ONCE(vm->dead))
 		return -EIO;
@@ -230,10 +197,8 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return pit_create(vm, NULL);
 	case KVIRT_SET_GSI_ROUTING:
 		return set_gsi_routing(vm, argp);
-	case KVIRT_CLEAR_DIRTY_LOG:
-		return clear_dirty_log(vm, argp);
 	case KVIRT_CHECK_EXTENSION:
-		return capability(vm, arg);
+		return capability(arg);
 	case KVIRT_SET_TSS_ADDR:
 		return arg > TSS_LIMIT ? -EINVAL : 0;
 	case KVIRT_GET_STATS_FD:
@@ -252,7 +217,14 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVIRT_GET_NR_MMU_PAGES:
 		return READ_ONCE(vm->nr_mmu_pages);
 	}
-	return serve_structure(table, vm, cmd, argp, -ENOTTY);
+	for (i = 0; i < ARRAY_SIZE(table) && table[i].cmd != cmd; i++)
+		;
+	if (i == ARRAY_SIZE(table))
+		return -ENOTTY;
+	cmd = table[i].means ?: cmd;
+	data = structure_in(cmd, argp);
+	return IS_ERR(data) ? PTR_ERR(data) :
+	       structure_out(cmd, argp, data, table[i].serve(vm, data));
 }
 
 static int vm_release(struct inode *inode, struct file *file)

@@ -621,25 +621,30 @@ void lapic_load_vapic(struct vcpu *vcpu)
 		chip_lapic_set_tpr(vcpu->lapic, value & 0xff);
 }
 
-void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state)
+int lapic_get_state(struct vcpu *vcpu, void *state)
 {
 	struct lapic_fx fx = { 0 };
 
+	if (!vcpu->lapic)
+		return -EINVAL;
 	lapic_drain(vcpu);
 	lapic_configure(vcpu);
-	chip_lapic_save(vcpu->lapic, (u32 *)state->regs, ktime_get_ns(), &fx);
+	chip_lapic_save(vcpu->lapic, state, ktime_get_ns(), &fx);
 	apply(vcpu, &fx);
+	return 0;
 }
 
-int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state)
+int lapic_set_state(struct vcpu *vcpu, void *state)
 {
 	struct lapic_fx fx = { 0 };
 	int err;
 
+	if (!vcpu->lapic)
+		return -EINVAL;
 	/* What was posted before belongs to the state that is replaced. */
 	lapic_drain(vcpu);
 	lapic_configure(vcpu);
-	err = chip_lapic_restore(vcpu->lapic, (const u32 *)state->regs, ktime_get_ns(), &fx);
+	err = chip_lapic_restore(vcpu->lapic, state, ktime_get_ns(), &fx);
 	apply(vcpu, &fx);
 	return err;
 }

@@ -27,8 +27,8 @@ void lapic_free(struct vcpu *vcpu);
 void lapic_configure(struct vcpu *vcpu);
 
 /* KVM_GET_LAPIC, KVM_SET_LAPIC (4-byte aligned): 0, or -EINVAL for a foreign id. */
-void lapic_get_state(struct vcpu *vcpu, struct kvirt_lapic_state *state);
-int lapic_set_state(struct vcpu *vcpu, const struct kvirt_lapic_state *state);
+int lapic_get_state(struct vcpu *vcpu, void *state);
+int lapic_set_state(struct vcpu *vcpu, void *state);
 
 /*
  * The xAPIC page. false: @gpa is not in it (or the page is a hole that user space wants to see, or

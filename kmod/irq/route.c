@@ -156,8 +156,10 @@ static int msi_deliver(struct vm *vm, u64 address, u32 data)
 	return irq_deliver(vm, NULL, &m);
 }
 
-int msi_signal(struct vm *vm, const struct kvirt_msi *msi)
+long msi_signal(struct vm *vm, void *data)
 {
+	const struct kvirt_msi *msi = data;
+
 	if (READ_ONCE(vm->irqchip) == IRQCHIP_NONE || msi->flags & ~KVIRT_MSI_VALID_DEVID)
 		return -EINVAL;
 	return msi_deliver(vm, msi->address_lo | (u64)msi->address_hi << 32, msi->data);

@@ -32,7 +32,7 @@ bool route_has(struct vm *vm, u32 gsi, u32 chip, u32 pins);
  * irq_set() - the level of a GSI: the sum of what irq_deliver() gives; 0: merged with one
  * before; -1: ignored. Any context but NMI.
  */
-int msi_signal(struct vm *vm, const struct kvirt_msi *msi);
+long msi_signal(struct vm *vm, void *data);
 int irq_set(struct vm *vm, enum irq_source source, u32 gsi, bool level);
 
 /*

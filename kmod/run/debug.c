@@ -37,8 +37,9 @@ void debug_keep_step(struct vcpu *vcpu)
 		vcpu->state.rflags |= X86_RFLAGS_TF;
 }
 
-int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted)
+int debug_set(struct vcpu *vcpu, void *data)
 {
+	const struct kvirt_guest_debug *wanted = data;
 	struct vcpu_exception *e = &vcpu->events.exception;
 	u32 control = wanted->control;
 

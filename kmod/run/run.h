@@ -97,7 +97,7 @@ bool linear_to_physical(struct vcpu *vcpu, u64 linear, u64 *gpa);
  * INT3, the debugger's. debug_keep_step(): RFLAGS was set anew (and is valid), TF may be the
  * debugger's.
  */
-int debug_set(struct vcpu *vcpu, const struct kvirt_guest_debug *wanted);
+int debug_set(struct vcpu *vcpu, void *data);
 enum verdict debug_trap(struct vcpu *vcpu, u64 dr6_bits);
 enum verdict debug_breakpoint(struct vcpu *vcpu);
 void debug_keep_step(struct vcpu *vcpu);

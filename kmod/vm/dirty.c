@@ -148,7 +148,7 @@ static long clear_locked(struct vm *vm, const struct kvirt_clear_dirty_log *log)
 	return 0;
 }
 
-long dirty_get(struct vm *vm, const struct kvirt_dirty_log *log)
+long dirty_get(struct vm *vm, void *log)
 {
 	long err;
 
@@ -158,7 +158,7 @@ long dirty_get(struct vm *vm, const struct kvirt_dirty_log *log)
 	return err;
 }
 
-long dirty_clear(struct vm *vm, const struct kvirt_clear_dirty_log *log)
+long dirty_clear(struct vm *vm, void *log)
 {
 	long err;
 

@@ -183,7 +183,7 @@ free:
 	return err;
 }
 
-int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region)
+long slots_set(struct vm *vm, void *region)
 {
 	int err;
 

@@ -108,7 +108,7 @@ void slots_fini(struct vm *vm);
  * moving and changing wait: until no vCPU can reach the old place, and for accesses through
  * vm/gmem.c that are under way.
  */
-int slots_set(struct vm *vm, const struct kvirt_userspace_memory_region *region);
+long slots_set(struct vm *vm, void *region);
 
 /*
  * A log for a slot of @npages; NULL: no memory. dirty_start() - it is published: what the guest
@@ -125,7 +125,7 @@ void populate_collapse(struct vm *vm, const struct slot *slot);
  * KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG, with the errors that the UAPI header tells. No write
  * goes unseen: not in the bitmap means that it has reached memory, and that a later one is marked.
  */
-long dirty_get(struct vm *vm, const struct kvirt_dirty_log *log);
-long dirty_clear(struct vm *vm, const struct kvirt_clear_dirty_log *log);
+long dirty_get(struct vm *vm, void *log);
+long dirty_clear(struct vm *vm, void *log);
 
 #endif
