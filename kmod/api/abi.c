@@ -419,7 +419,7 @@ static int set_events(struct vcpu *vcpu, void *data)
 		/* Of both, pending wins. */
 		.injected = r->exception.injected && !(payload && r->exception.pending),
 		.vector = r->exception.nr,
-		/* The guest stands at the instruction: a debugger gives back what it did not set. */
+		/* The guest stands at the insn: a debugger gives back what it did not set. */
 		.soft = exception_is_soft(r->exception.nr),
 		.insn_len = exception_is_soft(r->exception.nr),
 		.has_error = r->exception.has_error_code,

@@ -144,7 +144,7 @@ struct x86_state {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u64 star, lstar, cstar, sfmask, kernel_gs_base, tsc_aux;
 	u64 pat;
-	/* Guest TSC = host TSC * tsc_ratio + tsc_offset; the ratio in the hardware's fixed point. */
+	/* Guest TSC = host TSC * tsc_ratio + tsc_offset; the ratio in hardware's fixed point. */
 	u64 tsc_ratio, tsc_offset;
 	u64 xcr0;
 	u64 spec_ctrl;
