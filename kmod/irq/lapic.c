@@ -184,13 +184,15 @@ static void timer_run(struct vcpu *vcpu)
 static void wait_until_due(struct lapic *lapic)
 {
 	s64 most = (u64)min(timer_advance_ns, ADVANCE_MOST_NS) * tsc_khz / 1000000;
-	s64 left = lapic->early - rdtsc();
+	u64 early = lapic->early;
+	s64 left = early - rdtsc();
 
-	if (left > -most)
-		lapic->advance = clamp(lapic->advance - (left >> 3), 0LL, most);
-	for (; left > 0 && left <= most; left = lapic->early - rdtsc())
-		cpu_relax();
 	lapic->early = 0;
+	if (left > -most && left <= most) {
+		lapic->advance = clamp(lapic->advance - (left >> 3), 0LL, most);
+		while (rdtsc() < early)
+			cpu_relax();
+	}
 }
 
 static void timer_start(struct vcpu *vcpu)
