@@ -15,7 +15,7 @@
 #define X86_CPUID_BUCKETS	64
 #define X86_CPUID_SUBLEAF	BIT(0)	/* flags: subleaf counts (SIGNIFCANT_INDEX) */
 
-/* The same layout as the ABI's kvm_cpuid_entry2, checked in api/abi.c. */
+/* The same layout as the ABI's kvm_cpuid_entry2, checked in api/cpuid.c. */
 struct x86_cpuid_entry {
 	u32 leaf, subleaf, flags;
 	union {
