@@ -87,6 +87,14 @@ void host_predictor_barrier(u64 owner)
 		host_wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 }
 
+void host_flush_predictors(void)
+{
+	if (boot_cpu_has(X86_FEATURE_IBPB))
+		host_wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+	if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+		host_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+}
+
 void host_guest_ran(void)
 {
 #ifdef X86_FEATURE_IBPB_EXIT_TO_USER

@@ -48,6 +48,8 @@ static __always_inline void host_guest_exit(void)
 
 /* IBPB if another vCPU than @owner ran last here and the host uses it. Interrupts off. */
 void host_predictor_barrier(u64 owner);
+/* What a guest's write of PRED_CMD or FLUSH_CMD asks for: IBPB, and L1D where it can be flushed. */
+void host_flush_predictors(void);
 /* Tell the host's return to user space that a guest ran (VMSCAPE). */
 void host_guest_ran(void);
 

@@ -51,7 +51,7 @@ static void close_window(struct vcpu *vcpu, enum verdict verdict)
 	host_guest_ran();
 }
 
-/* The guest's next deadline, if it changed since the hardware was told. */
+/* The guest's next deadline: the hardware's to keep, or a timer's. */
 static void set_deadline(struct vcpu *vcpu)
 {
 	u64 deadline = features.deadline ? min(vcpu->deadline, vcpu->window_limit) : vcpu->deadline;
@@ -59,9 +59,7 @@ static void set_deadline(struct vcpu *vcpu)
 	if (vcpu->deadline_asked == deadline)
 		return;
 	vcpu->deadline_asked = deadline;
-	if (features.deadline)
-		static_call(backend_deadline)(vcpu, deadline);
-	else if (vcpu->lapic)
+	if (!features.deadline && vcpu->lapic)
 		lapic_timer_arm(vcpu);
 }
 
@@ -91,14 +89,11 @@ static void inject_events(struct vcpu *vcpu)
 	}
 	if (asked)
 		plan.irq_window = true;
-	windows = plan.irq_window | plan.nmi_window << 1;
+	windows = (plan.irq_window ? WINDOW_IRQ : 0) | (plan.nmi_window ? WINDOW_NMI : 0);
 	if (likely(windows == vcpu->windows))
 		return;
-	if ((windows ^ vcpu->windows) & 1)
-		static_call(backend_irq_window)(vcpu, plan.irq_window ? WINDOW_ON : WINDOW_OFF);
-	if ((windows ^ vcpu->windows) & 2)
-		static_call(backend_nmi_window)(vcpu, plan.nmi_window ? WINDOW_ON : WINDOW_OFF);
 	vcpu->windows = windows;
+	static_call(backend_windows)(vcpu);
 }
 
 /* One entry and its exit. Anything but STEP and RETRY ends the window. */
@@ -110,9 +105,9 @@ static enum verdict enter_once(struct vcpu *vcpu)
 	set_deadline(vcpu);
 	if (vcpu->dirty)
 		vcpu_push(vcpu);
-	if (unlikely(vcpu->flush)) {
-		static_call(backend_flush)(vcpu, vcpu->flush);
-		vcpu->flush = 0;
+	if (unlikely(vcpu->flush & FLUSH_PREDICTORS)) {
+		host_flush_predictors();
+		vcpu->flush &= ~FLUSH_PREDICTORS;
 	}
 
 	count_entry();

@@ -17,9 +17,10 @@
 #include <linux/sched.h>
 #include "svm.h"
 
-void svm_asid_arm(struct svm_vcpu *hw, bool shared)
+void svm_asid_arm(struct vcpu *vcpu, bool shared)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	struct svm_vcpu *hw = to_svm(vcpu);
 	unsigned long switches = current->nvcsw + current->nivcsw;
 	int cpu = smp_processor_id();
 
@@ -33,7 +34,7 @@ void svm_asid_arm(struct svm_vcpu *hw, bool shared)
 		c->task = current;
 		c->task_start = current->start_time;
 		c->switches = switches;
-		hw->flush = true;
+		vcpu->flush |= FLUSH_NESTED;
 	}
 	/* Cached parts of the VMCB are this CPU's; another may have run it since. */
 	if (unlikely(hw->last_cpu != cpu)) {
@@ -41,13 +42,6 @@ void svm_asid_arm(struct svm_vcpu *hw, bool shared)
 		hw->clean = 0;
 	}
 	c->used = true;
-}
-
-/* Linear and nested translations carry the same name: either goes with both. */
-void svm_flush(struct vcpu *vcpu, u32 scope)
-{
-	if (scope)
-		to_svm(vcpu)->flush = true;
 }
 
 /*

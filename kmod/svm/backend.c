@@ -4,7 +4,6 @@
  * vm/backend.h; main.c names the table.
  */
 #include <linux/gfp.h>
-#include <linux/slab.h>
 #include "svm.h"
 
 /*
@@ -45,57 +44,36 @@ void svm_init_control(struct vcpu *vcpu)
 	hw->clean = 0;
 }
 
-static int svm_vcpu_init(struct vcpu *vcpu)
+int svm_vcpu_init(struct vcpu *vcpu)
 {
-	struct svm_vcpu *hw = kzalloc(sizeof(*hw), GFP_KERNEL_ACCOUNT);
+	struct svm_vcpu *hw = to_svm(vcpu);
 
-	if (hw)
-		hw->vmcb = svm_alloc_page();
-	if (!hw || !hw->vmcb) {
-		kfree(hw);
+	hw->vmcb = svm_alloc_page();
+	if (!hw->vmcb)
 		return -ENOMEM;
-	}
-	hw->switch_args.vmcb_pa = svm_pa(hw->vmcb);
+	hw->vmcb_pa = svm_pa(hw->vmcb);
 	hw->last_cpu = -1;
-	vcpu->hw = hw;
 	svm_init_control(vcpu);
 	return 0;
 }
 
-static void svm_vcpu_fini(struct vcpu *vcpu)
+void svm_vcpu_fini(struct vcpu *vcpu)
 {
-	struct svm_vcpu *hw = to_svm(vcpu);
-
-	free_page((unsigned long)hw->vmcb);
-	kfree(hw);
+	free_page((unsigned long)to_svm(vcpu)->vmcb);
 }
 
 /* The VMCB is plain memory: a window changes the CPU with its first entry (window.c). */
-static int svm_open(struct vcpu *vcpu)
+int svm_open(struct vcpu *vcpu)
 {
 	return 0;
 }
 
-/* features.deadline is false: an hrtimer of vm/ ends the window instead. */
-static void svm_deadline(struct vcpu *vcpu, u64 host_tsc)
-{
-}
-
 const struct kvirt_backend svm_backend = {
 	.name = "AMD-V",
+	.hw_size = sizeof(struct svm_vcpu),
 	.probe = svm_probe,
 	.remove = svm_remove,
-	.vcpu_init = svm_vcpu_init,
-	.vcpu_fini = svm_vcpu_fini,
-	.open = svm_open,
-	.close = svm_close,
 	.unload = svm_unload,
-	.pull = svm_pull,
-	.push = svm_push,
-	.enter = svm_enter,
-	.inject = svm_inject,
-	.irq_window = svm_irq_window,
-	.nmi_window = svm_nmi_window,
-	.deadline = svm_deadline,
-	.flush = svm_flush,
+#define CALL(name) .name = svm_##name,
+	BACKEND_CALLS(CALL)
 };

@@ -12,9 +12,9 @@
 #include "../host/state.h"
 #include "svm.h"
 
-static_assert(offsetof(struct svm_switch, vmcb_pa) == 0);
-static_assert(offsetof(struct svm_switch, host_pa) == 8);
-static_assert(offsetof(struct svm_switch, spec_ctrl) == 16);
+static_assert(offsetof(struct svm_vcpu, vmcb_pa) == 0);
+static_assert(offsetof(struct svm_vcpu, host_pa) == 8);
+static_assert(offsetof(struct svm_vcpu, spec_ctrl) == 16);
 
 /* What one instruction can raise: none may push our RFLAGS.TF on the guest's stack. */
 #define STEP_INTERCEPTED	(EXCEPTIONS_INTERCEPTED | BIT(X86_DE) | BIT(X86_BP) | \
@@ -37,13 +37,16 @@ void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 		       event->insn_len : 0;
 }
 
-/* A virtual interrupt of the highest priority that exits instead of being taken. */
-void svm_irq_window(struct vcpu *vcpu, enum window_request request)
+/*
+ * A virtual interrupt of the highest priority that exits instead of being taken. For NMIs
+ * prepare_nmi() sees to it.
+ */
+void svm_windows(struct vcpu *vcpu)
 {
 	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
 
-	if (request == WINDOW_ON) {
+	if (vcpu->windows & WINDOW_IRQ) {
 		v->int_ctl |= V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH;
 		v->intercepts[0] |= INTERCEPT_VINTR;
 	} else {
@@ -51,11 +54,6 @@ void svm_irq_window(struct vcpu *vcpu, enum window_request request)
 		v->intercepts[0] &= ~INTERCEPT_VINTR;
 	}
 	hw->clean &= ~(CLEAN_INT_CTL | CLEAN_INTERCEPTS);
-}
-
-void svm_nmi_window(struct vcpu *vcpu, enum window_request request)
-{
-	to_svm(vcpu)->nmi_window = request == WINDOW_ON;
 }
 
 static void set_exceptions(struct svm_vcpu *hw, u32 vectors)
@@ -70,9 +68,8 @@ static void set_exceptions(struct svm_vcpu *hw, u32 vectors)
  * A guest that touches one debug register soon touches others: from its first access on
  * they are its own until the window closes. DR6 and DR7 are in the VMCB all the time.
  */
-void svm_debug_live(struct svm_vcpu *hw, enum window_request request)
+void svm_intercept_debug(struct svm_vcpu *hw)
 {
-	hw->debug_live = request == WINDOW_ON;
 	hw->vmcb->intercept_dr = hw->debug_live ? 0 : DR_ALL;
 	hw->vmcb->dr6 = X86_DR6_FIXED;
 	hw->clean &= ~(CLEAN_INTERCEPTS | CLEAN_DR);
@@ -83,8 +80,9 @@ void svm_debug_live(struct svm_vcpu *hw, enum window_request request)
  * before it executes: from then on the mask ends as soon as RIP has moved. Where an NMI
  * waits for that, the IRET is single-stepped. So is the instruction after STI or MOV SS.
  */
-static noinline void prepare_nmi(struct svm_vcpu *hw, bool nmi)
+static noinline void prepare_nmi(struct vcpu *vcpu, bool nmi)
 {
+	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
 	bool event = v->event & EVENT_VALID;
 	u32 want;
@@ -100,7 +98,7 @@ static noinline void prepare_nmi(struct svm_vcpu *hw, bool nmi)
 		v->intercepts[0] = want;
 		hw->clean &= ~CLEAN_INTERCEPTS;
 	}
-	hw->stepping = hw->nmi_window && !event &&
+	hw->stepping = (vcpu->windows & WINDOW_NMI) && !event &&
 		       (hw->nmi_masked ? hw->iret_seen && v->rip == hw->iret_rip :
 					 v->int_state & INT_SHADOW);
 	if (!hw->stepping)
@@ -131,37 +129,35 @@ static __always_inline void prepare(struct vcpu *vcpu, struct svm_vcpu *hw)
 
 	if (unlikely(!hw->armed))
 		svm_arm(vcpu);
-	if (unlikely(nmi | hw->nmi_masked | hw->nmi_window |
-		     ((v->intercepts[0] & INTERCEPT_IRET) != 0)))
-		prepare_nmi(hw, nmi);
+	if (unlikely(nmi || hw->nmi_masked || (vcpu->windows & WINDOW_NMI) ||
+		     (v->intercepts[0] & INTERCEPT_IRET)))
+		prepare_nmi(vcpu, nmi);
 	if (unlikely(hw->soft_len))
 		prepare_soft_event(hw);
-	v->tlb_control = TLB_NOTHING;
-	if (unlikely(hw->flush)) {
-		hw->flush = false;
-		v->tlb_control = svm.flush;
-	}
+	/* Linear and nested translations carry the same name: either goes with both. */
+	v->tlb_control = unlikely(vcpu->flush) ? svm.flush : TLB_NOTHING;
+	vcpu->flush = 0;
 	v->rax = vcpu->state.gpr[X86_RAX];
 	if (unlikely(hw->debug_live)) {
 		v->dr6 = vcpu->state.dr6;
 		hw->clean &= ~CLEAN_DR;
 	}
-	hw->switch_args.spec_ctrl = vcpu->state.spec_ctrl;
+	hw->spec_ctrl = vcpu->state.spec_ctrl;
 	if (svm.virtual_spec_ctrl) {
 		v->spec_ctrl = vcpu->state.spec_ctrl;
-		hw->switch_args.spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
+		hw->spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
 	}
 	v->clean = hw->clean;
 }
 
 /* GIF is clear from here to the host's registers being back; then a pending NMI is taken. */
-static noinstr int run_guest(u64 *gpr, const struct svm_switch *args)
+static noinstr int run_guest(u64 *gpr, const struct svm_vcpu *hw)
 {
 	int faulted;
 
 	svm_clgi();
 	host_guest_enter();
-	faulted = svm_switch(gpr, args);
+	faulted = svm_switch(gpr, hw);
 	host_guest_exit();
 	svm_stgi();
 	return faulted;
@@ -267,10 +263,9 @@ static void restart(struct vcpu *vcpu)
 	hw->iret_seen = false;
 	hw->stepping = false;
 	hw->debug_live = false;
-	hw->nmi_window = false;
 	/* The interrupt window that was asked for is no more in the block. */
 	vcpu->windows = 0;
-	hw->flush = true;
+	vcpu->flush |= FLUSH_NESTED;
 	x86_reset_by_init(&vcpu->state, vcpu->guest.signature);
 	svm_push(vcpu, X86_GROUPS_ALL);
 	vcpu->valid = X86_GROUPS_ALL;
@@ -299,7 +294,8 @@ static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 	}
 	if (unlikely(exit->kind == EXIT_DR) && !exit->vectoring.valid && !vcpu->debug.control) {
 		host_debug_lend(&vcpu->host_debug, vcpu->state.dr);
-		svm_debug_live(hw, WINDOW_ON);
+		hw->debug_live = true;
+		svm_intercept_debug(hw);
 		vcpu->state.gpr[X86_RAX] = v->rax;
 		return true;
 	}
@@ -326,7 +322,7 @@ void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 		count_privop(PRIVOP_VMX);
 		count_privop(PRIVOP_VMX);
 		count_privop(PRIVOP_VMX);
-		if (unlikely(run_guest(vcpu->state.gpr, &hw->switch_args))) {
+		if (unlikely(run_guest(vcpu->state.gpr, hw))) {
 			memset(exit, 0, sizeof(*exit));
 			exit->kind = EXIT_INTERNAL;
 			exit->internal.code = ~0ULL;

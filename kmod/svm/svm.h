@@ -47,26 +47,18 @@ struct svm_cpu {
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
 
-/* What the world switch needs, at offsets that switch.S knows. */
-struct svm_switch {
-	u64 vmcb_pa;
-	u64 host_pa;
-	u64 spec_ctrl;		/* the guest's, where the CPU does not switch it itself */
-};
-
 /* The hardware's half of a vCPU. Owner's thread; the window's part: interrupts off. */
 struct svm_vcpu {
+	u64 vmcb_pa, host_pa;	/* switch.S knows where these three are */
+	u64 spec_ctrl;		/* the guest's, where the CPU does not switch it itself */
 	struct vmcb *vmcb;
-	struct svm_switch switch_args;
 	u32 clean;		/* clean bits that hold */
 	int last_cpu;		/* of the last entry */
-	bool flush;		/* drop translations with the next entry */
 	u64 cr0_hidden;		/* CD and NW: the guest's, but not the hardware's */
 	u64 cr4;		/* the guest's: the hardware's may have MCE besides */
 
 	/* NMIs are masked from an injection until the IRET that ends its handler. */
 	bool nmi_masked;
-	bool nmi_window;	/* exit as soon as they are not */
 	bool iret_seen;		/* an IRET at iret_rip is about to be executed */
 	u64 iret_rip;
 	bool stepping;		/* this entry executes one instruction, at step_rip */
@@ -94,6 +86,10 @@ static inline u64 svm_pa(const void *page)
 	return __pa(page) | svm.encryption;
 }
 
+/* The calls of vm/backend.h. */
+#define SVM_DECLARE(name) BACKEND_TYPE(name) svm_##name;
+BACKEND_CALLS(SVM_DECLARE)
+
 /* caps.c */
 int svm_probe(struct backend_features *features);
 void svm_remove(void);
@@ -106,7 +102,6 @@ void svm_init_control(struct vcpu *vcpu);
 #define svm_msrpm(vcpu) ((vcpu)->msrs_exit ? svm.iopm_pa : svm.msrpm_pa)
 
 /* window.c */
-void svm_close(struct vcpu *vcpu);
 /* Before a window's first entry: SVM mode, host state that the guest's run destroys. */
 void svm_arm(struct vcpu *vcpu);
 /* Put the guest's TSC_AUX into the CPU, if the window is armed. */
@@ -114,26 +109,17 @@ void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value);
 
 /* asid.c */
 /* Before a window's first entry. @shared: another hypervisor has SVM mode on. */
-void svm_asid_arm(struct svm_vcpu *hw, bool shared);
+void svm_asid_arm(struct vcpu *vcpu, bool shared);
 void svm_unload(struct vcpu *vcpu);
-void svm_flush(struct vcpu *vcpu, u32 scope);
 
-/* state.c */
-void svm_pull(struct vcpu *vcpu, u32 groups);
-void svm_push(struct vcpu *vcpu, u32 groups);
-
-/* enter.c */
-void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit);
-void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event);
-void svm_irq_window(struct vcpu *vcpu, enum window_request request);
-void svm_nmi_window(struct vcpu *vcpu, enum window_request request);
-void svm_debug_live(struct svm_vcpu *hw, enum window_request request);
+/* enter.c: hw->debug_live has changed. */
+void svm_intercept_debug(struct svm_vcpu *hw);
 
 /* exit.c: fill @exit from the VMCB. */
 void svm_decode_exit(struct vcpu *vcpu, struct kvirt_exit *exit);
 
 /* switch.S: GIF and IF clear before and after. 0, or 1 when an SVM instruction faulted. */
-asmlinkage int svm_switch(u64 *gpr, const struct svm_switch *args);
+asmlinkage int svm_switch(u64 *gpr, const struct svm_vcpu *hw);
 
 /*
  * SVM instructions outside the world switch. They cannot fault while EFER.SVME is set;

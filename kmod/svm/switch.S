@@ -14,14 +14,14 @@
 #include <asm/segment.h>
 #include "../host/mitigations.h"
 
-/* Offsets in struct svm_switch, asserted in enter.c. */
+/* Offsets in struct svm_vcpu, asserted in enter.c. */
 #define VMCB_PA		0
 #define HOST_PA		8
 #define SPEC_CTRL	16
 
 	.section .noinstr.text, "ax"
 
-/* int svm_switch(u64 *gpr, const struct svm_switch *args) */
+/* int svm_switch(u64 *gpr, const struct svm_vcpu *hw) */
 SYM_FUNC_START(svm_switch)
 	PUSH_HOST_REGISTERS
 	LOAD_GUEST_SPEC_CTRL SPEC_CTRL(%rsi)
@@ -50,7 +50,7 @@ SYM_FUNC_START(svm_switch)
 .Lleave:
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
 	CLEAR_GUEST_REGISTERS
-	mov	8(%rsp), %rsi		/* args */
+	mov	8(%rsp), %rsi		/* hw */
 	RESTORE_HOST_SPEC_CTRL SPEC_CTRL(%rsi)
 	/* Where the host wants IBPB at each exit (SRSO, retbleed): its own is not ours to call. */
 	ALTERNATIVE "jmp .Lno_ibpb", "", X86_FEATURE_IBPB_ON_VMEXIT

@@ -31,7 +31,7 @@ void svm_arm(struct vcpu *vcpu)
 	hw->host_efer = host_rdmsr(MSR_EFER);
 	if (!(hw->host_efer & EFER_SVME))
 		host_wrmsr(MSR_EFER, hw->host_efer | EFER_SVME);
-	svm_asid_arm(hw, hw->host_efer & EFER_SVME);
+	svm_asid_arm(vcpu, hw->host_efer & EFER_SVME);
 	hw->host_hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
 	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(c->hsave));
 	/* KVM leaves its guest's ratio in the CPU. It is not in the VMCB. */
@@ -51,8 +51,8 @@ void svm_arm(struct vcpu *vcpu)
 			host_wrmsr(MSR_IA32_XSS, 0);
 	}
 	/* FS, GS, TR, LDTR and SYSCALL's MSRs do not change while the window is open. */
-	hw->switch_args.host_pa = svm_pa(c->host);
-	svm_vmsave(hw->switch_args.host_pa);
+	hw->host_pa = svm_pa(c->host);
+	svm_vmsave(hw->host_pa);
 	hw->machine_check = false;
 	hw->armed = true;
 	svm_load_tsc_aux(hw, vcpu->state.tsc_aux);
@@ -66,7 +66,8 @@ void svm_close(struct vcpu *vcpu)
 		return;
 	if (unlikely(hw->debug_live)) {
 		host_debug_take(vcpu->state.dr);
-		svm_debug_live(hw, WINDOW_OFF);
+		hw->debug_live = false;
+		svm_intercept_debug(hw);
 	}
 	svm_load_tsc_aux(hw, hw->host_tsc_aux);
 	hw->armed = false;

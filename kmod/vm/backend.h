@@ -16,10 +16,13 @@
 #include "vcpu.h"
 #include "vm.h"
 
-enum window_request { WINDOW_OFF, WINDOW_ON };
+/* Bits of vcpu->windows: exit as soon as the guest can take an interrupt, an NMI. */
+#define WINDOW_IRQ	BIT(0)
+#define WINDOW_NMI	BIT(1)
 
 struct kvirt_backend {
 	const char *name;		/* "VT-x", "AMD-V" */
+	size_t hw_size;			/* of what vcpu->hw points at, zeroed before vcpu_init() */
 
 	/*
 	 * At load, process context: check the CPU, fill @features, allocate per-CPU pages.
@@ -29,7 +32,7 @@ struct kvirt_backend {
 	int (*probe)(struct backend_features *features);
 	void (*remove)(void);
 
-	/* Process context, may sleep. Sets vcpu->hw; 0 or -errno. */
+	/* Process context, may sleep. 0 or -errno. */
 	int (*vcpu_init)(struct vcpu *vcpu);
 	void (*vcpu_fini)(struct vcpu *vcpu);
 
@@ -50,34 +53,31 @@ struct kvirt_backend {
 	void (*pull)(struct vcpu *vcpu, u32 groups);
 	void (*push)(struct vcpu *vcpu, u32 groups);
 	/*
-	 * Dirty groups are pushed: run the guest until it exits, fill @exit whole. After it
-	 * the general registers (but RSP) and CR2 are in vcpu->state, and vcpu->valid names
-	 * all groups that are: at least RIP, CR2 and X86_GROUPS_OWN. The guest's syscall
-	 * MSRs, which a window that only pulls does not need, are loaded by its first enter().
+	 * Dirty groups are pushed: drop what vcpu->flush says, run the guest until it exits, with
+	 * features.deadline at vcpu->deadline_asked at the latest (EXIT_DEADLINE), fill @exit whole.
+	 * After it the general registers (but RSP) and CR2 are in vcpu->state, and vcpu->valid names
+	 * all groups that are: at least RIP, CR2 and X86_GROUPS_OWN. The guest's syscall MSRs,
+	 * which a window that only pulls does not need, are loaded by its first enter().
 	 */
 	void (*enter)(struct vcpu *vcpu, struct kvirt_exit *exit);
 	/* This event goes in with the next entry, once. */
 	void (*inject)(struct vcpu *vcpu, const struct kvirt_event *event);
-	/* Exit as soon as the guest can take an interrupt, an NMI. */
-	void (*irq_window)(struct vcpu *vcpu, enum window_request request);
-	void (*nmi_window)(struct vcpu *vcpu, enum window_request request);
-	/* EXIT_DEADLINE when the host's TSC reaches @host_tsc (~0: never); features.deadline. */
-	void (*deadline)(struct vcpu *vcpu, u64 host_tsc);
-	/* Drop cached translations before the next entry; enum flush_scope. */
-	void (*flush)(struct vcpu *vcpu, u32 scope);
+	/* vcpu->windows has changed. */
+	void (*windows)(struct vcpu *vcpu);
 };
 
 extern const struct kvirt_backend vmx_backend;
 extern const struct kvirt_backend svm_backend;
 
+/* What every back end has, by this name behind its prefix: vmx_open(), svm_open()... */
 #define BACKEND_CALLS(F)						\
-	F(vcpu_init) F(vcpu_fini) F(open) F(close) F(unload) F(pull)	\
-	F(push) F(enter) F(inject) F(irq_window) F(nmi_window)		\
-	F(deadline) F(flush)
+	F(vcpu_init) F(vcpu_fini) F(open) F(close) F(pull) F(push)	\
+	F(enter) F(inject) F(windows)
 
-#define BACKEND_DECLARE(name)						\
-	DECLARE_STATIC_CALL(backend_##name, *(((struct kvirt_backend *)0)->name));
+#define BACKEND_TYPE(name)	typeof(*((struct kvirt_backend *)0)->name)
+#define BACKEND_DECLARE(name)	DECLARE_STATIC_CALL(backend_##name, BACKEND_TYPE(name));
 BACKEND_CALLS(BACKEND_DECLARE)
+BACKEND_DECLARE(unload)
 
 /* Patch the calls to @chosen's: once, at load, before the device appears. */
 void backend_select(const struct kvirt_backend *chosen);

@@ -51,7 +51,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 
 	if (err)
 		return ERR_PTR(err);
-	vcpu = kvzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	vcpu = kvzalloc(sizeof(*vcpu) + features.hw_size, GFP_KERNEL_ACCOUNT);
 	if (!vcpu)
 		return ERR_PTR(-ENOMEM);
 	err = -ENOMEM;
@@ -61,6 +61,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	if (!*chunk)
 		goto free;
 	vcpu->vm = vm;
+	vcpu->hw = vcpu + 1;
 	vcpu->id = id;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);

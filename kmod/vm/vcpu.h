@@ -108,7 +108,7 @@ struct vcpu {
 	struct x86_state state;		/* first: the world switch indexes it */
 	u32 valid, dirty;		/* X86_GROUP_*: state has it; push it on entry */
 	struct vm *vm;			/* I: holds a reference */
-	void *hw;			/* I: the back end's control block and more */
+	void *hw;			/* I: the back end's part, behind this one */
 	u32 id, index;			/* I: KVM's vcpu_id, the initial APIC id; in vm->vcpus */
 	struct mutex mutex;
 
@@ -117,7 +117,7 @@ struct vcpu {
 	bool in_window;			/* between window open and close, irqs off */
 	u64 window_limit;		/* host TSC at which this window ends */
 	u64 deadline_asked;		/* what the hardware was told; 0: nothing yet */
-	u8 windows;			/* BIT(0) interrupt, BIT(1) NMI window asked for */
+	u8 windows;			/* WINDOW_*: asked for */
 	u32 flush;			/* enum flush_scope to do when a window opens */
 	u64 cr4_seen;			/* CR4 as last set: right in bits that always exit */
 	struct x86_insn insn;		/* at RIP, where the exit needed decoding */

@@ -40,6 +40,7 @@ struct backend_features {
 	struct npt_format npt;
 	bool deadline;		/* backend->deadline() works */
 	bool unload;		/* backend->unload() is needed: a CPU keeps something */
+	size_t hw_size;		/* backend->hw_size */
 	bool rdtscp, invpcid;	/* these instructions work in a guest */
 	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
 	u8 tsc_ratio_bits;	/* of which are a TSC ratio's fraction; 0: the TSC is not scaled */

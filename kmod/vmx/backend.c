@@ -3,7 +3,6 @@
  * VT-x's table for the waist, what it makes at load and for each vCPU. Reached through
  * vm/backend.h; main.c names the table.
  */
-#include <linux/slab.h>
 #include "vmx.h"
 
 static void vmx_remove(void)
@@ -24,48 +23,30 @@ static int vmx_probe(struct backend_features *features)
 	return err;
 }
 
-static int vmx_vcpu_init(struct vcpu *vcpu)
-{
-	struct vmx_vcpu *hw = kzalloc(sizeof(*hw), GFP_KERNEL_ACCOUNT);
-	void *vmcs = vmcs_alloc();
-
-	if (!hw || !vmcs) {
-		vmcs_free(vmcs);
-		kfree(hw);
-		return -ENOMEM;
-	}
-	hw->vmcs = vmcs;
-	hw->vmcs_pa = __pa(vmcs);
-	/* Values that no field has yet, so that the first window writes them all. */
-	memset(&hw->host, 0xff, sizeof(hw->host));
-	hw->guest_has = ~0ULL;
-	hw->deadline = ~0ULL;
-	vcpu->hw = hw;
-	return 0;
-}
-
-static void vmx_vcpu_fini(struct vcpu *vcpu)
+int vmx_vcpu_init(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 
-	vmcs_free(hw->vmcs);
-	kfree(hw);
+	hw->vmcs = vmcs_alloc();
+	if (!hw->vmcs)
+		return -ENOMEM;
+	hw->vmcs_pa = __pa(hw->vmcs);
+	/* Values that no field has yet, so that the first window writes them all. */
+	memset(&hw->host, 0xff, sizeof(hw->host));
+	hw->guest_has = ~0ULL;
+	return 0;
+}
+
+void vmx_vcpu_fini(struct vcpu *vcpu)
+{
+	vmcs_free(to_vmx(vcpu)->vmcs);
 }
 
 const struct kvirt_backend vmx_backend = {
 	.name = "VT-x",
+	.hw_size = sizeof(struct vmx_vcpu),
 	.probe = vmx_probe,
 	.remove = vmx_remove,
-	.vcpu_init = vmx_vcpu_init,
-	.vcpu_fini = vmx_vcpu_fini,
-	.open = vmx_open,
-	.close = vmx_close,
-	.pull = vmx_pull,
-	.push = vmx_push,
-	.enter = vmx_enter,
-	.inject = vmx_inject,
-	.irq_window = vmx_irq_window,
-	.nmi_window = vmx_nmi_window,
-	.deadline = vmx_deadline,
-	.flush = vmx_flush,
+#define CALL(name) .name = vmx_##name,
+	BACKEND_CALLS(CALL)
 };

@@ -15,20 +15,12 @@ static_assert(offsetof(struct vmx_vcpu, spec_ctrl) == VMX_SPEC_CTRL);
 #define TIMER_LONGEST_MS	100ULL	/* the field has 32 bits */
 #define TIMER_SLACK_PER_MS	256	/* so 4 microseconds */
 
-void vmx_flush(struct vcpu *vcpu, u32 scope)
-{
-	to_vmx(vcpu)->due |= scope;
-}
-
-void vmx_deadline(struct vcpu *vcpu, u64 host_tsc)
-{
-	to_vmx(vcpu)->deadline = host_tsc;
-}
-
-static void flush(struct vcpu *vcpu, u32 scope)
+static void flush(struct vcpu *vcpu)
 {
 	enum vmx_result result = VMX_OK;
+	u32 scope = vcpu->flush;
 
+	vcpu->flush = 0;
 	/* INVEPT drops what was combined with linear addresses too, whatever the VPID. */
 	if (scope & FLUSH_NESTED)
 		result = vmx_invept(vmx_caps.invept, npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
@@ -36,12 +28,6 @@ static void flush(struct vcpu *vcpu, u32 scope)
 		result = vmx_invvpid(vmx_caps.invvpid, vcpu->index + 1);
 	if (result != VMX_OK)
 		vmcs_access_failed(scope & FLUSH_NESTED ? EPT_POINTER : VPID);
-	if (!(scope & FLUSH_PREDICTORS))
-		return;
-	if (boot_cpu_has(X86_FEATURE_IBPB))
-		host_wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
-	if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
-		host_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 }
 
 void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event)
@@ -71,22 +57,16 @@ void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 		hw->due |= DUE_NMI;
 }
 
-static void set_cpu_control(struct vmx_vcpu *hw, u32 bit, enum window_request request)
+void vmx_windows(struct vcpu *vcpu)
 {
-	u32 cpu = request == WINDOW_ON ? hw->cpu | bit : hw->cpu & ~bit;
+	struct vmx_vcpu *hw = to_vmx(vcpu);
 
-	if (cpu != hw->cpu)
-		vmcs_write(CPU_CONTROLS, hw->cpu = cpu);
-}
-
-void vmx_irq_window(struct vcpu *vcpu, enum window_request request)
-{
-	set_cpu_control(to_vmx(vcpu), CPU_IRQ_WINDOW, request);
-}
-
-void vmx_nmi_window(struct vcpu *vcpu, enum window_request request)
-{
-	set_cpu_control(to_vmx(vcpu), CPU_NMI_WINDOW, request);
+	hw->cpu &= ~(CPU_IRQ_WINDOW | CPU_NMI_WINDOW);
+	if (vcpu->windows & WINDOW_IRQ)
+		hw->cpu |= CPU_IRQ_WINDOW;
+	if (vcpu->windows & WINDOW_NMI)
+		hw->cpu |= CPU_NMI_WINDOW;
+	vmcs_write(CPU_CONTROLS, hw->cpu);
 }
 
 /*
@@ -97,9 +77,9 @@ void vmx_nmi_window(struct vcpu *vcpu, enum window_request request)
  */
 static __always_inline bool set_timer(struct vcpu *vcpu, struct vmx_vcpu *hw)
 {
-	u64 deadline = hw->deadline, now, left, slack = tsc_khz / TIMER_SLACK_PER_MS;
+	u64 deadline = vcpu->deadline_asked, now, left, slack = tsc_khz / TIMER_SLACK_PER_MS;
 
-	if (unlikely(deadline == ~0ULL))
+	if (unlikely(!vmx_caps.timer))
 		return true;
 	now = rdtsc();
 	if (unlikely(now >= deadline))
@@ -125,8 +105,8 @@ static noinline void do_due(struct vcpu *vcpu, struct vmx_vcpu *hw)
 		vmx_load_msrs(vcpu);
 	due = hw->due;
 	hw->due = 0;
-	if (due & (FLUSH_GUEST | FLUSH_NESTED | FLUSH_PREDICTORS))
-		flush(vcpu, due);
+	if (vcpu->flush)
+		flush(vcpu);
 	if (!(due & DUE_NMI))
 		return;
 	/* Goes in only unblocked, and blocks; neutral code may have pushed the mask already. */
@@ -165,7 +145,7 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	exit->insn_len = 0;
 	exit->fetched = 0;
 	exit->vectoring.valid = false;
-	if (unlikely(hw->due))
+	if (unlikely(hw->due | vcpu->flush))
 		do_due(vcpu, hw);
 	if (unlikely(!set_timer(vcpu, hw))) {
 		take_back_injected(hw, exit);

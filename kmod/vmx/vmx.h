@@ -68,11 +68,11 @@ struct vmx_window {
 	u16 ds, es, fs, gs, ldt;
 };
 
-/* Due before the next entry, beside the FLUSH_* of vm/vcpu.h. */
+/* Due before the next entry, beside vcpu->flush. */
 enum vmx_due {
-	DUE_ARM		= BIT(8),	/* the window has not been armed */
-	DUE_MSRS	= BIT(9),	/* window.live[] is not what the guest needs */
-	DUE_NMI		= BIT(10),	/* an NMI goes in */
+	DUE_ARM		= BIT(0),	/* the window has not been armed */
+	DUE_MSRS	= BIT(1),	/* window.live[] is not what the guest needs */
+	DUE_NMI		= BIT(2),	/* an NMI goes in */
 };
 
 /* A vCPU's part here: vcpu->hw. All of it belongs to the vCPU's thread (m). */
@@ -81,12 +81,11 @@ struct vmx_vcpu {
 	u64 spec_ctrl;			/* switch.S: the guest's */
 	void *vmcs;
 	u64 vmcs_pa;
-	u32 due;			/* FLUSH_*, DUE_* */
+	u32 due;			/* enum vmx_due */
 	u32 failures;			/* VMCS accesses that failed: the vCPU stops */
 	bool filled;			/* all fields have been written once */
 	bool launched;			/* in this window */
 	struct kvirt_event injected;	/* in the entry fields, not yet entered with */
-	u64 deadline;			/* host TSC, ~0 none */
 	u64 kernel_gs_base;		/* the guest's, while not in the CPU */
 	struct vmx_window window;
 
@@ -106,6 +105,10 @@ static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
 	return vcpu->hw;
 }
 
+/* The calls of vm/backend.h. */
+#define VMX_DECLARE(name) BACKEND_TYPE(name) vmx_##name;
+BACKEND_CALLS(VMX_DECLARE)
+
 /* caps.c: 0; -ENODEV without VT-x; -EOPNOTSUPP after one line that says what is missing. */
 int vmx_caps_init(struct backend_features *features);
 
@@ -118,11 +121,9 @@ void vmcs_fill(struct vcpu *vcpu);	/* window open: every field of a new VMCS but
 void vmcs_follow_cpuid(struct vcpu *vcpu);	/* window open: controls that CPUID decides */
 DECLARE_PER_CPU(u32, vmcs_failures);	/* accesses that failed here, not yet counted in a vCPU */
 
-/* window.c; see vm/backend.h */
+/* window.c */
 int vmx_window_init(void);
 void vmx_window_exit(void);
-int vmx_open(struct vcpu *vcpu);
-void vmx_close(struct vcpu *vcpu);
 /* Before a window's first entry: host fields, host state that the guest's run destroys. */
 void vmx_arm(struct vcpu *vcpu);
 /* Before an entry: the MSRs the guest needs, where they are not there yet. */
@@ -130,18 +131,6 @@ void vmx_load_msrs(struct vcpu *vcpu);
 /* The guest's inactive GS base, wherever it is now. */
 u64 vmx_guest_kernel_gs_base(struct vmx_vcpu *hw);
 void vmx_set_guest_kernel_gs_base(struct vmx_vcpu *hw, u64 value);
-
-/* state.c */
-void vmx_pull(struct vcpu *vcpu, u32 groups);
-void vmx_push(struct vcpu *vcpu, u32 groups);
-
-/* enter.c */
-void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit);
-void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event);
-void vmx_irq_window(struct vcpu *vcpu, enum window_request request);
-void vmx_nmi_window(struct vcpu *vcpu, enum window_request request);
-void vmx_deadline(struct vcpu *vcpu, u64 host_tsc);
-void vmx_flush(struct vcpu *vcpu, u32 scope);
 
 #define VMX_ENTRY_FAILED	BIT(31)	/* in the reason: guest state was not taken */
 

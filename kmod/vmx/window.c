@@ -159,11 +159,11 @@ static const struct vmx_msrs *find_host_msrs(struct vmx_window *w)
 }
 
 /* Host fields that differ between CPUs. */
-static void write_cpu_fields(struct vmx_vcpu *hw, int cpu)
+static void write_cpu_fields(struct vcpu *vcpu, int cpu)
 {
 	struct desc_ptr table;
 
-	hw->host.cpu = cpu;
+	to_vmx(vcpu)->host.cpu = cpu;
 	vmcs_write(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
 	native_store_gdt(&table);
 	vmcs_write(HOST_GDTR_BASE, table.address);
@@ -174,7 +174,7 @@ static void write_cpu_fields(struct vmx_vcpu *hw, int cpu)
 	vmcs_write(HOST_SYSENTER_EIP, host_rdmsr(MSR_IA32_SYSENTER_EIP));
 	vmcs_write(HOST_GS_BASE, host_rdmsr(MSR_GS_BASE));
 	/* This CPU may hold translations from a time when the guest ran here before. */
-	hw->due |= FLUSH_NESTED;
+	vcpu->flush |= FLUSH_NESTED;
 }
 
 static __always_inline void write_changed(enum vmcs_field field, u64 *cache, u64 value)
@@ -292,7 +292,7 @@ void vmx_arm(struct vcpu *vcpu)
 		     hw->guest_cr4_allowed != vcpu->guest.cr4_allowed))
 		vmcs_follow_cpuid(vcpu);
 	if (unlikely(hw->host.cpu != cpu))
-		write_cpu_fields(hw, cpu);
+		write_cpu_fields(vcpu, cpu);
 	write_changed(HOST_EFER, &hw->host.efer, w->found->efer);
 	write_changed(HOST_CR0, &hw->host.cr0, host_read_cr0());
 	write_changed(HOST_CR3, &hw->host.cr3, host_read_cr3());
