@@ -22,76 +22,66 @@ static const struct kvirt_backend *const backends[] __initconst = {
 static const struct kvirt_backend *backend;
 
 /* The first whose hardware is there decides, for better or worse. */
-static int __init choose_backend(void)
+static int __init backend_init(void)
 {
 	int i, err;
 
 	for (i = 0; i < ARRAY_SIZE(backends); i++) {
-		err = backends[i]->probe(&features);
+		backend = backends[i];
+		err = backend->probe(&features);
 		if (err == -ENODEV)
 			continue;
 		if (err)
 			return err;
-		backend = backends[i];
 		backend_select(backend);
+		preempt_notifier_inc();
 		return 0;
 	}
 	pr_err("kvirt: refused: this CPU has neither VT-x nor AMD-V\n");
 	return -ENODEV;
 }
 
+static void backend_exit(void)
+{
+	preempt_notifier_dec();
+	backend->remove();
+}
+
+static const struct { int (*init)(void); void (*exit)(void); } layers[] = {
+	{ host_cpu_check }, { host_fpu_init },		/* nothing to undo */
+	{ host_state_init, host_state_exit },
+	{ host_work_init, host_work_exit },
+	{ backend_init, backend_exit },
+	{ vm_module_init, vm_module_exit },
+	{ host_stats_init, host_stats_exit },
+	{ device_init, device_exit },
+};
+
+static void undo(int n)
+{
+	while (n--)
+		if (layers[n].exit)
+			layers[n].exit();
+}
+
 static int __init kvirt_init(void)
 {
-	int err;
+	int i, err;
 
-	err = host_cpu_check();
-	if (err)
-		return err;
-	err = host_fpu_init();
-	if (err)
-		return err;
-	err = host_state_init();
-	if (err)
-		return err;
-	err = host_work_init();
-	if (err)
-		goto state_exit;
-	err = choose_backend();
-	if (err)
-		goto work_exit;
-	err = vm_module_init();
-	if (err)
-		goto backend_remove;
-	preempt_notifier_inc();
-	host_stats_init();
-	err = device_init();
-	if (err)
-		goto stats_exit;
+	for (i = 0; i < ARRAY_SIZE(layers); i++) {
+		err = layers[i].init();
+		if (err) {
+			undo(i);
+			return err;
+		}
+	}
 	pr_info("kvirt: ready on %s\n", backend->name);
 	return 0;
-
-stats_exit:
-	host_stats_exit();
-	preempt_notifier_dec();
-	vm_module_exit();
-backend_remove:
-	backend->remove();
-work_exit:
-	host_work_exit();
-state_exit:
-	host_state_exit();
-	return err;
 }
 
 static void __exit kvirt_exit(void)
 {
-	device_exit();
-	host_stats_exit();
-	preempt_notifier_dec();
-	vm_module_exit();
-	backend->remove();
-	host_work_exit();
-	host_state_exit();
+	undo(ARRAY_SIZE(layers));
 }
 
 module_init(kvirt_init);

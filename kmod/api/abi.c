@@ -264,7 +264,7 @@ static int copy_fpu(struct vcpu *vcpu, void *data, enum fpu_direction direction)
 	}
 	if (direction == FPU_SET) {
 		*(u64 *)(page + XSAVE_BV) |= 3;	/* x87 and SSE */
-		err = guest_fpu_import(&vcpu->fpu, page, host_fpu_mask());
+		err = guest_fpu_import(&vcpu->fpu, page);
 	}
 	free_page((unsigned long)page);
 	return err;
@@ -288,7 +288,7 @@ static int get_xsave(struct vcpu *vcpu, void *data)
 
 static int set_xsave(struct vcpu *vcpu, void *data)
 {
-	return guest_fpu_import(&vcpu->fpu, data, host_fpu_mask());
+	return guest_fpu_import(&vcpu->fpu, data);
 }
 
 static int get_xcrs(struct vcpu *vcpu, void *data)

@@ -31,7 +31,7 @@ int __init cpuid_snapshot(void)
 	if (!snapshot)
 		return -ENOMEM;
 	do {
-		host_cpuid(e.leaf, e.subleaf, &e.eax, &e.ebx, &e.ecx, &e.edx);
+		cpuid_count(e.leaf, e.subleaf, &e.eax, &e.ebx, &e.ecx, &e.edx);
 		snapshot[nr_snapshot++] = e;
 	} while (x86_cpuid_next(&e) && nr_snapshot < X86_CPUID_MAX);
 	return 0;
@@ -49,7 +49,7 @@ static int supported(struct x86_cpuid_entry *entries)
 		.nr_host = nr_snapshot,
 		.xcr0 = host_fpu_mask(),
 		.pv_features = PV_FEATURES,
-		.maxphyaddr = host_maxphyaddr(),
+		.maxphyaddr = boot_cpu_data.x86_phys_bits,
 		.nested_bits = 12 + 9 * features.npt.levels,
 		.rdtscp = features.rdtscp,
 		.invpcid = features.invpcid,

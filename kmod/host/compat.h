@@ -100,10 +100,15 @@ static inline void host_machine_check(void)
 #define host_msrs_may_be_guests() true
 #endif
 
-/* The file of xfer_to_guest_mode_*() has another name since 6.18. */
+/*
+ * A signal, a reschedule, task work: xfer_to_guest_mode_prepare(), interrupts off, once before
+ * a window's first __xfer_to_guest_mode_work_pending(); what is pending is host/work.c's to do.
+ */
 #if KERNEL_SINCE(6, 18)
+#include <linux/entry-virt.h>
 #define XFER_TAKES_VCPU 0
 #else
+#include <linux/entry-kvm.h>
 #define XFER_TAKES_VCPU 1
 #endif
 

@@ -70,14 +70,9 @@ bool host_spec_ctrl_valid(u64 value)
 		return !value;
 	/* Each vendor has a bit of its own for it; the kernel's names came late. */
 	if (cpuid_eax(0) >= 7 && cpuid_eax(7) >= 2)
-		host_cpuid(7, 2, &eax, &ebx, &ecx, &edx);
+		cpuid_count(7, 2, &eax, &ebx, &ecx, &edx);
 	return edx & 1 || (boot_cpu_data.extended_cpuid_level >= 0x80000008 &&
 			   cpuid_ebx(0x80000008) & BIT(28));
-}
-
-bool host_la57(void)
-{
-	return host_read_cr4() & X86_CR4_LA57;
 }
 
 void host_kick_cpu(int cpu)

@@ -23,20 +23,7 @@ u64 host_guest_cr4(void);
 u64 host_guest_efer(void);
 /* SPEC_CTRL takes this value; one with bits that the CPU lacks faults when written. */
 bool host_spec_ctrl_valid(u64 value);
-/* Host paging has five levels (nested tables of AMD-V follow it). */
-bool host_la57(void);
 /* Raises an interrupt on @cpu that does nothing but end its window; never waits. */
 void host_kick_cpu(int cpu);
-
-/* CPUID leaf, unfiltered. */
-static inline void host_cpuid(u32 leaf, u32 subleaf, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
-{
-	cpuid_count(leaf, subleaf, eax, ebx, ecx, edx);
-}
-
-static inline unsigned int host_maxphyaddr(void)
-{
-	return boot_cpu_data.x86_phys_bits;
-}
 
 #endif

@@ -32,8 +32,9 @@ static u64 *present(void *area)
 	return area + LEGACY_SIZE;
 }
 
+static bool has_xsave __ro_after_init;
 static u64 host_xcr0 __ro_after_init;
-static u64 component_mask __ro_after_init;
+static u64 component_mask __ro_after_init = COMPONENT_X87 | COMPONENT_SSE;
 static u32 mxcsr_mask __ro_after_init;
 static struct { u32 offset, size; } component[NR_COMPONENTS] __ro_after_init;
 
@@ -63,12 +64,13 @@ int __init host_fpu_init(void)
 	mxcsr_mask = *(u32 *)(image.bytes + MXCSR_MASK_OFFSET) ?: 0xffbf;
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
 		return 0;
+	has_xsave = true;
 	host_xcr0 = read_xcr0();
 	component_mask = host_xcr0 & FPU_COMPONENTS;
 	for (i = 2; i < NR_COMPONENTS; i++) {
 		if (!(component_mask & BIT_ULL(i)))
 			continue;
-		host_cpuid(0xd, i, &eax, &ebx, &ecx, &edx);
+		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
 		component[i].size = eax;
 		component[i].offset = ebx;
 		if (ebx < LEGACY_SIZE + HEADER_SIZE || eax > PAGE_SIZE || ebx > PAGE_SIZE - eax) {
@@ -82,7 +84,7 @@ int __init host_fpu_init(void)
 
 u64 host_fpu_mask(void)
 {
-	return component_mask;
+	return has_xsave ? component_mask : 0;
 }
 
 int guest_fpu_init(struct guest_fpu *fpu)
@@ -105,8 +107,7 @@ void guest_fpu_reset(struct guest_fpu *fpu)
 	memset(fpu->area, 0, PAGE_SIZE);
 	*(u16 *)fpu->area = FCW_INITIAL;
 	*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
-	if (component_mask)
-		*present(fpu->area) = COMPONENT_X87 | COMPONENT_SSE;
+	*present(fpu->area) = COMPONENT_X87 | COMPONENT_SSE;
 	fpu->xcr0 = host_xcr0;
 }
 
@@ -123,7 +124,7 @@ void guest_fpu_set_xcr0(struct guest_fpu *fpu, u64 xcr0, u64 cr4, bool loaded)
 /* The area was checked when it came in, so a fault here is ours: start afresh. */
 static bool restore(const void *area)
 {
-	if (component_mask)
+	if (has_xsave)
 		asm goto("1: xrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
 			 : : [area] "m" (*(const char (*)[PAGE_SIZE])area),
 			     "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
@@ -156,7 +157,7 @@ void guest_fpu_save(struct guest_fpu *fpu)
 {
 	if (fpu->xcr0 != host_xcr0)
 		write_xcr0(host_xcr0);
-	if (component_mask)
+	if (has_xsave)
 		asm volatile("xsave64 %[area]" : [area] "+m" (*(char (*)[PAGE_SIZE])fpu->area)
 			     : "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
 			     : "memory");
@@ -166,43 +167,31 @@ void guest_fpu_save(struct guest_fpu *fpu)
 	kernel_fpu_end();
 }
 
-int guest_fpu_import(struct guest_fpu *fpu, const void *area, u64 allowed)
+int guest_fpu_import(struct guest_fpu *fpu, const void *area)
 {
 	const u64 *header = area + LEGACY_SIZE;
 	u32 mxcsr = *(u32 *)(area + MXCSR_OFFSET);
 	int i;
 
-	if (mxcsr & ~mxcsr_mask)
-		return -EINVAL;
-	if (!component_mask) {
-		/* Only the legacy region exists; user space may name no more in the header. */
-		if (header[0] & ~(COMPONENT_X87 | COMPONENT_SSE))
-			return -EINVAL;
-		memcpy(fpu->area, area, LEGACY_SIZE);
-		return 0;
-	}
-	if (header[0] & ~(allowed & component_mask))
+	if ((mxcsr & ~mxcsr_mask) || (header[0] & ~component_mask))
 		return -EINVAL;
 	/* Compacted format and reserved header words would fault in XRSTOR. */
-	for (i = 1; i < HEADER_SIZE / 8; i++)
+	for (i = 1; has_xsave && i < HEADER_SIZE / 8; i++)
 		if (header[i])
 			return -EINVAL;
 	memcpy(fpu->area, area, PAGE_SIZE);
+	/* FXRSTOR loads both, whatever the header says. */
+	if (!has_xsave)
+		*present(fpu->area) = COMPONENT_X87 | COMPONENT_SSE;
 	return 0;
 }
 
 void guest_fpu_export(const struct guest_fpu *fpu, void *area)
 {
-	u64 saved;
+	u64 saved = *present(fpu->area) & component_mask;
 	int i;
 
 	memset(area, 0, PAGE_SIZE);
-	if (!component_mask) {
-		memcpy(area, fpu->area, LEGACY_SIZE);
-		*present(area) = COMPONENT_X87 | COMPONENT_SSE;
-		return;
-	}
-	saved = *present(fpu->area) & component_mask;
 	*present(area) = saved;
 	*(u32 *)(area + MXCSR_OFFSET) = MXCSR_INITIAL;
 	*(u16 *)area = FCW_INITIAL;
@@ -222,21 +211,12 @@ void guest_fpu_export(const struct guest_fpu *fpu, void *area)
 			       component[i].size);
 }
 
-void guest_fpu_get_xmm(const struct guest_fpu *fpu, unsigned int nr, void *to)
+void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr)
 {
-	if (component_mask && !(*present(fpu->area) & COMPONENT_SSE))
-		memset(to, 0, 16);
-	else
-		memcpy(to, fpu->area + XMM0_OFFSET + 16 * (nr & 15), 16);
-}
-
-void guest_fpu_set_xmm(struct guest_fpu *fpu, unsigned int nr, const void *from)
-{
-	/* Registers in their initial state were not written out: they are zeros. */
-	if (component_mask && !(*present(fpu->area) & COMPONENT_SSE)) {
+	/* Registers in their initial state were not written out: they are zeros. MXCSR was. */
+	if (!(*present(fpu->area) & COMPONENT_SSE)) {
 		memset(fpu->area + XMM0_OFFSET, 0, 256);
-		*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
 		*present(fpu->area) |= COMPONENT_SSE;
 	}
-	memcpy(fpu->area + XMM0_OFFSET + 16 * (nr & 15), from, 16);
+	return fpu->area + XMM0_OFFSET + 16 * (nr & 15);
 }

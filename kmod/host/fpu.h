@@ -37,15 +37,14 @@ void guest_fpu_save(struct guest_fpu *fpu);
 
 /*
  * guest_fpu_import() - from user space's area of XSAVE's standard format, one page. -EINVAL
- * where it would fault or has components outside @allowed; nothing changed then.
+ * where it would fault or has components beyond host_fpu_mask(); nothing changed then.
  * guest_fpu_export() - into such an area; components in their initial state are
  * written out as such, so that equal states give equal bytes.
  */
-int guest_fpu_import(struct guest_fpu *fpu, const void *area, u64 allowed);
+int guest_fpu_import(struct guest_fpu *fpu, const void *area);
 void guest_fpu_export(const struct guest_fpu *fpu, void *area);
 
-/* One XMM register, 16 bytes, with no window open: for MMIO by vector instructions. */
-void guest_fpu_get_xmm(const struct guest_fpu *fpu, unsigned int nr, void *to);
-void guest_fpu_set_xmm(struct guest_fpu *fpu, unsigned int nr, const void *from);
+/* One XMM register, 16 bytes, to read or write with no window open: for MMIO by vector instructions. */
+void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr);
 
 #endif

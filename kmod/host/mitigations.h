@@ -81,24 +81,15 @@
 .macro PUSH_HOST_REGISTERS
 	push	%rbp
 	mov	%rsp, %rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
-	push	%rsi
-	push	%rdi
+	.irp	r, r15, r14, r13, r12, rbx, rsi, rdi
+	push	%\r
+	.endr
 .endm
 
 .macro POP_HOST_REGISTERS
-	pop	%rdi
-	pop	%rsi
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	.irp	r, rdi, rsi, rbx, r12, r13, r14, r15, rbp
+	pop	%\r
+	.endr
 .endm
 
 /* All but RAX and RSP, from what RDI points at, by their encoding number. Keeps the flags. */

@@ -15,30 +15,25 @@
 
 /*
  * Kinds of privileged operations: VMX is VMX or SVM instructions, entries included; CR
- * control and debug registers.
+ * control and debug registers. And what they are compared with.
  */
-enum privop { PRIVOP_VMX, PRIVOP_RDMSR, PRIVOP_WRMSR, PRIVOP_CR, PRIVOP_XSETBV, PRIVOP_NR };
+enum privop {
+	PRIVOP_VMX, PRIVOP_RDMSR, PRIVOP_WRMSR, PRIVOP_CR, PRIVOP_XSETBV,
+	WINDOWS_OPENED, GUEST_ENTRIES, PRIVOP_NR
+};
 
 #ifdef KVIRT_COUNT_PRIVOPS
-struct privops {
-	unsigned long count[PRIVOP_NR];
-	unsigned long windows;		/* strict windows opened */
-	unsigned long entries;		/* guest entries */
-};
-DECLARE_PER_CPU(struct privops, host_privops);
-/* host/stats.c: the file in debugfs. Without debugfs there is none: no error. */
-void host_stats_init(void);
+DECLARE_PER_CPU(unsigned long [PRIVOP_NR], host_privops);
+/* host/stats.c: the file in debugfs. Without debugfs there is none: 0 all the same. */
+int host_stats_init(void);
 void host_stats_exit(void);
-#define count_privop(kind)	this_cpu_inc(host_privops.count[kind])
-#define count_window()		this_cpu_inc(host_privops.windows)
-#define count_entry()		this_cpu_inc(host_privops.entries)
+#define count_privops(kind, n)	this_cpu_add(host_privops[kind], n)
 #else
-#define count_privop(kind)	do { } while (0)
-#define count_window()		do { } while (0)
-#define count_entry()		do { } while (0)
-static inline void host_stats_init(void) { }
+#define count_privops(kind, n)	do { } while (0)
+static inline int host_stats_init(void) { return 0; }
 static inline void host_stats_exit(void) { }
 #endif
+#define count_privop(kind)	count_privops(kind, 1)
 
 static __always_inline u64 host_rdmsr(u32 msr)
 {
@@ -84,7 +79,7 @@ static __always_inline int host_rdmsr_safe(u32 msr, u64 *value)
 }
 
 /* host_read_cr0() and so on: control registers, and debug registers by their old name. */
-#define HOST_READ(reg)							\
+#define HOST_REGISTER(reg)						\
 static __always_inline unsigned long host_read_##reg(void)		\
 {									\
 	unsigned long value;						\
@@ -92,18 +87,15 @@ static __always_inline unsigned long host_read_##reg(void)		\
 	count_privop(PRIVOP_CR);					\
 	asm volatile("mov %%" #reg ", %0" : "=r" (value) : : "memory");	\
 	return value;							\
-}
-
-#define HOST_WRITE(reg)							\
+}									\
+									\
 static __always_inline void host_write_##reg(unsigned long value)	\
 {									\
 	count_privop(PRIVOP_CR);					\
 	asm volatile("mov %0, %%" #reg : : "r" (value) : "memory");	\
 }
 
-HOST_READ(cr0) HOST_READ(cr2) HOST_READ(cr3) HOST_READ(cr4)
-HOST_READ(db0) HOST_READ(db1) HOST_READ(db2) HOST_READ(db3) HOST_READ(db6) HOST_READ(db7)
-HOST_WRITE(cr2) HOST_WRITE(cr4)
-HOST_WRITE(db0) HOST_WRITE(db1) HOST_WRITE(db2) HOST_WRITE(db3) HOST_WRITE(db6) HOST_WRITE(db7)
+HOST_REGISTER(cr0) HOST_REGISTER(cr2) HOST_REGISTER(cr3) HOST_REGISTER(cr4) HOST_REGISTER(db0)
+HOST_REGISTER(db1) HOST_REGISTER(db2) HOST_REGISTER(db3) HOST_REGISTER(db6) HOST_REGISTER(db7)
 
 #endif

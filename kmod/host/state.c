@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* See state.h; and the host going down. Called by run/run.c. */
-#include <linux/rcupdate.h>
 #include <linux/reboot.h>
-#include <linux/sched.h>
-#include <linux/vtime.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/nospec-branch.h>
 #include "msr.h"
 #include "state.h"
 
-static bool going_down;
+bool host_going_down;
 static DEFINE_PER_CPU(u64, last_owner);
 
 #define X86_DR7_OFF	0x400UL		/* every breakpoint disarmed */
@@ -66,18 +63,6 @@ void host_debug_restore(const struct host_debug *debug)
 		host_write_db7(debug->dr7);
 }
 
-void host_guest_time_enter(void)
-{
-	vtime_account_guest_enter();
-	if (!context_tracking_enabled_this_cpu())
-		rcu_note_context_switch(false);
-}
-
-void host_guest_time_exit(void)
-{
-	vtime_account_guest_exit();
-}
-
 void host_predictor_barrier(u64 owner)
 {
 	if (this_cpu_read(last_owner) == owner)
@@ -95,22 +80,9 @@ void host_flush_predictors(void)
 		host_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 }
 
-void host_guest_ran(void)
-{
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
-	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-		this_cpu_write(x86_ibpb_exit_to_user, true);
-#endif
-}
-
-bool host_is_going_down(void)
-{
-	return READ_ONCE(going_down);
-}
-
 static int host_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
-	WRITE_ONCE(going_down, true);
+	WRITE_ONCE(host_going_down, true);
 	return NOTIFY_OK;
 }
 

@@ -7,7 +7,9 @@
 #define KVIRT_HOST_STATE_H
 
 #include <linux/context_tracking.h>
-#include <linux/types.h>
+#include <linux/rcupdate.h>
+#include <linux/vtime.h>
+#include <asm/nospec-branch.h>
 #include "compat.h"
 
 /* The host's debug registers, while a window may have disturbed them. */
@@ -28,9 +30,13 @@ void host_debug_restore(const struct host_debug *debug);
 void host_debug_lend(struct host_debug *debug, const u64 *guest_dr);
 void host_debug_take(u64 *guest_dr);
 
-/* Time between these counts as guest time; once a window, interrupts off. */
-void host_guest_time_enter(void);
-void host_guest_time_exit(void);
+/* From here to vtime_account_guest_exit() it is guest time; once a window, interrupts off. */
+static inline void host_guest_time_enter(void)
+{
+	vtime_account_guest_enter();
+	if (!context_tracking_enabled_this_cpu())
+		rcu_note_context_switch(false);
+}
 
 /*
  * Around the world switch itself, in noinstr code: RCU does not watch in between where
@@ -50,11 +56,17 @@ static __always_inline void host_guest_exit(void)
 void host_predictor_barrier(u64 owner);
 /* What a guest's write of PRED_CMD or FLUSH_CMD asks for: IBPB, and L1D where it can be flushed. */
 void host_flush_predictors(void);
-/* Tell the host's return to user space that a guest ran (VMSCAPE). */
-void host_guest_ran(void);
 
-/* The host goes down or suspends: windows must not open any more. */
-bool host_is_going_down(void);
+/* Tell the host's return to user space that a guest ran (VMSCAPE). */
+static inline void host_guest_ran(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}
+
+extern bool host_going_down;	/* a: the host goes down or suspends; no window may open any more */
 int host_state_init(void);
 void host_state_exit(void);
 

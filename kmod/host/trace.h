@@ -20,8 +20,8 @@ TRACE_EVENT(kvirt_populate,
 		 bool in_window, int result),
 	TP_ARGS(vcpu_id, gpa, access, hva, level, writable, in_window, result),
 	TP_STRUCT__entry(
-		__field(u64, gpa) __field(unsigned long, hva)
-		__field(u32, vcpu_id) __field(int, result) __field(u8, access) __field(u8, level)
+		__field(u64, gpa) __field(unsigned long, hva) __field(u32, vcpu_id)
+		__field(int, result) __field(u8, access) __field(u8, level)
 		__field(bool, writable) __field(bool, in_window)
 	),
 	TP_fast_assign(
@@ -64,9 +64,8 @@ TRACE_EVENT(kvirt_exit,
 TRACE_EVENT(kvirt_inject,
 	TP_PROTO(u32 vcpu_id, u8 type, u8 vector, u32 error),
 	TP_ARGS(vcpu_id, type, vector, error),
-	TP_STRUCT__entry(
-		__field(u32, vcpu_id) __field(u32, error) __field(u8, type) __field(u8, vector)
-	),
+	TP_STRUCT__entry(__field(u32, vcpu_id) __field(u32, error) __field(u8, type)
+			 __field(u8, vector)),
 	TP_fast_assign(KEEP(vcpu_id); KEEP(error); KEEP(type); KEEP(vector);),
 	TP_printk("vcpu %u type %u vector %u error 0x%x", __entry->vcpu_id, __entry->type,
 		  __entry->vector, __entry->error)
@@ -85,8 +84,7 @@ TRACE_EVENT(kvirt_decode,
 		memcpy(__entry->bytes, bytes, 15);
 	),
 	TP_printk("vcpu %u linear 0x%llx mode %d result %d bytes %s", __entry->vcpu_id,
-		  __entry->linear, __entry->mode, __entry->result,
-		  __print_hex(__entry->bytes, 15))
+		  __entry->linear, __entry->mode, __entry->result, __print_hex(__entry->bytes, 15))
 );
 
 #endif

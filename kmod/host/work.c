@@ -11,14 +11,11 @@
 #include "work.h"
 
 #if !XFER_TAKES_VCPU
-#include <linux/entry-virt.h>
-
 int __init host_work_init(void) { return 0; }
 void host_work_exit(void) { }
 int host_work_do(void) { return xfer_to_guest_mode_handle_work(); }
 #else
 #include <linux/kvm_host.h>
-#include <linux/entry-kvm.h>
 
 static struct kvm_vcpu *stand_in;
 
@@ -46,13 +43,3 @@ int host_work_do(void)
 	return xfer_to_guest_mode_handle_work(stand_in);
 }
 #endif
-
-void host_work_prepare(void)
-{
-	xfer_to_guest_mode_prepare();
-}
-
-bool host_work_pending(void)
-{
-	return __xfer_to_guest_mode_work_pending();
-}

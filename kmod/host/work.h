@@ -3,15 +3,11 @@
 #ifndef KVIRT_HOST_WORK_H
 #define KVIRT_HOST_WORK_H
 
-#include <linux/types.h>
+#include "compat.h"
 
 int host_work_init(void);
 void host_work_exit(void);
-/* Interrupts off, once before the first host_work_pending() of a window. */
-void host_work_prepare(void);
-/* Interrupts off: is there work that must be done before a guest is entered? */
-bool host_work_pending(void);
-/* Do it; interrupts on, may sleep. 0, or -EINTR when a signal is pending. */
+/* What is pending; interrupts on, may sleep. 0, or -EINTR when a signal is pending. */
 int host_work_do(void);
 
 #endif

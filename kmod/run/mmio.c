@@ -104,7 +104,7 @@ static enum verdict commit(struct vcpu *vcpu)
 	bool over;
 
 	if (x86_vector_load(m->insn))
-		guest_fpu_set_xmm(&vcpu->fpu, m->insn->reg, m->data);
+		memcpy(guest_fpu_xmm(&vcpu->fpu, m->insn->reg), m->data, 16);
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	rflags = s->rflags;
 	rsp = s->gpr[X86_RSP];
@@ -178,7 +178,7 @@ enum verdict mmio_start(struct vcpu *vcpu)
 	if (vcpu->in_window && m->n != 1)
 		return SLOW;
 	if (x86_vector_store(insn))
-		guest_fpu_get_xmm(&vcpu->fpu, insn->reg, m->data);
+		memcpy(m->data, guest_fpu_xmm(&vcpu->fpu, insn->reg), 16);
 	vcpu->mmio.done = 0;
 	return find_operands(vcpu) ?: go_on(vcpu);
 }

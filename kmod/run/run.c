@@ -110,7 +110,7 @@ static enum verdict enter_once(struct vcpu *vcpu)
 		vcpu->flush &= ~FLUSH_PREDICTORS;
 	}
 
-	count_entry();
+	count_privop(GUEST_ENTRIES);
 	static_call(backend_enter)(vcpu, &vcpu->exit);
 	vcpu->counts[vcpu->exit.kind]++;
 	event_delivered(vcpu, &vcpu->exit);
@@ -153,7 +153,7 @@ static bool stay(struct vcpu *vcpu)
 	/* Hardware without a deadline keeps to the limit at exits; interrupts are exits too. */
 	if (!features.deadline && unlikely(rdtsc() > vcpu->window_limit))
 		return false;
-	return !host_work_pending() && likely(!vcpu->events.triple_fault && !vcpu->vapic);
+	return !__xfer_to_guest_mode_work_pending() && likely(!vcpu->events.triple_fault && !vcpu->vapic);
 }
 
 /* One strict window: the verdict that ended it, or -errno if it did not open. */
@@ -164,8 +164,8 @@ static int run_window(struct vcpu *vcpu)
 
 	local_irq_disable();
 	vcpu_enter_mode(vcpu, VCPU_IN_WINDOW);
-	host_work_prepare();
-	if (unlikely(vcpu_has_requests(vcpu) || host_work_pending())) {
+	xfer_to_guest_mode_prepare();
+	if (unlikely(vcpu_has_requests(vcpu) || __xfer_to_guest_mode_work_pending())) {
 		verdict = LEAVE;
 		goto out;
 	}
@@ -182,7 +182,7 @@ out:
 	local_irq_enable();
 	/* After the interrupt that ended the window: its tick counts as the guest's. */
 	if (timed)
-		host_guest_time_exit();
+		vtime_account_guest_exit();
 	return verdict;
 }
 
@@ -200,7 +200,7 @@ static int serve_requests(struct vcpu *vcpu)
 		clock_update_guest(vcpu);
 	if (vcpu_take_request(vcpu, REQUEST_MSR_FILTER)) {
 		vcpu->msrs_exit = rcu_access_pointer(vcpu->vm->msr_filter);
-		vcpu_dirty(vcpu, X86_GROUP_MSR_EXITS);
+		vcpu_dirty(vcpu, X86_GROUP_CONTROLS);
 	}
 	if (vcpu_take_request(vcpu, REQUEST_ROUTES) && vcpu->lapic)
 		eoi_scan(vcpu);
@@ -301,7 +301,7 @@ int vcpu_run(struct vcpu *vcpu)
 		/* Signals, the scheduler, task work: the host's own business goes first. */
 		if (signal_pending(current))
 			return interrupted(vcpu);
-		if (host_work_pending()) {
+		if (__xfer_to_guest_mode_work_pending()) {
 			if (pv_steal_time(vcpu) && need_resched())
 				pv_report_preempted(vcpu);
 			if (host_work_do())

@@ -51,20 +51,14 @@ void svm_asid_arm(struct vcpu *vcpu, bool shared)
  */
 static void flush_run(struct svm_cpu *c)
 {
-	u64 efer = host_rdmsr(MSR_EFER);
-	u64 hsave_pa;
+	struct svm_mode found;
 
-	if (!(efer & EFER_SVME))
-		host_wrmsr(MSR_EFER, efer | EFER_SVME);
-	hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
-	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(c->hsave));
+	svm_mode_enter(&found, c->hsave);
 	svm_clgi();
 	c->flush->clean = 0;
 	svm_vmrun_nothing(svm_pa(c->flush));
 	svm_stgi();
-	host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
-	if (!(efer & EFER_SVME))
-		host_wrmsr(MSR_EFER, efer);
+	svm_mode_leave(&found);
 }
 
 void svm_unload(struct vcpu *vcpu)

@@ -9,8 +9,6 @@
  */
 #include <linux/cpumask.h>
 #include <linux/gfp.h>
-#include <linux/kernel.h>
-#include <linux/sizes.h>
 #include <asm/cpufeature.h>
 #include <asm/msr-index.h>
 #include <asm/processor.h>
@@ -24,12 +22,6 @@ DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 #define CPUID_ECX_SVM		BIT(2)
 
 #define SVM_LEAF		0x8000000a
-enum svm_edx {
-	SVM_EDX_NPT = BIT(0), SVM_EDX_LBR = BIT(1), SVM_EDX_NRIPS = BIT(3),
-	SVM_EDX_CLEAN_BITS = BIT(5), SVM_EDX_FLUSH_BY_ASID = BIT(6),
-	SVM_EDX_DECODE_ASSISTS = BIT(7), SVM_EDX_PAUSE_FILTER = BIT(10),
-	SVM_EDX_SPEC_CTRL = BIT(20),
-};
 
 #define ENCRYPTION_LEAF		0x8000001f
 
@@ -58,19 +50,16 @@ static void *iopm, *msrpm, *empty_root;
 
 void *svm_alloc_page(void)
 {
-	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT), *other;
+	/*
+	 * An SNP host may fault on a 2 MiB page that begins with one in use (APM vol. 2, 15.36):
+	 * the second of two never does.
+	 */
+	void *two = alloc_pages_exact(2 * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 
-	/* An SNP host may fault on a 2 MiB page that holds one in use (APM vol. 2, 15.36). */
-	if (!page || !IS_ALIGNED((unsigned long)page, SZ_2M))
-		return page;
-	/* While this one is held, the next can at worst be another 2 MiB's first: refuse then. */
-	other = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	free_page((unsigned long)page);
-	if (other && IS_ALIGNED((unsigned long)other, SZ_2M)) {
-		free_page((unsigned long)other);
+	if (!two)
 		return NULL;
-	}
-	return other;
+	free_page((unsigned long)two);
+	return two + PAGE_SIZE;
 }
 
 /* Two bits for each MSR, read and write, of three ranges of 8192 (APM vol. 2, 15.11). */
@@ -127,14 +116,20 @@ static void __init init_flush_vmcb(struct vmcb *v)
 	v->rflags = X86_RFLAGS_FIXED;
 }
 
-static int __init alloc_cpu(struct svm_cpu *c)
+static int __init alloc_cpus(void)
 {
-	c->hsave = svm_alloc_page();
-	c->host = svm_alloc_page();
-	c->flush = svm_alloc_page();
-	if (!c->hsave || !c->host || !c->flush)
-		return -ENOMEM;
-	init_flush_vmcb(c->flush);
+	struct svm_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(&svm_cpu, cpu);
+		c->hsave = svm_alloc_page();
+		c->host = svm_alloc_page();
+		c->flush = svm_alloc_page();
+		if (!c->hsave || !c->host || !c->flush)
+			return -ENOMEM;
+		init_flush_vmcb(c->flush);
+	}
 	return 0;
 }
 
@@ -161,21 +156,16 @@ static u64 __init encryption_bit(void)
 
 	if (boot_cpu_data.extended_cpuid_level < ENCRYPTION_LEAF)
 		return 0;
-	host_cpuid(ENCRYPTION_LEAF, 0, &eax, &ebx, &ecx, &edx);
+	cpuid_count(ENCRYPTION_LEAF, 0, &eax, &ebx, &ecx, &edx);
 	return eax & 3 ? host_read_cr3() & BIT_ULL(ebx & 0x3f) : 0;
 }
 
 static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asids)
 {
-	svm.nrips = edx & SVM_EDX_NRIPS;
-	svm.decode_assists = edx & SVM_EDX_DECODE_ASSISTS;
+	svm.edx = edx;
 	svm.flush = edx & SVM_EDX_FLUSH_BY_ASID ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
 	svm.clean = edx & SVM_EDX_CLEAN_BITS ? CLEAN_ALL : 0;
-	svm.lbr = edx & SVM_EDX_LBR;
-	svm.pause_filter = edx & SVM_EDX_PAUSE_FILTER;
-	svm.tsc_ratio = boot_cpu_has(X86_FEATURE_TSCRATEMSR);
 	svm.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-	svm.xss = boot_cpu_has(X86_FEATURE_XSAVES);
 	svm.virtual_spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) &&
 				(edx & SVM_EDX_SPEC_CTRL);
 	/* One ASID serves: asid.c empties it whenever somebody else may use it next. */
@@ -193,12 +183,12 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 		.accessed = NPT_ACCESSED,
 		.dirty = NPT_DIRTY,
 		/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
-		.levels = host_la57() ? 5 : 4,
+		.levels = host_read_cr4() & X86_CR4_LA57 ? 5 : 4,
 		.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M,
 	};
 	f->amd = true;
 	/* Eight bits before the point, 32 after it (APM vol. 2, 15.30.5). */
-	f->tsc_ratio_bits = svm.tsc_ratio ? 32 : 0;
+	f->tsc_ratio_bits = boot_cpu_has(X86_FEATURE_TSCRATEMSR) ? 32 : 0;
 	f->tsc_ratio_max = 0xffffffffffULL;
 	f->rdtscp = svm.tsc_aux;
 	f->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);
@@ -208,7 +198,7 @@ int __init svm_probe(struct backend_features *f)
 {
 	u32 eax, nr_asids, ecx, edx;
 	u64 vm_cr;
-	int cpu, err;
+	int err;
 
 	if (boot_cpu_data.extended_cpuid_level < FEATURES_LEAF ||
 	    !(cpuid_ecx(FEATURES_LEAF) & CPUID_ECX_SVM))
@@ -218,18 +208,14 @@ int __init svm_probe(struct backend_features *f)
 		return host_refuse("AMD-V is disabled by firmware: turn it on in its setup (SVM)");
 	if (!boot_cpu_has(X86_FEATURE_SVM))
 		return host_refuse("AMD-V is disabled by the kernel: look for clearcpuid= on its command line");
-	host_cpuid(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
+	cpuid_count(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
 	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF || !(edx & SVM_EDX_NPT))
 		return host_refuse("AMD-V without nested paging");
 	if (nr_asids < 2)
 		return host_refuse("AMD-V without an address space identifier for guests");
 	read_features(f, edx, nr_asids);
-	err = alloc_maps();
-	for_each_possible_cpu(cpu)
-		err = err ?: alloc_cpu(per_cpu_ptr(&svm_cpu, cpu));
-	if (err) {
+	err = alloc_maps() ?: alloc_cpus();
+	if (err)
 		svm_remove();
-		pr_err("kvirt: no memory for the CPUs' save areas\n");
-	}
 	return err;
 }

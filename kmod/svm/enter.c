@@ -44,24 +44,11 @@ void svm_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 void svm_windows(struct vcpu *vcpu)
 {
 	struct svm_vcpu *hw = to_svm(vcpu);
-	struct vmcb *v = hw->vmcb;
+	bool on = vcpu->windows & WINDOW_IRQ;
 
-	if (vcpu->windows & WINDOW_IRQ) {
-		v->int_ctl |= V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH;
-		v->intercepts[0] |= INTERCEPT_VINTR;
-	} else {
-		v->int_ctl &= ~(V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH);
-		v->intercepts[0] &= ~INTERCEPT_VINTR;
-	}
+	svm_set_bits(&hw->vmcb->int_ctl, V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH, on);
+	svm_set_bits(&hw->vmcb->intercepts[0], INTERCEPT_VINTR, on);
 	hw->clean &= ~(CLEAN_INT_CTL | CLEAN_INTERCEPTS);
-}
-
-static void set_exceptions(struct svm_vcpu *hw, u32 vectors)
-{
-	if (hw->vmcb->intercept_exceptions != vectors) {
-		hw->vmcb->intercept_exceptions = vectors;
-		hw->clean &= ~CLEAN_INTERCEPTS;
-	}
 }
 
 /*
@@ -84,21 +71,14 @@ static noinline void prepare_nmi(struct vcpu *vcpu, bool nmi)
 {
 	struct svm_vcpu *hw = to_svm(vcpu);
 	struct vmcb *v = hw->vmcb;
-	bool event = v->event & EVENT_VALID;
-	u32 want;
 
 	if (nmi) {
 		hw->nmi_masked = true;
 		hw->iret_seen = false;
 	}
-	want = v->intercepts[0] & ~INTERCEPT_IRET;
-	if (hw->nmi_masked && !hw->iret_seen)
-		want |= INTERCEPT_IRET;
-	if (v->intercepts[0] != want) {
-		v->intercepts[0] = want;
-		hw->clean &= ~CLEAN_INTERCEPTS;
-	}
-	hw->stepping = (vcpu->windows & WINDOW_NMI) && !event &&
+	svm_set_bits(&v->intercepts[0], INTERCEPT_IRET, hw->nmi_masked && !hw->iret_seen);
+	hw->clean &= ~CLEAN_INTERCEPTS;
+	hw->stepping = (vcpu->windows & WINDOW_NMI) && !(v->event & EVENT_VALID) &&
 		       (hw->nmi_masked ? hw->iret_seen && v->rip == hw->iret_rip :
 					 v->int_state & INT_SHADOW);
 	if (!hw->stepping)
@@ -106,7 +86,7 @@ static noinline void prepare_nmi(struct vcpu *vcpu, bool nmi)
 	hw->step_rip = v->rip;
 	hw->guest_tf = v->rflags & X86_RFLAGS_TF;
 	v->rflags |= X86_RFLAGS_TF;
-	set_exceptions(hw, STEP_INTERCEPTED);
+	v->intercept_exceptions = STEP_INTERCEPTED;
 }
 
 /* The return address of a soft event lies behind its instruction. */
@@ -115,7 +95,7 @@ static noinline void prepare_soft_event(struct svm_vcpu *hw)
 	struct vmcb *v = hw->vmcb;
 
 	hw->soft_rip = v->rip;
-	if (svm.nrips)
+	if (svm.edx & SVM_EDX_NRIPS)
 		v->next_rip = v->rip + hw->soft_len;
 	else
 		v->rip += hw->soft_len;
@@ -216,7 +196,8 @@ static void end_step(struct vcpu *vcpu, struct kvirt_exit *exit)
 	bool was_iret = hw->iret_seen;
 
 	hw->stepping = false;
-	set_exceptions(hw, debug_exceptions(&vcpu->debug));
+	v->intercept_exceptions = debug_exceptions(&vcpu->debug);
+	hw->clean &= ~CLEAN_INTERCEPTS;
 	if (!hw->guest_tf && !(was_iret && v->rip != hw->step_rip))
 		v->rflags &= ~X86_RFLAGS_TF;
 	if (exit->kind != EXIT_EXCEPTION)
@@ -318,10 +299,7 @@ void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	for (entry = 0; entry < 3; entry++) {
 		prepare(vcpu, hw);
 		/* VMLOAD, VMRUN, VMSAVE, VMLOAD. */
-		count_privop(PRIVOP_VMX);
-		count_privop(PRIVOP_VMX);
-		count_privop(PRIVOP_VMX);
-		count_privop(PRIVOP_VMX);
+		count_privops(PRIVOP_VMX, 4);
 		if (unlikely(run_guest(vcpu->state.gpr, hw))) {
 			memset(exit, 0, sizeof(*exit));
 			exit->kind = EXIT_INTERNAL;

@@ -58,7 +58,7 @@ static void decode_nested_fault(const struct vmcb *v, struct kvirt_exit *exit)
 	exit->fault.walk = info & NPF_WALK;
 	exit->fault.access = info & NPF_WRITE ? ACCESS_WRITE :
 			     info & NPF_FETCH ? ACCESS_EXEC : ACCESS_READ;
-	if (svm.decode_assists && !(info & (NPF_FETCH | NPF_WALK))) {
+	if ((svm.edx & SVM_EDX_DECODE_ASSISTS) && !(info & (NPF_FETCH | NPF_WALK))) {
 		exit->fetched = min_t(u8, v->nr_bytes, sizeof(exit->bytes));
 		memcpy(exit->bytes, v->bytes, sizeof(exit->bytes));
 	}
@@ -70,31 +70,10 @@ static void decode_cr(const struct vmcb *v, struct kvirt_exit *exit)
 	exit->cr = (typeof(exit->cr)) {
 		.nr = v->exit_code == VMEXIT_CR0_SEL_WRITE ? 0 : v->exit_code & 0xf,
 		.how = CR_MOV, .gpr = v->exit_info1 & CR_INFO_GPR,
-		.undecoded = !svm.decode_assists || !(v->exit_info1 & CR_INFO_MOV),
+		.undecoded = !(svm.edx & SVM_EDX_DECODE_ASSISTS) || !(v->exit_info1 & CR_INFO_MOV),
 	};
 	if (exit->cr.undecoded)
 		exit->insn_len = 0;
-}
-
-static void decode_dr(const struct vmcb *v, struct kvirt_exit *exit)
-{
-	exit->dr = (typeof(exit->dr)) {
-		.nr = v->exit_code & 7, .gpr = v->exit_info1 & CR_INFO_GPR,
-		.read = v->exit_code < VMEXIT_DR0_WRITE, .undecoded = !svm.decode_assists,
-	};
-	if (exit->dr.undecoded)
-		exit->insn_len = 0;
-}
-
-static void decode_io(const struct vmcb *v, struct kvirt_exit *exit)
-{
-	u32 info = v->exit_info1;
-
-	exit->insn_len = insn_len(v, v->exit_info2);
-	exit->io.port = info >> IOIO_PORT_SHIFT;
-	exit->io.size = IOIO_SIZE(info);	/* one bit of 1, 2, 4: the size itself */
-	exit->io.in = info & IOIO_IN;
-	exit->io.string = info & IOIO_STRING;
 }
 
 /* A code's row: the kind, and whether there is nothing to tell besides. */
@@ -136,7 +115,11 @@ static noinline void decode_details(struct svm_vcpu *hw, struct kvirt_exit *exit
 
 	switch (exit->kind) {
 	case EXIT_IO:
-		decode_io(v, exit);
+		exit->insn_len = insn_len(v, v->exit_info2);
+		exit->io.size = IOIO_SIZE(v->exit_info1); /* one bit of 1, 2, 4: the size itself */
+		exit->io.in = v->exit_info1 & IOIO_IN;
+		exit->io.string = v->exit_info1 & IOIO_STRING;
+		exit->io.port = v->exit_info1 >> IOIO_PORT_SHIFT;
 		break;
 	case EXIT_RDMSR:
 		if (v->exit_info1 & 1)
@@ -150,7 +133,13 @@ static noinline void decode_details(struct svm_vcpu *hw, struct kvirt_exit *exit
 		decode_cr(v, exit);
 		break;
 	case EXIT_DR:
-		decode_dr(v, exit);
+		exit->dr = (typeof(exit->dr)) {
+			.nr = code & 7, .gpr = v->exit_info1 & CR_INFO_GPR,
+			.read = code < VMEXIT_DR0_WRITE,
+			.undecoded = !(svm.edx & SVM_EDX_DECODE_ASSISTS),
+		};
+		if (exit->dr.undecoded)
+			exit->insn_len = 0;
 		break;
 	case EXIT_TASK_SWITCH:
 		exit->internal.code = v->exit_info1;
@@ -175,7 +164,7 @@ void svm_decode_exit(struct vcpu *vcpu, struct kvirt_exit *exit)
 	u8 row = likely(code < ARRAY_SIZE(rows)) ? rows[code] : 0;
 
 	static_assert(EXIT_NR_KINDS <= ROW_KIND);
-	exit->insn_len = svm.nrips ? insn_len(v, v->next_rip) : 0;
+	exit->insn_len = svm.edx & SVM_EDX_NRIPS ? insn_len(v, v->next_rip) : 0;
 	exit->fetched = 0;
 	exit->kind = row & ROW_KIND;
 	if (!(row & ROW_ALL))

@@ -16,15 +16,19 @@ static int place(int i)
 }
 
 /* Attributes are a descriptor's bits 8 to 15 and 20 to 23, without the limit's four between. */
-static void push_segment(struct vmcb *v, const struct x86_state *s, int i)
+static void push_segment(struct svm_vcpu *hw, const struct x86_state *s, int i)
 {
 	const struct x86_segment *from = &s->seg[i];
 	u16 attributes = (from->attributes & 0xff) | ((from->attributes >> 4) & 0xf00);
 
-	v->seg[place(i)] = (struct vmcb_segment) {
+	hw->vmcb->seg[place(i)] = (struct vmcb_segment) {
 		.selector = from->selector, .attributes = from->unusable ? 0 : attributes,
 		.limit = from->limit, .base = from->base,
 	};
+	/* In real mode it must be 0 (APM vol. 2, 15.5.1); the segment's DPL is 0 there too. */
+	if (i == X86_SS)
+		hw->vmcb->cpl = (from->attributes & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
+	hw->clean &= ~CLEAN_SEGMENTS;
 }
 
 /*
@@ -55,37 +59,34 @@ static __always_inline void pull_segment(struct x86_state *s, const struct vmcb 
 	to->attributes = attributes;
 }
 
-static void push_code(struct vmcb *v, const struct x86_state *s)
+static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
 {
-	push_segment(v, s, X86_CS);
-	push_segment(v, s, X86_SS);
-	/* In real mode it must be 0 (APM vol. 2, 15.5.1); the segment's DPL is 0 there too. */
-	v->cpl = (s->seg[X86_SS].attributes & X86_SEG_DPL) >> X86_SEG_DPL_SHIFT;
-}
+	struct vmcb *v = hw->vmcb;
 
-static void set_bits(u32 *word, u32 bits, bool on)
-{
-	*word = on ? *word | bits : *word & ~bits;
-}
-
-/*
- * The guest's caches stay on, whatever it says: its memory is the host's write-back
- * memory, and uncached firmware is slow beyond use. While CR0 differs, every access exits:
- * the selective intercept would not see the guest write what the hardware has already.
- */
-static void push_cr0(struct svm_vcpu *hw, u64 cr0)
-{
-	hw->cr0_hidden = cr0 & CR0_CACHE;
-	hw->vmcb->cr0 = (cr0 & ~CR0_CACHE) | X86_CR0_ET;
-	set_bits(&hw->vmcb->intercept_cr, CR_READ(0) | CR_WRITE(0), hw->cr0_hidden);
-}
-
-/* Every write of CR4 exits, so the guest's value is kept beside the hardware's. */
-static void push_cr4(struct svm_vcpu *hw, u64 cr4)
-{
-	hw->cr4 = cr4;
-	hw->vmcb->cr4 = cr4 | svm.host_cr4;
-	set_bits(&hw->vmcb->intercept_cr, CR_READ(4), hw->vmcb->cr4 != cr4);
+	/*
+	 * The guest's caches stay on, whatever it says: its memory is the host's write-back memory,
+	 * and uncached firmware is slow beyond use. While CR0 differs, every access exits: the
+	 * selective intercept would not see the guest write what the hardware has already.
+	 */
+	if (groups & X86_GROUP_CR0) {
+		hw->cr0_hidden = s->cr0 & CR0_CACHE;
+		v->cr0 = (s->cr0 & ~CR0_CACHE) | X86_CR0_ET;
+		svm_set_bits(&v->intercept_cr, CR_READ(0) | CR_WRITE(0), hw->cr0_hidden);
+	}
+	/* Every write of CR4 exits, so the guest's value is kept beside the hardware's. */
+	if (groups & X86_GROUP_CR4) {
+		hw->cr4 = s->cr4;
+		v->cr4 = s->cr4 | svm.host_cr4;
+		svm_set_bits(&v->intercept_cr, CR_READ(4), v->cr4 != s->cr4);
+	}
+	/*
+	 * VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. LME
+	 * means nothing before PG, and TCG's #VMEXIT from a guest with LME and without CR4.PAE
+	 * leaves the host without paging.
+	 */
+	if (groups & (X86_GROUP_CR0 | X86_GROUP_EFER))
+		v->efer = (v->cr0 & X86_CR0_PG ? s->efer : s->efer & ~EFER_LME) | EFER_SVME;
+	hw->clean &= ~(CLEAN_INTERCEPTS | CLEAN_CR);
 }
 
 /* Registers that a field holds as they are, and the clean bit that a write of it ends. */
@@ -97,6 +98,7 @@ static const struct {
 					   offsetof(struct x86_state, name), clean }
 	PLAIN(RSP, rsp, gpr[X86_RSP], 0),
 	PLAIN(CR2, cr2, cr2, CLEAN_CR2),
+	PLAIN(CR3, cr3, cr3, CLEAN_CR),
 	PLAIN(TABLES, seg[VMCB_GDTR].base, gdtr.base, CLEAN_TABLES),
 	PLAIN(TABLES, seg[VMCB_IDTR].base, idtr.base, CLEAN_TABLES),
 	PLAIN(SYSENTER, sysenter_cs, sysenter_cs, 0),
@@ -113,13 +115,23 @@ static const struct {
 
 #define state_field(s, i)	((u64 *)((void *)(s) + plain[i].offset))
 #define vmcb_field(v, i)	((u64 *)((void *)(v) + plain[i].field))
-#define GROUPS_PLAIN	(X86_GROUP_RSP | X86_GROUP_CR2 | X86_GROUP_TABLES | X86_GROUP_SYSENTER | \
-			 X86_GROUP_SYSCALL | X86_GROUP_PAT | X86_GROUP_TSC)
 
-static noinline void pull_rest(struct x86_state *s, const struct vmcb *v, u32 groups)
+static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 {
+	const struct svm_vcpu *hw = to_svm(vcpu);
+	const struct vmcb *v = hw->vmcb;
+	struct x86_state *s = &vcpu->state;
 	int i;
 
+	if (groups & X86_GROUP_RIP)
+		s->rip = v->rip;
+	if (groups & X86_GROUP_RFLAGS)
+		s->rflags = v->rflags;
+	/* One bit for both: it keeps NMIs back after STI too. */
+	if (groups & X86_GROUP_SHADOW)
+		s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
+	if (groups & X86_GROUP_NMI_MASK)
+		s->nmi_masked = hw->nmi_masked;
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group)
 			*state_field(s, i) = *vmcb_field(v, i);
@@ -127,12 +139,13 @@ static noinline void pull_rest(struct x86_state *s, const struct vmcb *v, u32 gr
 		s->gdtr.limit = v->seg[VMCB_GDTR].limit;
 		s->idtr.limit = v->seg[VMCB_IDTR].limit;
 	}
-	if (groups & X86_GROUP_SEGMENTS)
-		for (i = 0; i < X86_NR_SEG; i++)
-			if (i != X86_CS && i != X86_SS)
-				pull_segment(s, v, i);
+	for (i = 0; i < X86_NR_SEG; i++)
+		if (groups & x86_segment_group(i))
+			pull_segment(s, v, i);
+	/* The others are written by exits alone: EFER, TSC_AUX, DEBUGCTL. */
 }
 
+/* What the exits ask for most often has a short way. */
 void svm_pull(struct vcpu *vcpu, u32 groups)
 {
 	const struct svm_vcpu *hw = to_svm(vcpu);
@@ -150,44 +163,12 @@ void svm_pull(struct vcpu *vcpu, u32 groups)
 		s->cr3 = v->cr3;
 	if (groups & X86_GROUP_CR4)
 		s->cr4 = hw->cr4;
-	if (likely(!(groups & ~(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4))))
-		return;
-	if (groups & X86_GROUP_RIP)
-		s->rip = v->rip;
-	if (groups & X86_GROUP_RFLAGS)
-		s->rflags = v->rflags;
-	/* One bit for both: it keeps NMIs back after STI too. */
-	if (groups & X86_GROUP_SHADOW)
-		s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
-	if (groups & X86_GROUP_NMI_MASK)
-		s->nmi_masked = hw->nmi_masked;
-	if (groups & (GROUPS_PLAIN | X86_GROUP_SEGMENTS))
-		pull_rest(s, v, groups);
-	/* The others are written by exits alone: EFER, TSC_AUX, DEBUGCTL. */
+	groups &= ~(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4);
+	if (unlikely(groups))
+		pull_rest(vcpu, groups);
 }
 
-static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *s, u32 groups)
-{
-	struct vmcb *v = hw->vmcb;
-
-	if (groups & X86_GROUP_CR0)
-		push_cr0(hw, s->cr0);
-	if (groups & X86_GROUP_CR3)
-		v->cr3 = s->cr3;
-	if (groups & X86_GROUP_CR4)
-		push_cr4(hw, s->cr4);
-	/*
-	 * VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. LME
-	 * means nothing before PG, and TCG's #VMEXIT from a guest with LME and without CR4.PAE
-	 * leaves the host without paging.
-	 */
-	if (groups & (X86_GROUP_CR0 | X86_GROUP_EFER))
-		v->efer = (v->cr0 & X86_CR0_PG ? s->efer : s->efer & ~EFER_LME) | EFER_SVME;
-	if (groups & (X86_GROUP_CR0 | X86_GROUP_CR4))
-		hw->clean &= ~CLEAN_INTERCEPTS;
-	if (groups & (X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_EFER))
-		hw->clean &= ~CLEAN_CR;
-}
+#define GROUPS_OF_A_STEP (X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_SHADOW | X86_GROUP_NMI_MASK)
 
 static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 {
@@ -204,7 +185,10 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 		hw->nmi_masked = s->nmi_masked;
 		hw->iret_seen = false;
 	}
-	push_control_registers(hw, s, groups);
+	if (likely(!(groups & ~GROUPS_OF_A_STEP)))
+		return;
+	if (groups & (X86_GROUP_CR0 | X86_GROUP_CR4 | X86_GROUP_EFER))
+		push_control_registers(hw, s, groups);
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group) {
 			*vmcb_field(v, i) = *state_field(s, i);
@@ -214,15 +198,10 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 		v->seg[VMCB_GDTR].limit = s->gdtr.limit;
 		v->seg[VMCB_IDTR].limit = s->idtr.limit;
 	}
-	if (groups & X86_GROUP_CODE)
-		push_code(v, s);
-	if (groups & X86_GROUP_SEGMENTS)
-		for (i = 0; i < X86_NR_SEG; i++)
-			if (i != X86_CS && i != X86_SS)
-				push_segment(v, s, i);
-	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
-		hw->clean &= ~CLEAN_SEGMENTS;
-	if (groups & X86_GROUP_MSR_EXITS) {
+	for (i = 0; i < X86_NR_SEG; i++)
+		if (groups & x86_segment_group(i))
+			push_segment(hw, s, i);
+	if (groups & X86_GROUP_CONTROLS) {
 		v->msrpm_pa = svm_msrpm(vcpu);
 		hw->clean &= ~CLEAN_MAPS;
 	}
@@ -234,7 +213,7 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 		hw->clean &= ~(CLEAN_DR | CLEAN_INTERCEPTS);
 	}
 	/* Without LBR virtualization the guest's DEBUGCTL is a value without effect. */
-	if ((groups & X86_GROUP_DEBUGCTL) && svm.lbr) {
+	if ((groups & X86_GROUP_DEBUGCTL) && (svm.edx & SVM_EDX_LBR)) {
 		v->debugctl = s->debugctl;
 		v->lbr_control = s->debugctl ? LBR_ENABLE : 0;
 		hw->clean &= ~CLEAN_LBR;

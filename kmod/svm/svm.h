@@ -12,17 +12,20 @@
 #include "../vm/backend.h"
 #include "vmcb.h"
 
+/* EDX of CPUID leaf 8000000Ah. */
+enum svm_edx {
+	SVM_EDX_NPT = BIT(0), SVM_EDX_LBR = BIT(1), SVM_EDX_NRIPS = BIT(3), /* next_rip is filled */
+	SVM_EDX_CLEAN_BITS = BIT(5), SVM_EDX_FLUSH_BY_ASID = BIT(6),
+	SVM_EDX_DECODE_ASSISTS = BIT(7), SVM_EDX_PAUSE_FILTER = BIT(10),
+	SVM_EDX_SPEC_CTRL = BIT(20),
+};
+
 /* What svm_probe() found; constant afterwards. */
 struct svm_features {
-	bool nrips;		/* next_rip is filled */
-	bool decode_assists;	/* CR and DR operands, instruction bytes */
+	u32 edx;		/* enum svm_edx */
 	u8 flush;		/* TLB_CONTROL_*: the least that there is */
 	u32 clean;		/* CLEAN_ALL, or 0 without clean bits */
-	bool lbr;		/* DEBUGCTL is switched */
-	bool pause_filter;
-	bool tsc_ratio;
 	bool tsc_aux;		/* RDTSCP or RDPID: MSR_TSC_AUX exists */
-	bool xss;
 	bool virtual_spec_ctrl;	/* the VMCB has the guest's */
 	u32 asid;
 	u64 encryption;		/* physical address bit of encrypted host memory, or 0 */
@@ -46,6 +49,11 @@ struct svm_cpu {
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
+
+/* SVM mode as it was found. */
+struct svm_mode {
+	u64 efer, hsave_pa;
+};
 
 /* The hardware's half of a vCPU. Owner's thread; the window's part: interrupts off. */
 struct svm_vcpu {
@@ -72,7 +80,8 @@ struct svm_vcpu {
 
 	bool armed;		/* the window is: what follows was found on the host */
 	bool machine_check;	/* one ended it */
-	u64 host_efer, host_hsave_pa, host_tsc_ratio, host_tsc_aux, host_xss;
+	struct svm_mode mode;
+	u64 host_tsc_ratio, host_tsc_aux, host_xss;
 	u64 guest_tsc_aux;	/* in the CPU now */
 };
 
@@ -84,6 +93,12 @@ static inline struct svm_vcpu *to_svm(const struct vcpu *vcpu)
 static inline u64 svm_pa(const void *page)
 {
 	return __pa(page) | svm.encryption;
+}
+
+/* The clean bit is the caller's. */
+static inline void svm_set_bits(u32 *word, u32 bits, bool on)
+{
+	*word = on ? *word | bits : *word & ~bits;
 }
 
 /* The calls of vm/backend.h. */
@@ -101,7 +116,9 @@ void svm_init_control(struct vcpu *vcpu);
 /* The I/O map, all ones and larger, serves as the MSR map by which everything exits. */
 #define svm_msrpm(vcpu) ((vcpu)->msrs_exit ? svm.iopm_pa : svm.msrpm_pa)
 
-/* window.c */
+/* window.c: SVM mode on, with @hsave for VMRUN; and as it was. */
+void svm_mode_enter(struct svm_mode *found, const void *hsave);
+void svm_mode_leave(const struct svm_mode *found);
 /* Before a window's first entry: SVM mode, host state that the guest's run destroys. */
 void svm_arm(struct vcpu *vcpu);
 /* Put the guest's TSC_AUX into the CPU, if the window is armed. */

@@ -147,17 +147,11 @@ struct vmcb {
 } __packed;
 
 static_assert(sizeof(struct vmcb) == PAGE_SIZE);
-static_assert(offsetof(struct vmcb, asid) == 0x058);
 static_assert(offsetof(struct vmcb, exit_code) == 0x070);
-static_assert(offsetof(struct vmcb, event) == 0x0a8);
 static_assert(offsetof(struct vmcb, next_rip) == 0x0c8);
 static_assert(offsetof(struct vmcb, seg) == 0x400);
-static_assert(offsetof(struct vmcb, efer) == 0x4d0);
 static_assert(offsetof(struct vmcb, rip) == 0x578);
-static_assert(offsetof(struct vmcb, rsp) == 0x5d8);
-static_assert(offsetof(struct vmcb, rax) == 0x5f8);
 static_assert(offsetof(struct vmcb, cr2) == 0x640);
-static_assert(offsetof(struct vmcb, debugctl) == 0x670);
 static_assert(offsetof(struct vmcb, spec_ctrl) == 0x6e0);
 
 #endif

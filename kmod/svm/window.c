@@ -23,19 +23,31 @@ void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value)
 	}
 }
 
+void svm_mode_enter(struct svm_mode *found, const void *hsave)
+{
+	found->efer = host_rdmsr(MSR_EFER);
+	if (!(found->efer & EFER_SVME))
+		host_wrmsr(MSR_EFER, found->efer | EFER_SVME);
+	found->hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
+	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(hsave));
+}
+
+void svm_mode_leave(const struct svm_mode *found)
+{
+	host_wrmsr(MSR_VM_HSAVE_PA, found->hsave_pa);
+	if (!(found->efer & EFER_SVME))
+		host_wrmsr(MSR_EFER, found->efer);
+}
+
 void svm_arm(struct vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
 	struct svm_vcpu *hw = to_svm(vcpu);
 
-	hw->host_efer = host_rdmsr(MSR_EFER);
-	if (!(hw->host_efer & EFER_SVME))
-		host_wrmsr(MSR_EFER, hw->host_efer | EFER_SVME);
-	svm_asid_arm(vcpu, hw->host_efer & EFER_SVME);
-	hw->host_hsave_pa = host_rdmsr(MSR_VM_HSAVE_PA);
-	host_wrmsr(MSR_VM_HSAVE_PA, svm_pa(c->hsave));
+	svm_mode_enter(&hw->mode, c->hsave);
+	svm_asid_arm(vcpu, hw->mode.efer & EFER_SVME);
 	/* KVM leaves its guest's ratio in the CPU. It is not in the VMCB. */
-	if (svm.tsc_ratio) {
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR)) {
 		hw->host_tsc_ratio = host_rdmsr(MSR_AMD64_TSC_RATIO);
 		if (hw->host_tsc_ratio != vcpu->state.tsc_ratio)
 			host_wrmsr(MSR_AMD64_TSC_RATIO, vcpu->state.tsc_ratio);
@@ -45,7 +57,7 @@ void svm_arm(struct vcpu *vcpu)
 		hw->guest_tsc_aux = hw->host_tsc_aux;
 	}
 	/* XSAVES has no intercept: a guest must not reach the host's supervisor components. */
-	if (svm.xss) {
+	if (boot_cpu_has(X86_FEATURE_XSAVES)) {
 		hw->host_xss = host_rdmsr(MSR_IA32_XSS);
 		if (hw->host_xss)
 			host_wrmsr(MSR_IA32_XSS, 0);
@@ -71,13 +83,12 @@ void svm_close(struct vcpu *vcpu)
 	}
 	svm_load_tsc_aux(hw, hw->host_tsc_aux);
 	hw->armed = false;
-	if (svm.xss && hw->host_xss)
+	if (hw->host_xss)
 		host_wrmsr(MSR_IA32_XSS, hw->host_xss);
-	if (svm.tsc_ratio && hw->host_tsc_ratio != vcpu->state.tsc_ratio)
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR) &&
+	    hw->host_tsc_ratio != vcpu->state.tsc_ratio)
 		host_wrmsr(MSR_AMD64_TSC_RATIO, hw->host_tsc_ratio);
-	host_wrmsr(MSR_VM_HSAVE_PA, hw->host_hsave_pa);
-	if (!(hw->host_efer & EFER_SVME))
-		host_wrmsr(MSR_EFER, hw->host_efer);
+	svm_mode_leave(&hw->mode);
 	if (unlikely(hw->machine_check))
 		host_machine_check();
 }

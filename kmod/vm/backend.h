@@ -26,8 +26,8 @@ struct kvirt_backend {
 
 	/*
 	 * At load, process context: check the CPU, fill @features, allocate per-CPU pages.
-	 * 0, -ENODEV (no such hardware, silent), or -EOPNOTSUPP/-ENOMEM after one
-	 * pr_err() line with the reason. remove() undoes it.
+	 * 0, -ENODEV (no such hardware, silent), -EOPNOTSUPP after one line in the log that says
+	 * why, or -ENOMEM. remove() undoes it.
 	 */
 	int (*probe)(struct backend_features *features);
 	void (*remove)(void);

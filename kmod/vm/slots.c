@@ -129,7 +129,7 @@ static bool slot_overlaps(struct vm *vm, const struct slot *new, const struct sl
 /* The pages of the widest guest-physical address: the CPU's, or what the tables can name. */
 static u64 gfn_limit(void)
 {
-	return 1ULL << min_t(unsigned int, host_maxphyaddr() - PAGE_SHIFT,
+	return 1ULL << min_t(unsigned int, boot_cpu_data.x86_phys_bits - PAGE_SHIFT,
 			     NPT_LEVEL_BITS * features.npt.levels);
 }
 

@@ -79,6 +79,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	err = static_call(backend_vcpu_init)(vcpu);
 	if (err)
 		goto free_fpu;
+	vcpu->valid = X86_GROUPS_ALL;
 	vcpu_set_cpuid(vcpu, 0);
 	vcpu_reset(vcpu, VCPU_POWER_UP);
 	clock_set_khz(vcpu, vm->default_tsc_khz);
@@ -142,6 +143,9 @@ void vcpu_reset(struct vcpu *vcpu, enum vcpu_reset_kind kind)
 
 void vcpu_set_cpuid(struct vcpu *vcpu, unsigned int n)
 {
+	/* Which bits of CR4 the hardware has depends on it too. */
+	vcpu_pull(vcpu, X86_GROUP_CR4);
+	vcpu_dirty(vcpu, X86_GROUP_CR4 | X86_GROUP_CONTROLS);
 	x86_cpuid_set(&vcpu->cpuid, n, &vcpu->guest, host_guest_cr4(), host_guest_efer(),
 		      host_fpu_mask());
 	/* A guest may use what it was not told of, until user space wants it otherwise. */
@@ -164,14 +168,14 @@ int vcpu_open_window(struct vcpu *vcpu)
 	int err;
 
 	lockdep_assert_irqs_disabled();
-	if (unlikely(host_is_going_down()))
+	if (unlikely(READ_ONCE(host_going_down)))
 		return -EIO;
 	/* A vCPU is in one place: others read cpu after they have seen the mode. */
 	WRITE_ONCE(vcpu->cpu, smp_processor_id());
 	err = static_call(backend_open)(vcpu);
 	if (unlikely(err))
 		return err;
-	count_window();
+	count_privop(WINDOWS_OPENED);
 	vcpu->in_window = true;
 	return 0;
 }

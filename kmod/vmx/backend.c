@@ -3,6 +3,7 @@
  * VT-x's table for the waist, what it makes at load and for each vCPU. Reached through
  * vm/backend.h; main.c names the table.
  */
+#include <linux/gfp.h>
 #include "vmx.h"
 
 static void vmx_remove(void)
@@ -33,13 +34,12 @@ int vmx_vcpu_init(struct vcpu *vcpu)
 	hw->vmcs_pa = __pa(hw->vmcs);
 	/* Values that no field has yet, so that the first window writes them all. */
 	memset(&hw->host, 0xff, sizeof(hw->host));
-	hw->guest_has = ~0ULL;
 	return 0;
 }
 
 void vmx_vcpu_fini(struct vcpu *vcpu)
 {
-	vmcs_free(to_vmx(vcpu)->vmcs);
+	free_page((unsigned long)to_vmx(vcpu)->vmcs);
 }
 
 const struct kvirt_backend vmx_backend = {

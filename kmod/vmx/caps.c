@@ -56,7 +56,7 @@ enum ept_bit {
 
 struct control {
 	const char *name;
-	u32 msr, true_msr;		/* capabilities; the "true" one where it exists */
+	u32 msr;			/* capabilities; all but one have a "true" one too */
 	u32 needed, wanted;
 	u32 *result;
 };
@@ -64,9 +64,12 @@ struct control {
 /* Low half of a capability MSR: bits that must be 1. High half: bits that may be 1. */
 static int control_init(const struct control *c, bool has_true)
 {
+	u32 msr = c->msr;
 	u64 cap;
 
-	if (host_rdmsr_safe(has_true && c->true_msr ? c->true_msr : c->msr, &cap))
+	if (has_true && c->msr != MSR_IA32_VMX_PROCBASED_CTLS2)
+		msr += MSR_IA32_VMX_TRUE_PINBASED_CTLS - MSR_IA32_VMX_PINBASED_CTLS;
+	if (host_rdmsr_safe(msr, &cap))
 		return host_refuse("VT-x without EPT (no secondary controls)");
 	if (c->result == &vmx_caps.cpu2 && !(cap >> 32 & CPU2_EPT))
 		return host_refuse("VT-x without EPT");
@@ -84,27 +87,25 @@ static int control_init(const struct control *c, bool has_true)
 static int controls_init(struct vmx_caps *caps)
 {
 	const struct control table[] = {
-		{ "pin-based", MSR_IA32_VMX_PINBASED_CTLS, MSR_IA32_VMX_TRUE_PINBASED_CTLS,
-		  PIN_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
-		  PIN_PREEMPTION_TIMER, &caps->pin },
+		{ "pin-based", MSR_IA32_VMX_PINBASED_CTLS,
+		  PIN_INTERRUPT_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS, PIN_PREEMPTION_TIMER,
+		  &caps->pin },
 		{ "processor-based", MSR_IA32_VMX_PROCBASED_CTLS,
-		  MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
-		  CPU_TSC_OFFSETTING | CPU_HLT_EXITING | CPU_MWAIT_EXITING |
-		  CPU_RDPMC_EXITING | CPU_CR8_LOAD_EXITING | CPU_CR8_STORE_EXITING |
-		  CPU_DR_EXITING | CPU_IO_EXITING | CPU_MSR_BITMAPS | CPU_MONITOR_EXITING |
-		  CPU_SECONDARY | CPU_IRQ_WINDOW | CPU_NMI_WINDOW, 0, &caps->cpu },
+		  CPU_TSC_OFFSETTING | CPU_HLT_EXITING | CPU_MWAIT_EXITING | CPU_RDPMC_EXITING |
+		  CPU_CR8_LOAD_EXITING | CPU_CR8_STORE_EXITING | CPU_DR_EXITING | CPU_IO_EXITING |
+		  CPU_MSR_BITMAPS | CPU_MONITOR_EXITING | CPU_SECONDARY | CPU_IRQ_WINDOW |
+		  CPU_NMI_WINDOW, 0, &caps->cpu },
 		/* What is not named here stays off, and its instructions #UD: XSAVES, VMFUNC... */
-		{ "secondary", MSR_IA32_VMX_PROCBASED_CTLS2, 0,
-		  CPU2_EPT | CPU2_UNRESTRICTED,
+		{ "secondary", MSR_IA32_VMX_PROCBASED_CTLS2, CPU2_EPT | CPU2_UNRESTRICTED,
 		  CPU2_RDTSCP | CPU2_VPID | CPU2_WBINVD_EXITING | CPU2_INVPCID |
 		  CPU2_ENCLS_EXITING | CPU2_ENCLV_EXITING | CPU2_PAUSE_LOOP |
 		  CPU2_TSC_SCALING, &caps->cpu2 },
-		{ "exit", MSR_IA32_VMX_EXIT_CTLS, MSR_IA32_VMX_TRUE_EXIT_CTLS,
-		  EXITCTL_SAVE_DEBUG | EXITCTL_HOST_64BIT | EXITCTL_LOAD_PAT |
-		  EXITCTL_LOAD_EFER, EXITCTL_LOAD_PERF, &caps->exit },
-		{ "entry", MSR_IA32_VMX_ENTRY_CTLS, MSR_IA32_VMX_TRUE_ENTRY_CTLS,
-		  ENTRYCTL_LOAD_DEBUG | ENTRYCTL_IA32E | ENTRYCTL_LOAD_PAT |
-		  ENTRYCTL_LOAD_EFER, ENTRYCTL_LOAD_PERF, &caps->entry },
+		{ "exit", MSR_IA32_VMX_EXIT_CTLS,
+		  EXITCTL_SAVE_DEBUG | EXITCTL_HOST_64BIT | EXITCTL_LOAD_PAT | EXITCTL_LOAD_EFER,
+		  EXITCTL_LOAD_PERF, &caps->exit },
+		{ "entry", MSR_IA32_VMX_ENTRY_CTLS,
+		  ENTRYCTL_LOAD_DEBUG | ENTRYCTL_IA32E | ENTRYCTL_LOAD_PAT | ENTRYCTL_LOAD_EFER,
+		  ENTRYCTL_LOAD_PERF, &caps->entry },
 	};
 	u64 basic = host_rdmsr(MSR_IA32_VMX_BASIC);
 	int i, err;
@@ -122,10 +123,8 @@ static int controls_init(struct vmx_caps *caps)
 	caps->entry &= ~ENTRYCTL_IA32E;
 	caps->revision = basic & 0x7fffffff;
 	caps->error_code_free = basic & BASIC_ERROR_CODE_FREE;
-	caps->timer = caps->pin & PIN_PREEMPTION_TIMER;
-	caps->perf = (caps->exit & EXITCTL_LOAD_PERF) && (caps->entry & ENTRYCTL_LOAD_PERF) &&
-		     (cpuid_eax(0) >= 0xa) && (cpuid_eax(0xa) & 0xff) >= 2;
-	if (!caps->perf) {
+	if (!(caps->exit & EXITCTL_LOAD_PERF) || !(caps->entry & ENTRYCTL_LOAD_PERF) ||
+	    cpuid_eax(0) < 0xa || (cpuid_eax(0xa) & 0xff) < 2) {
 		caps->exit &= ~EXITCTL_LOAD_PERF;
 		caps->entry &= ~ENTRYCTL_LOAD_PERF;
 	}
@@ -213,7 +212,7 @@ static int l1tf_init(struct vmx_caps *caps)
  * The firmware's word is the MSR, locked: of a VT-x that it disabled the kernel's own feature bits
  * say nothing. Where it left the MSR open, the kernel has locked it, without VT-x if told so.
  */
-static int enabled(void)
+static int check_enabled(void)
 {
 	u64 feature;
 
@@ -235,10 +234,8 @@ int vmx_caps_init(struct backend_features *features)
 
 	if (!(cpuid_ecx(1) & CPUID_1_ECX_VMX))
 		return -ENODEV;
-	err = enabled();
-	if (err)
-		return err;
-	err = controls_init(caps) ?: ept_init(caps, &features->npt) ?: l1tf_init(caps);
+	err = check_enabled() ?: controls_init(caps) ?: ept_init(caps, &features->npt) ?:
+	      l1tf_init(caps);
 	if (err)
 		return err;
 	misc = host_rdmsr(MSR_IA32_VMX_MISC);
@@ -247,13 +244,17 @@ int vmx_caps_init(struct backend_features *features)
 	caps->cr0_fixed1 = host_rdmsr(MSR_IA32_VMX_CR0_FIXED1);
 	caps->cr4_fixed0 = host_rdmsr(MSR_IA32_VMX_CR4_FIXED0);
 	caps->cr4_fixed1 = host_rdmsr(MSR_IA32_VMX_CR4_FIXED1);
-	caps->pebs = caps->perf && boot_cpu_has(X86_FEATURE_PEBS);
-	caps->cstar = boot_cpu_data.x86_vendor != X86_VENDOR_INTEL;
+	caps->pebs = (caps->exit & EXITCTL_LOAD_PERF) && boot_cpu_has(X86_FEATURE_PEBS);
+	caps->msrs = BIT(VMX_LSTAR) | BIT(VMX_STAR) | BIT(VMX_SFMASK);
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL)
+		caps->msrs |= BIT(VMX_CSTAR);	/* there SYSCALL uses it */
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
+		caps->msrs |= BIT(VMX_TSC_AUX);
 	on_each_cpu(check_cpu, &different, 1);
 	if (different)
 		return host_refuse("VT-x differs between CPUs, or is disabled on some");
 
-	features->deadline = caps->timer;
+	features->deadline = caps->pin & PIN_PREEMPTION_TIMER;
 	/* The multiplier has 16 bits before the point, 48 after it (SDM vol. 3, 25.3). */
 	features->tsc_ratio_bits = caps->cpu2 & CPU2_TSC_SCALING ? 48 : 0;
 	features->tsc_ratio_max = ~0ULL;

@@ -79,7 +79,7 @@ static __always_inline bool set_timer(struct vcpu *vcpu, struct vmx_vcpu *hw)
 {
 	u64 deadline = vcpu->deadline_asked, now, left, slack = tsc_khz / TIMER_SLACK_PER_MS;
 
-	if (unlikely(!vmx_caps.timer))
+	if (unlikely(!(vmx_caps.pin & PIN_PREEMPTION_TIMER)))
 		return true;
 	now = rdtsc();
 	if (unlikely(now >= deadline))

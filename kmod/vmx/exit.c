@@ -7,16 +7,15 @@
 #include "vmx.h"
 
 enum vmx_reason {
-	REASON_EXCEPTION_NMI = 0, REASON_INTERRUPT = 1, REASON_TRIPLE_FAULT = 2,
-	REASON_INIT = 3, REASON_IRQ_WINDOW = 7, REASON_NMI_WINDOW = 8,
-	REASON_TASK_SWITCH = 9, REASON_CPUID = 10, REASON_GETSEC = 11, REASON_HLT = 12,
-	REASON_INVD = 13, REASON_RDPMC = 15, REASON_VMCALL = 18, REASON_VMCLEAR = 19,
-	REASON_VMXON = 27, REASON_CR = 28, REASON_DR = 29, REASON_IO = 30,
-	REASON_RDMSR = 31, REASON_WRMSR = 32, REASON_MWAIT = 36, REASON_MONITOR = 39,
-	REASON_PAUSE = 40, REASON_MACHINE_CHECK = 41, REASON_EPT_VIOLATION = 48,
-	REASON_INVEPT = 50, REASON_PREEMPTION_TIMER = 52, REASON_INVVPID = 53,
-	REASON_WBINVD = 54, REASON_XSETBV = 55, REASON_VMFUNC = 59, REASON_ENCLS = 60,
-	REASON_ENCLV = 70,
+	REASON_EXCEPTION_NMI = 0, REASON_INTERRUPT = 1, REASON_TRIPLE_FAULT = 2, REASON_INIT = 3,
+	REASON_IRQ_WINDOW = 7, REASON_NMI_WINDOW = 8, REASON_TASK_SWITCH = 9, REASON_CPUID = 10,
+	REASON_GETSEC = 11, REASON_HLT = 12, REASON_INVD = 13, REASON_RDPMC = 15,
+	REASON_VMCALL = 18, REASON_VMCLEAR = 19, REASON_VMXON = 27, REASON_CR = 28,
+	REASON_DR = 29, REASON_IO = 30, REASON_RDMSR = 31, REASON_WRMSR = 32, REASON_MWAIT = 36,
+	REASON_MONITOR = 39, REASON_PAUSE = 40, REASON_MACHINE_CHECK = 41,
+	REASON_EPT_VIOLATION = 48, REASON_INVEPT = 50, REASON_PREEMPTION_TIMER = 52,
+	REASON_INVVPID = 53, REASON_WBINVD = 54, REASON_XSETBV = 55, REASON_VMFUNC = 59,
+	REASON_ENCLS = 60, REASON_ENCLV = 70,
 };
 
 /* Qualification of an EPT violation. */
@@ -129,23 +128,6 @@ static void decode_cr(struct kvirt_exit *exit)
 	};
 }
 
-static void decode_dr(struct kvirt_exit *exit)
-{
-	u64 q = vmcs_read(EXIT_QUALIFICATION);
-
-	exit->dr = (typeof(exit->dr)) { .nr = q & 7, .read = q & BIT(4), .gpr = (q >> 8) & 0xf };
-}
-
-static void decode_io(struct kvirt_exit *exit)
-{
-	u64 q = vmcs_read(EXIT_QUALIFICATION);
-
-	exit->io.size = (q & 7) + 1;
-	exit->io.in = q & BIT(3);
-	exit->io.string = q & BIT(4);
-	exit->io.port = q >> 16;
-}
-
 /* A reason's row: the kind, whether the instruction's length is told, and nothing besides. */
 #define ROW_KIND	0x3f
 #define ROW_LENGTH	0x40
@@ -177,9 +159,15 @@ static const u8 rows[] = {
 
 static noinline void decode_details(struct vcpu *vcpu, u32 reason, struct kvirt_exit *exit)
 {
+	u64 q;
+
 	switch (exit->kind) {
 	case EXIT_IO:
-		decode_io(exit);
+		q = vmcs_read(EXIT_QUALIFICATION);
+		exit->io.size = (q & 7) + 1;
+		exit->io.in = q & BIT(3);
+		exit->io.string = q & BIT(4);
+		exit->io.port = q >> 16;
 		break;
 	case EXIT_NESTED_FAULT:
 		decode_ept_violation(exit);
@@ -191,7 +179,10 @@ static noinline void decode_details(struct vcpu *vcpu, u32 reason, struct kvirt_
 		decode_cr(exit);
 		break;
 	case EXIT_DR:
-		decode_dr(exit);
+		q = vmcs_read(EXIT_QUALIFICATION);
+		exit->dr = (typeof(exit->dr)) {
+			.nr = q & 7, .read = q & BIT(4), .gpr = (q >> 8) & 0xf,
+		};
 		break;
 	case EXIT_TASK_SWITCH:
 		decode_vectoring(exit);

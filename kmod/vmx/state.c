@@ -29,13 +29,6 @@ static void push_cr0(struct vmx_vcpu *hw, u64 cr0)
 	hw->cr0_shadow = cr0;
 }
 
-static u64 pull_cr0(struct vmx_vcpu *hw)
-{
-	u64 owned = CR0_GUEST_OWNED;
-
-	return (vmcs_read(GUEST_CR0) & owned) | (hw->cr0_shadow & ~owned);
-}
-
 static void push_cr4(struct vcpu *vcpu, u64 cr4)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
@@ -48,11 +41,6 @@ static void push_cr4(struct vcpu *vcpu, u64 cr4)
 	vmcs_write(GUEST_CR4, (cr4 | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
 	vmcs_write(CR4_SHADOW, cr4);
 	hw->cr4_shadow = cr4;
-}
-
-static u64 pull_cr4(struct vmx_vcpu *hw)
-{
-	return (vmcs_read(GUEST_CR4) & hw->cr4_owned) | (hw->cr4_shadow & ~hw->cr4_owned);
 }
 
 /* VM entry wants a busy 64-bit TSS in long mode, whatever TR was loaded with before. */
@@ -76,13 +64,6 @@ static void push_efer(struct vmx_vcpu *hw, u64 efer)
 	fix_tss(efer);
 }
 
-/* CS and SS are groups of their own: mode and privilege are asked for more often. */
-static bool has_segment(u32 groups, int i)
-{
-	return groups & (i == X86_CS || i == X86_SS ? X86_GROUP_CODE & ~X86_GROUP_MODE :
-						      X86_GROUP_SEGMENTS);
-}
-
 static void push_segments(const struct x86_state *s, u32 groups)
 {
 	const struct x86_segment *seg = s->seg;
@@ -91,7 +72,7 @@ static void push_segments(const struct x86_state *s, u32 groups)
 	for (i = 0; i < X86_NR_SEG; i++, seg++) {
 		u32 access = seg->attributes;
 
-		if (!has_segment(groups, i))
+		if (!(groups & x86_segment_group(i)))
 			continue;
 		/* The CPU sets these bits when it loads a segment, and entry insists on them. */
 		if (i == X86_TR)
@@ -120,44 +101,14 @@ static void pull_segments(struct x86_state *s, u32 groups)
 	struct x86_segment *seg = s->seg;
 	int i;
 
-	if (groups & X86_GROUP_MODE) {
-		pull_attributes(&seg[X86_CS], X86_CS);
-		pull_attributes(&seg[X86_SS], X86_SS);
-	}
-	if (!(groups & ~X86_GROUP_MODE & (X86_GROUP_CODE | X86_GROUP_SEGMENTS)))
-		return;
-
 	for (i = 0; i < X86_NR_SEG; i++, seg++) {
-		if (!has_segment(groups, i))
+		if (!(groups & x86_segment_group(i)))
 			continue;
 		pull_attributes(seg, i);
 		seg->selector = vmcs_read(GUEST_ES_SELECTOR + 2 * i);
 		seg->limit = vmcs_read(GUEST_ES_LIMIT + 2 * i);
 		seg->base = vmcs_read(GUEST_ES_BASE + 2 * i);
 	}
-}
-
-static void pull_cr3(struct vmx_vcpu *hw, struct x86_state *s)
-{
-	int i;
-
-	s->cr3 = vmcs_read(GUEST_CR3);
-	/* PAE paging; bits that the host owns, so the shadows have them. */
-	if ((hw->cr0_shadow & X86_CR0_PG) && (hw->cr4_shadow & X86_CR4_PAE) &&
-	    !(s->efer & EFER_LMA))
-		for (i = 0; i < 4; i++)
-			s->pdptr[i] = vmcs_read(GUEST_PDPTE0 + 2 * i);
-}
-
-static void push_cr3(const struct x86_state *s)
-{
-	int i;
-
-	vmcs_write(GUEST_CR3, s->cr3);
-	/* Entry loads them in PAE paging only; which mode that is may be pushed after this. */
-	if (!(s->efer & EFER_LMA))
-		for (i = 0; i < 4; i++)
-			vmcs_write(GUEST_PDPTE0 + 2 * i, s->pdptr[i]);
 }
 
 /* Interruptibility has two of our groups; keep the one that is not asked for. */
@@ -196,6 +147,7 @@ static const struct {
 } plain[] = {
 #define PLAIN(group, field, name) { X86_GROUP_##group, field, offsetof(struct x86_state, name) }
 	PLAIN(RSP, GUEST_RSP, gpr[X86_RSP]),
+	PLAIN(CR3, GUEST_CR3, cr3),
 	PLAIN(TABLES, GUEST_GDTR_BASE, gdtr.base),
 	PLAIN(TABLES, GUEST_IDTR_BASE, idtr.base),
 	PLAIN(SYSENTER, GUEST_SYSENTER_CS, sysenter_cs),
@@ -237,20 +189,22 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 		push_segments(s, groups);
 	if (groups & X86_GROUP_CR0)
 		push_cr0(hw, s->cr0);
-	if (groups & X86_GROUP_CR3)
-		push_cr3(s);
+	/* Entry loads PAE's four in that mode only; which it is may be pushed after this. */
+	if ((groups & X86_GROUP_CR3) && !(s->efer & EFER_LMA))
+		for (i = 0; i < 4; i++)
+			vmcs_write(GUEST_PDPTE0 + 2 * i, s->pdptr[i]);
 	if (groups & X86_GROUP_CR4)
 		push_cr4(vcpu, s->cr4);
 	if (groups & X86_GROUP_EFER)
 		push_efer(hw, s->efer);
 	if (groups & X86_GROUP_SYSCALL)
-		vmx_set_guest_kernel_gs_base(hw, s->kernel_gs_base);
+		hw->kernel_gs_base = s->kernel_gs_base;
+	if ((groups & X86_GROUP_SYSCALL) && !(hw->due & DUE_ARM))
+		vmx_exchange_kernel_gs_base(s->kernel_gs_base);
 	if (groups & (X86_GROUP_SYSCALL | X86_GROUP_EFER))
 		hw->due |= DUE_MSRS;
-	if (groups & X86_GROUP_MSR_EXITS) {
-		hw->cpu = vcpu->msrs_exit ? hw->cpu & ~CPU_MSR_BITMAPS : hw->cpu | CPU_MSR_BITMAPS;
-		vmcs_write(CPU_CONTROLS, hw->cpu);
-	}
+	if (groups & X86_GROUP_CONTROLS)
+		vmcs_push_controls(vcpu);
 	/* Branch recording would show the host's branches, so no more than BTF. */
 	if (groups & X86_GROUP_DEBUGCTL)
 		vmcs_write(GUEST_DEBUGCTL, s->debugctl & DEBUGCTL_BTF);
@@ -278,17 +232,30 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 		s->gdtr.limit = vmcs_read(GUEST_GDTR_LIMIT);
 		s->idtr.limit = vmcs_read(GUEST_IDTR_LIMIT);
 	}
-	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
+	/* Mode and privilege are asked for more often than the rest of CS and SS. */
+	if ((groups & X86_GROUP_CODE) == X86_GROUP_MODE) {
+		pull_attributes(&s->seg[X86_CS], X86_CS);
+		pull_attributes(&s->seg[X86_SS], X86_SS);
+	}
+	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS) & ~X86_GROUP_MODE)
 		pull_segments(s, groups);
 	if (groups & X86_GROUP_CR0)
-		s->cr0 = pull_cr0(hw);
-	if (groups & X86_GROUP_CR3)
-		pull_cr3(hw, s);
+		s->cr0 = (vmcs_read(GUEST_CR0) & CR0_GUEST_OWNED) |
+			 (hw->cr0_shadow & ~CR0_GUEST_OWNED);
 	if (groups & X86_GROUP_CR4)
-		s->cr4 = pull_cr4(hw);
+		s->cr4 = (vmcs_read(GUEST_CR4) & hw->cr4_owned) | (hw->cr4_shadow & ~hw->cr4_owned);
+	/* The CPU has PAE's four entries in that mode, which CR0 and CR4 of the host's show. */
+	if ((groups & X86_GROUP_CR3) &&
+	    x86_pae_paging(hw->cr0_shadow, hw->cr4_shadow, s->efer))
+		for (i = 0; i < 4; i++)
+			s->pdptr[i] = vmcs_read(GUEST_PDPTE0 + 2 * i);
 	/* The guest writes only this one of its group without an exit. */
+	if ((groups & X86_GROUP_SYSCALL) && !(hw->due & DUE_ARM)) {
+		hw->kernel_gs_base = vmx_exchange_kernel_gs_base(0);
+		vmx_exchange_kernel_gs_base(hw->kernel_gs_base);
+	}
 	if (groups & X86_GROUP_SYSCALL)
-		s->kernel_gs_base = vmx_guest_kernel_gs_base(hw);
+		s->kernel_gs_base = hw->kernel_gs_base;
 	/* The other groups change only by our hand and stay valid: VMX_GROUPS_KEPT. */
 }
 

@@ -13,8 +13,7 @@
 #define BITMAP_WRITE	0x800	/* byte offset of the half for WRMSR */
 #define BITMAP_HIGH	0x400	/* of MSRs from 0xc0000000, in each half */
 
-/* Shared by all vCPUs, constant after load: guests with and without long mode. */
-static unsigned long *msr_bitmap_long, *msr_bitmap_legacy;
+static unsigned long *msr_bitmap;	/* shared by all vCPUs, constant after load */
 DEFINE_PER_CPU(u32, vmcs_failures);
 
 void vmcs_access_failed(enum vmcs_field field)
@@ -32,16 +31,11 @@ void *vmcs_alloc(void)
 	return region;
 }
 
-void vmcs_free(void *region)
-{
-	free_page((unsigned long)region);
-}
-
-static void pass(unsigned long *bitmap, u32 msr, unsigned int half)
+static void pass(u32 msr, unsigned int half)
 {
 	unsigned int byte = half + (msr >= 0xc0000000 ? BITMAP_HIGH : 0);
 
-	__clear_bit(byte * 8 + (msr & 0x1fff), bitmap);
+	__clear_bit(byte * 8 + (msr & 0x1fff), msr_bitmap);
 }
 
 /* All exit but what the VMCS or the window swaps, and the CPU checks as it does without us. */
@@ -49,61 +43,25 @@ int vmcs_module_init(void)
 {
 	static const u32 passed[] = {
 		MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
-		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,	/* with long mode only */
+		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 	};
 	int i;
 
-	msr_bitmap_long = (void *)__get_free_page(GFP_KERNEL);
-	msr_bitmap_legacy = (void *)__get_free_page(GFP_KERNEL);
-	if (!msr_bitmap_long || !msr_bitmap_legacy)
+	msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
+	if (!msr_bitmap)
 		return -ENOMEM;
-	memset(msr_bitmap_long, 0xff, PAGE_SIZE);
-	pass(msr_bitmap_long, MSR_IA32_TSC, 0);
+	memset(msr_bitmap, 0xff, PAGE_SIZE);
+	pass(MSR_IA32_TSC, 0);
 	for (i = 0; i < ARRAY_SIZE(passed); i++) {
-		if (i == 3)
-			memcpy(msr_bitmap_legacy, msr_bitmap_long, PAGE_SIZE);
-		pass(msr_bitmap_long, passed[i], 0);
-		pass(msr_bitmap_long, passed[i], BITMAP_WRITE);
+		pass(passed[i], 0);
+		pass(passed[i], BITMAP_WRITE);
 	}
 	return 0;
 }
 
 void vmcs_module_exit(void)
 {
-	free_page((unsigned long)msr_bitmap_long);
-	free_page((unsigned long)msr_bitmap_legacy);
-}
-
-static void fill_controls(struct vcpu *vcpu)
-{
-	struct vmx_vcpu *hw = to_vmx(vcpu);
-
-	hw->cpu = vmx_caps.cpu;
-	hw->cpu2 = vmx_caps.cpu2;
-	hw->entry = vmx_caps.entry;
-	vmcs_write(PIN_CONTROLS, vmx_caps.pin);
-	vmcs_write(CPU_CONTROLS, hw->cpu);
-	vmcs_write(CPU2_CONTROLS, hw->cpu2);
-	vmcs_write(EXIT_CONTROLS, vmx_caps.exit);
-	vmcs_write(ENTRY_CONTROLS, hw->entry);
-	/* Together with the EPT root: VPIDs differ within a VM only. 0 is the host. */
-	if (hw->cpu2 & CPU2_VPID)
-		vmcs_write(VPID, vcpu->index + 1);
-	vmcs_write(EPT_POINTER, npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
-	vmcs_write(MSR_BITMAP, __pa(msr_bitmap_legacy));
-	if (hw->cpu2 & CPU2_ENCLS_EXITING)
-		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
-	if (hw->cpu2 & CPU2_ENCLV_EXITING)
-		vmcs_write(ENCLV_EXITING_BITMAP, ~0ULL);
-	/* PAUSEs at most so many ticks apart are one loop, which exits when it is so long. */
-	if (hw->cpu2 & CPU2_PAUSE_LOOP) {
-		vmcs_write(PLE_GAP, 128);
-		vmcs_write(PLE_WINDOW, 4096);
-	}
-	if (vmx_caps.timer) {
-		vmcs_write(PREEMPTION_TIMER, ~0U);
-		hw->timer = (u64)~0U << vmx_caps.timer_shift;
-	}
+	free_page((unsigned long)msr_bitmap);
 }
 
 /* Fields of a new VMCS that are zero, for good or until somebody writes them. */
@@ -118,16 +76,40 @@ static const u16 zero_fields[] = {
 
 void vmcs_fill(struct vcpu *vcpu)
 {
+	struct vmx_vcpu *hw = to_vmx(vcpu);
 	int i;
 
-	fill_controls(vcpu);
+	hw->cpu = vmx_caps.cpu;
+	hw->cpu2 = vmx_caps.cpu2;
+	hw->entry = vmx_caps.entry;
+	vmcs_write(PIN_CONTROLS, vmx_caps.pin);
+	vmcs_write(EXIT_CONTROLS, vmx_caps.exit);
+	vmcs_write(ENTRY_CONTROLS, hw->entry);
+	/* Together with the EPT root: VPIDs differ within a VM only. 0 is the host. */
+	if (hw->cpu2 & CPU2_VPID)
+		vmcs_write(VPID, vcpu->index + 1);
+	vmcs_write(MSR_BITMAP, __pa(msr_bitmap));
+	vmcs_write(EPT_POINTER, npt_root_pa(&vcpu->vm->npt) | vmx_caps.eptp);
+	if (hw->cpu2 & CPU2_ENCLS_EXITING)
+		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
+	if (hw->cpu2 & CPU2_ENCLV_EXITING)
+		vmcs_write(ENCLV_EXITING_BITMAP, ~0ULL);
+	/* PAUSEs at most so many ticks apart are one loop, which exits when it is so long. */
+	if (hw->cpu2 & CPU2_PAUSE_LOOP) {
+		vmcs_write(PLE_GAP, 128);
+		vmcs_write(PLE_WINDOW, 4096);
+	}
+	if (vmx_caps.pin & PIN_PREEMPTION_TIMER) {
+		vmcs_write(PREEMPTION_TIMER, ~0U);
+		hw->timer = (u64)~0U << vmx_caps.timer_shift;
+	}
 	for (i = 0; i < ARRAY_SIZE(zero_fields); i++)
 		vmcs_write(zero_fields[i], 0);
-	if (vmx_caps.perf)
+	if (vmx_caps.exit & EXITCTL_LOAD_PERF)
 		vmcs_write(GUEST_PERF_GLOBAL_CTRL, 0);
 	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
 	vmcs_write(CR0_MASK, ~CR0_GUEST_OWNED);
-	vmcs_write(CR4_MASK, ~to_vmx(vcpu)->cr4_owned);
+	vmcs_write(CR4_MASK, ~hw->cr4_owned);
 	/* Host state that is the same on every CPU. */
 	vmcs_write(HOST_CS_SELECTOR, __KERNEL_CS);
 	vmcs_write(HOST_SS_SELECTOR, __KERNEL_DS);
@@ -136,20 +118,14 @@ void vmcs_fill(struct vcpu *vcpu)
 	vmcs_write(HOST_PAT, host_rdmsr(MSR_IA32_CR_PAT));
 }
 
-void vmcs_follow_cpuid(struct vcpu *vcpu)
+void vmcs_push_controls(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
-	u64 has = vcpu->guest.has;
-	u32 cpu2 = vmx_caps.cpu2;
 
-	if (!(has & X86_HAS_TSC_AUX))
-		cpu2 &= ~CPU2_RDTSCP;
-	if (cpu2 != hw->cpu2)
-		vmcs_write(CPU2_CONTROLS, hw->cpu2 = cpu2);
-	vmcs_write(MSR_BITMAP, __pa(has & X86_HAS_LM ? msr_bitmap_long : msr_bitmap_legacy));
-	/* The bits of CR4 that the guest changes freely depend on what it may set at all. */
-	vcpu_pull(vcpu, X86_GROUP_CR4);
-	hw->guest_has = has;
-	hw->guest_cr4_allowed = vcpu->guest.cr4_allowed;
-	vmx_push(vcpu, X86_GROUP_CR4);
+	hw->cpu = vcpu->msrs_exit ? hw->cpu & ~CPU_MSR_BITMAPS : hw->cpu | CPU_MSR_BITMAPS;
+	hw->cpu2 = vmx_caps.cpu2;
+	if (!(vcpu->guest.has & X86_HAS_TSC_AUX))
+		hw->cpu2 &= ~CPU2_RDTSCP;
+	vmcs_write(CPU_CONTROLS, hw->cpu);
+	vmcs_write(CPU2_CONTROLS, hw->cpu2);
 }

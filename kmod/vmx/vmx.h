@@ -37,12 +37,10 @@ struct vmx_caps {
 	u64 eptp;			/* all of an EPT pointer but the address */
 	u8 invept, invvpid;		/* INVALIDATE_* */
 	u8 timer_shift;			/* the preemption timer counts host TSC ticks >> this */
-	bool timer;
 	bool error_code_free;		/* any exception may come with or without an error code */
-	bool perf;			/* PERF_GLOBAL_CTRL is switched by entry and exit */
 	bool pebs;
 	bool trace_forbids_vmxon;	/* Intel PT must be off in VMX operation */
-	bool cstar;			/* SYSCALL uses it: not on Intel's own CPUs */
+	u32 msrs;			/* BIT(enum vmx_msr): those there are */
 	enum vmx_l1d l1d;
 };
 
@@ -97,7 +95,6 @@ struct vmx_vcpu {
 	u32 cpu, cpu2, entry;		/* controls */
 	u64 timer;			/* in host TSC ticks */
 	u64 cr0_shadow, cr4_shadow, cr4_owned;	/* owned: bits the guest changes freely */
-	u64 guest_has, guest_cr4_allowed;	/* of vcpu->guest: the controls are made for */
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
@@ -116,9 +113,8 @@ int vmx_caps_init(struct backend_features *features);
 int vmcs_module_init(void);		/* MSR bitmaps; -ENOMEM */
 void vmcs_module_exit(void);
 void *vmcs_alloc(void);			/* a region with the revision id: VMCS, VMXON; or NULL */
-void vmcs_free(void *region);
 void vmcs_fill(struct vcpu *vcpu);	/* window open: every field of a new VMCS but the state */
-void vmcs_follow_cpuid(struct vcpu *vcpu);	/* window open: controls that CPUID decides */
+void vmcs_push_controls(struct vcpu *vcpu);	/* window open: X86_GROUP_CONTROLS */
 DECLARE_PER_CPU(u32, vmcs_failures);	/* accesses that failed here, not yet counted in a vCPU */
 
 /* window.c */
@@ -128,9 +124,8 @@ void vmx_window_exit(void);
 void vmx_arm(struct vcpu *vcpu);
 /* Before an entry: the MSRs the guest needs, where they are not there yet. */
 void vmx_load_msrs(struct vcpu *vcpu);
-/* The guest's inactive GS base, wherever it is now. */
-u64 vmx_guest_kernel_gs_base(struct vmx_vcpu *hw);
-void vmx_set_guest_kernel_gs_base(struct vmx_vcpu *hw, u64 value);
+/* The CPU's inactive GS base: the guest's in an armed window. Gives what it was. */
+u64 vmx_exchange_kernel_gs_base(u64 value);
 
 #define VMX_ENTRY_FAILED	BIT(31)	/* in the reason: guest state was not taken */
 

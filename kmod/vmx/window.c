@@ -63,16 +63,19 @@ void vmx_window_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		vmcs_free(per_cpu(vmx_host, cpu).vmxon);
+		free_page((unsigned long)per_cpu(vmx_host, cpu).vmxon);
 	if (l1d_fill)
 		free_pages_exact(l1d_fill, L1D_FILL_SIZE);
 }
 
-static bool msr_used(enum vmx_msr msr)
+static void leave_vmx_operation(const struct vmx_window *w)
 {
-	if (msr == VMX_TSC_AUX)
-		return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
-	return msr != VMX_CSTAR || vmx_caps.cstar;
+	if (w->own_vmxon)
+		vmx_vmxoff();
+	else if (w->saved_vmcs != NO_VMCS)
+		vmx_vmptrld(w->saved_vmcs);
+	if (w->own_cr4)
+		host_write_cr4(w->cr4);
 }
 
 /* Only the hardware knows whether VMX operation is on: the kernel's records may be behind. */
@@ -93,23 +96,11 @@ static int enter_vmx_operation(struct vmx_window *w)
 		return 0;
 	w->saved_vmcs = NO_VMCS;
 	result = vmx_vmxon(__pa(this_cpu_read(vmx_host.vmxon)));
-	if (result == VMX_FAULTED) {
-		if (w->own_cr4)
-			host_write_cr4(w->cr4);
-		return -EBUSY;
-	}
 	w->own_vmxon = result == VMX_OK;
-	return 0;
-}
-
-static void leave_vmx_operation(const struct vmx_window *w)
-{
-	if (w->own_vmxon)
-		vmx_vmxoff();
-	else if (w->saved_vmcs != NO_VMCS)
-		vmx_vmptrld(w->saved_vmcs);
-	if (w->own_cr4)
-		host_write_cr4(w->cr4);
+	if (result != VMX_FAULTED)
+		return 0;
+	leave_vmx_operation(w);
+	return -EBUSY;
 }
 
 int vmx_open(struct vcpu *vcpu)
@@ -152,7 +143,7 @@ static const struct vmx_msrs *find_host_msrs(struct vmx_window *w)
 	if (likely(!foreign && host->known))
 		return msrs;
 	for (i = 0; i < VMX_NR_MSR; i++)
-		msrs->value[i] = msr_used(i) ? host_rdmsr(msr_index[i]) : 0;
+		msrs->value[i] = vmx_caps.msrs & BIT(i) ? host_rdmsr(msr_index[i]) : 0;
 	msrs->efer = host_rdmsr(MSR_EFER);
 	host->known |= !foreign;
 	return msrs;
@@ -191,7 +182,7 @@ static bool use_fsgsbase(void)
 }
 
 /* The inactive GS base: SWAPGS in the kernel, as the kernel itself reads and writes it. */
-static noinstr u64 exchange_kernel_gs_base(u64 value)
+noinstr u64 vmx_exchange_kernel_gs_base(u64 value)
 {
 	u64 old;
 
@@ -205,23 +196,6 @@ static noinstr u64 exchange_kernel_gs_base(u64 value)
 	wrgsbase(value);
 	native_swapgs();
 	return old;
-}
-
-u64 vmx_guest_kernel_gs_base(struct vmx_vcpu *hw)
-{
-	if (!(hw->due & DUE_ARM)) {
-		hw->kernel_gs_base = exchange_kernel_gs_base(0);
-		exchange_kernel_gs_base(hw->kernel_gs_base);
-	}
-	return hw->kernel_gs_base;
-}
-
-void vmx_set_guest_kernel_gs_base(struct vmx_vcpu *hw, u64 value)
-{
-	if (hw->due & DUE_ARM)
-		hw->kernel_gs_base = value;
-	else
-		exchange_kernel_gs_base(value);
 }
 
 /* A VM exit nulls these; a 64-bit task has them null already. */
@@ -250,7 +224,7 @@ static noinline void restore_selectors(const struct vmx_window *w, u64 fs_base)
 	loadsegment(es, w->es);
 	if (w->gs) {
 		load_user_gs(w->gs);
-		exchange_kernel_gs_base(w->kernel_gs_base);
+		vmx_exchange_kernel_gs_base(w->kernel_gs_base);
 	}
 	if (!w->fs)
 		return;
@@ -288,9 +262,6 @@ void vmx_arm(struct vcpu *vcpu)
 
 	w->found = find_host_msrs(w);
 	memcpy(w->live, w->found->value, sizeof(w->live));
-	if (unlikely(hw->guest_has != vcpu->guest.has ||
-		     hw->guest_cr4_allowed != vcpu->guest.cr4_allowed))
-		vmcs_follow_cpuid(vcpu);
 	if (unlikely(hw->host.cpu != cpu))
 		write_cpu_fields(vcpu, cpu);
 	write_changed(HOST_EFER, &hw->host.efer, w->found->efer);
@@ -301,14 +272,14 @@ void vmx_arm(struct vcpu *vcpu)
 		      use_fsgsbase() ? rdfsbase() : host_rdmsr(MSR_FS_BASE));
 	/* A VM exit clears DEBUGCTL; counters must not count the guest. */
 	w->debugctl = host_rdmsr(MSR_IA32_DEBUGCTLMSR);
-	if (vmx_caps.perf)
+	if (vmx_caps.exit & EXITCTL_LOAD_PERF)
 		write_changed(HOST_PERF_GLOBAL_CTRL, &hw->host.perf,
 			      host_rdmsr(MSR_CORE_PERF_GLOBAL_CTRL));
 	w->pebs = vmx_caps.pebs ? host_rdmsr(MSR_IA32_PEBS_ENABLE) : 0;
 	if (unlikely(w->pebs))
 		host_wrmsr(MSR_IA32_PEBS_ENABLE, 0);
 	save_selectors(w);
-	w->kernel_gs_base = exchange_kernel_gs_base(hw->kernel_gs_base);
+	w->kernel_gs_base = vmx_exchange_kernel_gs_base(hw->kernel_gs_base);
 	if (vmx_caps.l1d != L1D_KEEP)
 		flush_l1d();
 	hw->due &= ~DUE_ARM;
@@ -334,7 +305,7 @@ void vmx_load_msrs(struct vcpu *vcpu)
 		load_msr(hw, VMX_LSTAR, s->lstar);
 		load_msr(hw, VMX_STAR, s->star);
 		load_msr(hw, VMX_SFMASK, s->sfmask);
-		if (vmx_caps.cstar)
+		if (vmx_caps.msrs & BIT(VMX_CSTAR))
 			load_msr(hw, VMX_CSTAR, s->cstar);
 	}
 	if (hw->cpu2 & CPU2_RDTSCP)
@@ -347,7 +318,7 @@ static void restore_host(struct vmx_vcpu *hw)
 	struct vmx_window *w = &hw->window;
 	int i;
 
-	hw->kernel_gs_base = exchange_kernel_gs_base(w->kernel_gs_base);
+	hw->kernel_gs_base = vmx_exchange_kernel_gs_base(w->kernel_gs_base);
 	if (unlikely(w->ds | w->es | w->fs | w->gs | w->ldt))
 		restore_selectors(w, hw->host.fs_base);
 	for (i = 0; i < VMX_NR_MSR; i++)

@@ -117,8 +117,8 @@ enum x86_group {
 };
 
 #define X86_GROUPS_ALL		(BIT(20) - 1)
-/* No register: vcpu->msrs_exit, only ever pushed. */
-#define X86_GROUP_MSR_EXITS	BIT(20)
+/* No register: vcpu->guest and vcpu->msrs_exit, only ever pushed. */
+#define X86_GROUP_CONTROLS	BIT(20)
 /* What only neutral code writes: never pulled, always valid. */
 #define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER | \
 				 X86_GROUP_DEBUG)
@@ -180,6 +180,12 @@ static inline bool x86_long_mode(const struct x86_state *s)
 static inline bool x86_pae_paging(u64 cr0, u64 cr4, u64 efer)
 {
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & X86_EFER_LME_BIT);
+}
+
+/* The group that moves segment register @i whole. */
+static inline u32 x86_segment_group(int i)
+{
+	return i == X86_CS || i == X86_SS ? X86_GROUP_CODE & ~X86_GROUP_MODE : X86_GROUP_SEGMENTS;
 }
 
 /* 64-bit mode proper: long mode with CS.L. Needs EFER and MODE valid. */
