@@ -142,6 +142,36 @@ static void mode_changes(void)
 	vcpu_finish(vcpu_new(vm_new_split(), 0, guest_modes));
 }
 
+static void guest_hole(void)
+{
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(1ull << 11));
+	GUEST_EXPECT_EQ(xapic_read(APIC_VERSION), 0x12345678);
+	xapic_write(APIC_TPR, 0x40);
+	guest_done();
+}
+
+/* Without the quirk the page of an APIC that is off is user space's. */
+static void hole_without_the_quirk(void)
+{
+	struct vm *vm = vm_new_split();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_hole);
+	uint32_t value = 0x12345678;
+
+	ASSERT_OK(vm_enable(vm, KVIRT_CAP_DISABLE_QUIRKS2, KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE));
+	ASSERT_EQ(vcpu_go(vcpu), OTHER_EXIT);
+	ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_MMIO);
+	EXPECT_EQ(vcpu->run->mmio.phys_addr, 0xfee00000 + APIC_VERSION);
+	EXPECT_EQ(vcpu->run->mmio.len, 4);
+	EXPECT_EQ(vcpu->run->mmio.is_write, 0);
+	memcpy(vcpu->run->mmio.data, &value, sizeof(value));
+	ASSERT_EQ(vcpu_go(vcpu), OTHER_EXIT);
+	ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_MMIO);
+	EXPECT_EQ(vcpu->run->mmio.phys_addr, 0xfee00000 + APIC_TPR);
+	EXPECT_EQ(vcpu->run->mmio.is_write, 1);
+	EXPECT_EQ(vcpu->run->mmio.data[0], 0x40);
+	vcpu_finish(vcpu);
+}
+
 static void self_ipi(uint8_t vector)
 {
 	if (apic_in_x2)
@@ -572,6 +602,7 @@ static void save_and_restore(void)
 static const struct test tests[] = {
 	TEST(registers),
 	TEST(mode_changes),
+	TEST(hole_without_the_quirk),
 	TEST(priorities),
 	TEST(nesting),
 	TEST(timer_one_shot),

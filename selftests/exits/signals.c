@@ -41,8 +41,14 @@ static void immediate_exit(void)
 	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_stages);
 
 	vcpu->run->immediate_exit = 1;
+	vcpu->run->if_flag = vcpu->run->apic_base = 0x5a;
+	vcpu->run->ready_for_interrupt_injection = 0x5a;
 	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
 	EXPECT_EQ(vcpu_regs(vcpu).rip, (uint64_t)guest_stages);
+	/* Written on every return, errors too. */
+	EXPECT_EQ(vcpu->run->if_flag, 0);
+	EXPECT_EQ(vcpu->run->apic_base, vcpu_sregs(vcpu).apic_base);
+	EXPECT_EQ(vcpu->run->ready_for_interrupt_injection, 0);
 	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
 	vcpu->run->immediate_exit = 0;
 	vcpu_expect_stage(vcpu, 1);
