@@ -11,7 +11,7 @@
 
 enum exit_kind {
 	EXIT_HOST,		/* the host needs the CPU: go on after its work; no dispatch */
-	EXIT_DEADLINE,		/* what backend->deadline() asked for has come */
+	EXIT_DEADLINE,		/* vcpu->deadline_asked has come */
 	EXIT_CPUID,
 	EXIT_HLT,
 	EXIT_PAUSE,

@@ -38,7 +38,7 @@ struct vcpu;
 /* What the vendor's hardware has, for neutral code to ask; filled by backend->probe(). */
 struct backend_features {
 	struct npt_format npt;
-	bool deadline;		/* backend->deadline() works */
+	bool deadline;		/* the hardware keeps vcpu->deadline_asked */
 	bool unload;		/* backend->unload() is needed: a CPU keeps something */
 	size_t hw_size;		/* backend->hw_size */
 	bool rdtscp, invpcid;	/* these instructions work in a guest */
