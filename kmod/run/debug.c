@@ -7,25 +7,20 @@
  */
 #include "run.h"
 
-static enum verdict leave(struct vcpu *vcpu, u8 vector, u64 dr6)
+enum verdict debug_leave(struct vcpu *vcpu, u8 vector, u64 dr6_bits)
 {
 	vcpu->run->exit_reason = KVIRT_EXIT_DEBUG;
 	vcpu->run->debug.arch = (struct kvirt_debug_exit_arch) {
 		.exception = vector, .pc = linear_rip(vcpu),
-		.dr6 = dr6 | X86_DR6_FIXED, .dr7 = debug_dr7(&vcpu->debug, &vcpu->state),
+		.dr6 = dr6_bits | X86_DR6_FIXED, .dr7 = debug_dr7(&vcpu->debug, &vcpu->state),
 	};
 	return TO_USER;
-}
-
-enum verdict debug_breakpoint(struct vcpu *vcpu)
-{
-	return leave(vcpu, X86_BP, 0);
 }
 
 enum verdict debug_trap(struct vcpu *vcpu, u64 dr6_bits)
 {
 	if (debug_active(&vcpu->debug))
-		return leave(vcpu, X86_DB, dr6_bits);
+		return debug_leave(vcpu, X86_DB, dr6_bits);
 	event_queue_debug(vcpu, dr6_bits);
 	return RETRY;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What each kind of exit leads to, as one table, and the one place where RIP advances.
- * A kind with a fast handler is served inside the window; where that says SLOW, or is
- * missing, the window closes and the slow handler gets the same exit. Called by run.c.
+ * What each kind of exit leads to, as one table, and the one place where RIP advances. A handler
+ * is called inside the window; where it says SLOW, the window closes and it gets the same exit
+ * again. Called by run.c.
  */
 #include "run.h"
 
@@ -10,13 +10,7 @@
 #define WALK_GROUPS	(MODE_GROUPS | X86_GROUP_RSP | X86_GROUP_CR3 | X86_GROUP_CR4)
 #define STEP_GROUPS	(X86_GROUP_RFLAGS | X86_GROUP_SHADOW)
 
-/* What there was to do happens before every entry. */
-static enum verdict retry(struct vcpu *vcpu)
-{
-	return RETRY;
-}
-
-/* User space asked to hear of this window: leave, and it will. */
+/* What there was to do happens before every entry; user space may have asked to hear of it. */
 static enum verdict look_again(struct vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->run->request_interrupt_window) ? LEAVE : RETRY;
@@ -28,36 +22,34 @@ static enum verdict step(struct vcpu *vcpu)
 }
 
 static const struct {
-	enum verdict (*fast)(struct vcpu *vcpu);
-	enum verdict (*slow)(struct vcpu *vcpu);
+	enum verdict (*handler)(struct vcpu *vcpu);
 	bool steps;	/* may return STEP: the instruction's length is needed first */
-	u32 groups;	/* what slow will ask for */
+	u32 groups;	/* what it will ask for behind the window */
 } table[EXIT_NR_KINDS] = {
-	[EXIT_CPUID]		= { exit_cpuid, exit_cpuid, true, STEP_GROUPS },
-	[EXIT_HLT]		= { exit_hlt_fast, exit_hlt, true, STEP_GROUPS },
-	[EXIT_PAUSE]		= { exit_pause, exit_pause, true, STEP_GROUPS },
-	[EXIT_IO]		= { exit_io, exit_io_string, true, WALK_GROUPS | STEP_GROUPS },
-	[EXIT_RDMSR]		= { exit_rdmsr, exit_rdmsr, true, STEP_GROUPS },
-	[EXIT_WRMSR]		= { exit_wrmsr, exit_wrmsr, true, STEP_GROUPS },
-	[EXIT_CR_READ]		= { exit_cr_read, exit_cr_read, true, MODE_GROUPS | STEP_GROUPS },
-	[EXIT_CR_WRITE]		= { exit_cr_write, exit_cr_write, true, WALK_GROUPS | STEP_GROUPS },
-	[EXIT_DR]		= { exit_dr, exit_dr, true, MODE_GROUPS | STEP_GROUPS },
-	[EXIT_XSETBV]		= { exit_xsetbv, exit_xsetbv, true, MODE_GROUPS | STEP_GROUPS },
-	[EXIT_HYPERCALL]	= { exit_hypercall, exit_hypercall, true, MODE_GROUPS },
-	[EXIT_RDPMC]		= { exit_rdpmc, exit_rdpmc },
-	[EXIT_INVD]		= { step, step, true, STEP_GROUPS },
-	[EXIT_MWAIT]		= { exit_mwait, exit_mwait, true, STEP_GROUPS },
-	[EXIT_UNDEFINED]	= { exit_undefined, exit_undefined },
-	[EXIT_NESTED_FAULT]	= { exit_nested_fault, exit_nested_fault, false,
-				    WALK_GROUPS | STEP_GROUPS },
-	[EXIT_EXCEPTION]	= { exit_exception, exit_exception, false, WALK_GROUPS },
-	[EXIT_IRQ_WINDOW]	= { look_again, retry },
-	[EXIT_NMI_WINDOW]	= { look_again, retry },
-	[EXIT_TRIPLE_FAULT]	= { exit_triple_fault, exit_triple_fault },
-	[EXIT_INIT]		= { retry, retry },
-	[EXIT_TASK_SWITCH]	= { NULL, exit_task_switch },
-	[EXIT_INVALID_STATE]	= { NULL, exit_invalid_state },
-	[EXIT_INTERNAL]		= { NULL, exit_internal },
+	[EXIT_CPUID]		= { exit_cpuid, true, STEP_GROUPS },
+	[EXIT_HLT]		= { exit_hlt, true, STEP_GROUPS },
+	[EXIT_PAUSE]		= { exit_pause, true, STEP_GROUPS },
+	[EXIT_IO]		= { exit_io, true, WALK_GROUPS | STEP_GROUPS },
+	[EXIT_RDMSR]		= { exit_rdmsr, true, STEP_GROUPS },
+	[EXIT_WRMSR]		= { exit_wrmsr, true, STEP_GROUPS },
+	[EXIT_CR_READ]		= { exit_cr_read, true, MODE_GROUPS | STEP_GROUPS },
+	[EXIT_CR_WRITE]		= { exit_cr_write, true, WALK_GROUPS | STEP_GROUPS },
+	[EXIT_DR]		= { exit_dr, true, MODE_GROUPS | STEP_GROUPS },
+	[EXIT_XSETBV]		= { exit_xsetbv, true, MODE_GROUPS | STEP_GROUPS },
+	[EXIT_HYPERCALL]	= { exit_hypercall, true, MODE_GROUPS },
+	[EXIT_RDPMC]		= { exit_rdpmc },
+	[EXIT_INVD]		= { step, true, STEP_GROUPS },
+	[EXIT_MWAIT]		= { exit_mwait, true, STEP_GROUPS },
+	[EXIT_UNDEFINED]	= { exit_undefined },
+	[EXIT_NESTED_FAULT]	= { exit_nested_fault, false, WALK_GROUPS | STEP_GROUPS },
+	[EXIT_EXCEPTION]	= { exit_exception, false, WALK_GROUPS },
+	[EXIT_IRQ_WINDOW]	= { look_again },
+	[EXIT_NMI_WINDOW]	= { look_again },
+	[EXIT_TRIPLE_FAULT]	= { exit_triple_fault },
+	[EXIT_INIT]		= { look_again },
+	[EXIT_TASK_SWITCH]	= { exit_task_switch },
+	[EXIT_INVALID_STATE]	= { exit_invalid_state },
+	[EXIT_INTERNAL]		= { exit_internal },
 };
 
 u32 dispatch_groups(const struct vcpu *vcpu)
@@ -82,22 +74,16 @@ static void complete_record(struct kvirt_exit *exit, const struct x86_insn *insn
 enum verdict dispatch(struct vcpu *vcpu)
 {
 	struct kvirt_exit *exit = &vcpu->exit;
-	enum verdict (*handler)(struct vcpu *vcpu);
 	enum verdict verdict;
 
-	handler = vcpu->in_window ? table[exit->kind].fast : table[exit->kind].slow;
-	if (!handler)
-		return SLOW;
 	if (table[exit->kind].steps && !exit->insn_len) {
 		verdict = fetch_insn(vcpu);
 		if (verdict)
 			return verdict;
 		complete_record(exit, &vcpu->insn);
 	}
-	verdict = handler(vcpu);
-	if (verdict == STEP)
-		return dispatch_step(vcpu, exit->insn_len);
-	return verdict;
+	verdict = table[exit->kind].handler(vcpu);
+	return verdict == STEP ? dispatch_step(vcpu, exit->insn_len) : verdict;
 }
 
 enum verdict dispatch_step(struct vcpu *vcpu, u8 insn_len)

@@ -67,7 +67,7 @@ enum verdict exit_exception(struct vcpu *vcpu)
 	if (vector == X86_UD)
 		return undefined_opcode(vcpu);
 	if (vector == X86_BP)
-		return debug_breakpoint(vcpu);
+		return debug_leave(vcpu, X86_BP, 0);
 	if (vector == X86_DB) {
 		/* INT1 is a trap, but exits at the instruction: only there a length comes along. */
 		if (exit->insn_len && !debug_active(&vcpu->debug))

@@ -59,21 +59,18 @@ enum verdict exit_cpuid(struct vcpu *vcpu)
 	return STEP;
 }
 
-/* With something to wake for already there, HLT is a step. */
-enum verdict exit_hlt_fast(struct vcpu *vcpu)
-{
-	return vcpu->lapic && next_vector(vcpu) >= 0 && event_interrupt_allowed(vcpu) ? STEP : SLOW;
-}
-
 enum verdict exit_hlt(struct vcpu *vcpu)
 {
-	if (vcpu->lapic) {
-		vcpu->mp_state = KVIRT_MP_STATE_HALTED;
-		return STEP;
+	if (!vcpu->lapic) {
+		dispatch_step(vcpu, vcpu->exit.insn_len);
+		vcpu->run->exit_reason = KVIRT_EXIT_HLT;
+		return TO_USER;
 	}
-	dispatch_step(vcpu, vcpu->exit.insn_len);
-	vcpu->run->exit_reason = KVIRT_EXIT_HLT;
-	return TO_USER;
+	/* With something to wake for already there, it is a step. */
+	if (vcpu->in_window)
+		return next_vector(vcpu) >= 0 && event_interrupt_allowed(vcpu) ? STEP : SLOW;
+	vcpu->mp_state = KVIRT_MP_STATE_HALTED;
+	return STEP;
 }
 
 /* It waits for another vCPU, which may wait for this CPU. */

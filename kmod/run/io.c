@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * IN, OUT, INS and OUTS: to the kernel's devices on the bus, or to user space by the run
- * page, the data in the page after it; and
- * what KVM_RUN does first: finish the exit that user space has answered, of which the kind
- * says what is left to do. Called by dispatch.c, run.c.
+ * IN, OUT, INS and OUTS: to the kernel's devices on the bus, or to user space by the run page, the
+ * data in the page after it; and what KVM_RUN does first: finish the exit that user space has
+ * answered, of which the kind says what is left to do. Called by dispatch.c, run.c.
  */
 #include "../vm/vm.h"
 #include "../x86/walk.h"
@@ -73,37 +72,8 @@ static void load_rax(struct vcpu *vcpu, const void *data, u8 size)
 		memcpy(rax, &value, size);
 }
 
-enum verdict exit_io(struct vcpu *vcpu)
-{
-	const struct kvirt_exit *exit = &vcpu->exit;
-	u32 value = 0;
-	int err;
-
-	if (exit->io.string)
-		return SLOW;
-	if (!exit->io.in)
-		memcpy(&value, &vcpu->state.gpr[X86_RAX], exit->io.size);
-	err = port_here(vcpu, &value);
-	if (err != -ENOENT) {
-		if (!err && exit->io.in)
-			load_rax(vcpu, &value, exit->io.size);
-		return err ?: STEP;
-	}
-	if (exit->io.in)
-		return to_user(vcpu, COMPLETE_PIO_IN, 1);
-	memcpy(vcpu->pio_data, &value, exit->io.size);
-	if (exit->io.port == PORT_STEP_FIRST &&
-	    !(READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_OUT_7E_INC_RIP)) {
-		dispatch_step(vcpu, exit->insn_len);
-		return to_user(vcpu, COMPLETE_NOTHING, 1);
-	}
-	vcpu_pull(vcpu, X86_GROUP_RIP);
-	vcpu->complete.rip = vcpu->state.rip;
-	return to_user(vcpu, COMPLETE_PIO_OUT, 1);
-}
-
-/* INS and OUTS, at most a page of elements at a time. Serves IN and OUT outside windows too. */
-enum verdict exit_io_string(struct vcpu *vcpu)
+/* INS and OUTS, at most a page of elements at a time. */
+static enum verdict io_string(struct vcpu *vcpu)
 {
 	const struct x86_insn *insn = &vcpu->insn;
 	struct x86_mmio *m = &vcpu->mmio.steps;
@@ -112,8 +82,8 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 	u64 gpa, count, linear;
 	int err;
 
-	if (!exit->io.string)
-		return exit_io(vcpu);
+	if (vcpu->in_window)
+		return SLOW;
 	err = fetch_insn(vcpu);
 	if (err)
 		return err;
@@ -139,6 +109,35 @@ enum verdict exit_io_string(struct vcpu *vcpu)
 	vcpu->complete.linear = linear;
 	verdict = to_user(vcpu, COMPLETE_PIO_STRING, count);
 	return string_here(vcpu, count) ? complete_last_exit(vcpu) ?: RETRY : verdict;
+}
+
+enum verdict exit_io(struct vcpu *vcpu)
+{
+	const struct kvirt_exit *exit = &vcpu->exit;
+	u32 value = 0;
+	int err;
+
+	if (exit->io.string)
+		return io_string(vcpu);
+	if (!exit->io.in)
+		memcpy(&value, &vcpu->state.gpr[X86_RAX], exit->io.size);
+	err = port_here(vcpu, &value);
+	if (err != -ENOENT) {
+		if (!err && exit->io.in)
+			load_rax(vcpu, &value, exit->io.size);
+		return err ?: STEP;
+	}
+	if (exit->io.in)
+		return to_user(vcpu, COMPLETE_PIO_IN, 1);
+	memcpy(vcpu->pio_data, &value, exit->io.size);
+	if (exit->io.port == PORT_STEP_FIRST &&
+	    !(READ_ONCE(vcpu->vm->disabled_quirks) & KVIRT_X86_QUIRK_OUT_7E_INC_RIP)) {
+		dispatch_step(vcpu, exit->insn_len);
+		return to_user(vcpu, COMPLETE_NOTHING, 1);
+	}
+	vcpu_pull(vcpu, X86_GROUP_RIP);
+	vcpu->complete.rip = vcpu->state.rip;
+	return to_user(vcpu, COMPLETE_PIO_OUT, 1);
 }
 
 static int complete_string(struct vcpu *vcpu)

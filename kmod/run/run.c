@@ -40,7 +40,7 @@ static int open_window(struct vcpu *vcpu)
 
 static void close_window(struct vcpu *vcpu, enum verdict verdict)
 {
-	/* What the slow handler or user space looks at comes along; the rest can wait. */
+	/* What the handler or user space looks at comes along; the rest can wait. */
 	if (verdict == SLOW)
 		vcpu_pull(vcpu, dispatch_groups(vcpu));
 	else if (verdict == TO_USER)

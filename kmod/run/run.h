@@ -20,7 +20,7 @@ int vcpu_run(struct vcpu *vcpu);
 
 /* dispatch.c: serve vcpu->exit by its handler; SLOW only from inside a window. */
 enum verdict dispatch(struct vcpu *vcpu);
-/* Groups that the slow handler of this exit's kind will ask for: pulled at close. */
+/* Groups that the handler will ask for behind the window: pulled at close. */
 u32 dispatch_groups(const struct vcpu *vcpu);
 /* Move RIP over @insn_len bytes: what STEP means. RETRY, or TO_USER: it was a debugger's step. */
 enum verdict dispatch_step(struct vcpu *vcpu, u8 insn_len);
@@ -93,13 +93,12 @@ bool linear_to_physical(struct vcpu *vcpu, u64 linear, u64 *gpa);
 
 /*
  * debug.c. debug_set(): KVM_SET_GUEST_DEBUG; -EBUSY: it injects, but an exception is pending.
- * debug_trap(): #DB with these bits of DR6, for the debugger or the guest. debug_breakpoint():
- * INT3, the debugger's. debug_keep_step(): RFLAGS was set anew (and is valid), TF may be the
- * debugger's.
+ * debug_trap(): #DB with these bits of DR6, for the debugger or the guest. debug_leave(): to the
+ * debugger. debug_keep_step(): RFLAGS was set anew (and is valid), TF may be the debugger's.
  */
 int debug_set(struct vcpu *vcpu, void *data);
 enum verdict debug_trap(struct vcpu *vcpu, u64 dr6_bits);
-enum verdict debug_breakpoint(struct vcpu *vcpu);
+enum verdict debug_leave(struct vcpu *vcpu, u8 vector, u64 dr6_bits);
 void debug_keep_step(struct vcpu *vcpu);
 
 /* Bytes from @address to the end of its page. */
@@ -113,7 +112,6 @@ enum verdict exit_hypercall(struct vcpu *vcpu);
 enum verdict exit_cpuid(struct vcpu *vcpu);
 /* The registers that CPUID follows. Caller: holds vcpu->mutex. */
 struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu);
-enum verdict exit_hlt_fast(struct vcpu *vcpu);
 enum verdict exit_hlt(struct vcpu *vcpu);
 enum verdict exit_pause(struct vcpu *vcpu);
 enum verdict exit_mwait(struct vcpu *vcpu);
@@ -146,7 +144,6 @@ struct msr_filter {
 
 /* io.c, mmio.c; finish what user space answered: TO_USER: it needs more; else go on. */
 enum verdict exit_io(struct vcpu *vcpu);
-enum verdict exit_io_string(struct vcpu *vcpu);
 enum verdict mmio_start(struct vcpu *vcpu);
 int mmio_complete(struct vcpu *vcpu);
 int complete_last_exit(struct vcpu *vcpu);

@@ -124,7 +124,7 @@ enum verdict {
 	STEP	= 1,	/* over the instruction, then enter again */
 	RETRY	= 2,	/* at the same instruction, or an event was queued; enter again */
 	TO_USER	= 3,	/* vcpu->run and vcpu->complete are filled: leave KVM_RUN with 0 */
-	SLOW	= 4,	/* from a window: close it, call the table's slow handler for this exit */
+	SLOW	= 4,	/* from a window: close it, call the handler of this exit again */
 	LEAVE	= 5,	/* from a window: close it, nothing is left to serve */
 };
 

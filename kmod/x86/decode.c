@@ -397,18 +397,14 @@ static u8 byte_register(const struct decoder *d, u8 reg, unsigned int size)
 	return reg;
 }
 
-/* Encodings that single opcodes do not tell apart. */
+/* Encodings that single opcodes do not tell apart: XOP; EXTRQ and INSERTQ; JMPE. */
 static bool opcode_unknown(const struct decoder *d)
 {
-	const struct x86_insn *insn = d->insn;
+	u8 rep = d->insn->rep;
 
-	if (d->map == MAP_1 && d->opcode == 0x8f)
-		return reg_field(d) != 0;		/* XOP */
-	if (d->map == MAP_0F && d->opcode == 0x78)
-		return insn->rep || d->data_prefix;	/* EXTRQ, INSERTQ: two immediates */
-	if (d->map == MAP_0F && d->opcode == 0xb8)
-		return insn->rep != 0xf3;		/* JMPE */
-	return false;
+	return (d->map == MAP_1 && d->opcode == 0x8f && reg_field(d)) ||
+	       (d->map == MAP_0F && d->opcode == 0x78 && (rep || d->data_prefix)) ||
+	       (d->map == MAP_0F && d->opcode == 0xb8 && rep != 0xf3);
 }
 
 enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsigned int n,
