@@ -203,20 +203,12 @@ static bool decode_rest(struct decoder *d, char form)
 		if (reg_field(d) < 2)
 			insn->imm = fetch_signed(d, d->opcode & 1 ? z : 1);
 		break;
-	case 'v':
-		insn->imm = fetch(d, insn->op_size);
-		break;
-	case 'w':
-		insn->imm = fetch(d, 2);
+	case 'v': case 'w': case 'e': case 'p':
+		insn->imm = fetch(d, form == 'v' ? insn->op_size : form == 'w' ? 2 :
+				     form == 'e' ? 3 : z + 2);
 		break;
 	case 'o':
 		insn->disp = fetch(d, insn->addr_size);
-		break;
-	case 'p':
-		insn->imm = fetch(d, z + 2);
-		break;
-	case 'e':
-		insn->imm = fetch(d, 3);
 		break;
 	}
 	return true;
@@ -416,14 +408,10 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 	if (n > X86_INSN_MAX)
 		n = X86_INSN_MAX;
 	memcpy(d.bytes, bytes, n);
-	memset(insn, 0, sizeof(*insn));
-	insn->mode = mode;
-	insn->seg = X86_NO_REG;
-	insn->base = X86_NO_REG;
-	insn->index = X86_NO_REG;
-	insn->reg = X86_NO_REG;
-	insn->rm = X86_NO_REG;
-
+	*insn = (struct x86_insn) {
+		.mode = mode, .seg = X86_NO_REG, .base = X86_NO_REG, .index = X86_NO_REG,
+		.reg = X86_NO_REG, .rm = X86_NO_REG,
+	};
 	decode_prefixes(&d);
 	form = one_byte[d.opcode];
 	if (d.opcode == 0x0f) {
