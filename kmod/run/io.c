@@ -30,13 +30,13 @@ static enum verdict to_user(struct vcpu *vcpu, enum completion_kind kind, u32 co
 	return TO_USER;
 }
 
-/* One element, by a device in the kernel: bus_read()'s and bus_write()'s answer. */
+/* One element, by a device in the kernel: bus_access()'s answer. */
 static int port_here(struct vcpu *vcpu, u32 *value)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
 
-	return exit->io.in ? bus_read(vcpu, BUS_PIO, exit->io.port, value, exit->io.size) :
-			     bus_write(vcpu, BUS_PIO, exit->io.port, value, exit->io.size);
+	return bus_access(vcpu, BUS_PIO, exit->io.port, value, exit->io.size,
+			  exit->io.in ? BUS_READ : BUS_WRITE);
 }
 
 /* All elements: who takes the first has the others too, though it may go meanwhile. */

@@ -76,8 +76,7 @@ static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool writ
 		if (err != -EROFS && err != -ENOENT)
 			return err;
 	}
-	return write ? bus_write(vcpu, BUS_MMIO, gpa, data, len) :
-		       bus_read(vcpu, BUS_MMIO, gpa, data, len);
+	return bus_access(vcpu, BUS_MMIO, gpa, data, len, write ? BUS_WRITE : BUS_READ);
 }
 
 static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, u32 len, bool write)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The in-kernel bus of a VM: which device answers a port or an address that is no memory.
- * The devices are irq/'s. Called by irq/, run/io.c, run/mmio.c.
+ * The in-kernel bus of a VM: which device answers a port or an address that is no memory. The
+ * devices are irq/'s. Called by irq/, run/io.c, run/mmio.c.
  *
- * One array for each kind, sorted by address. A window reads it without any lock: who
- * changes it then brings all vCPUs out of their windows, and waits for the readers outside
- * (vm->srcu) only when a device goes.
+ * One array for each kind, sorted by address. A window reads it without any lock: who changes it
+ * then brings all vCPUs out of their windows, and waits for the readers outside (vm->srcu) only when
+ * a device goes.
  */
 #include <linux/mm.h>
 #include <linux/nospec.h>
@@ -28,8 +28,6 @@ struct bus {
 	struct bus_range range[];
 };
 
-enum bus_access { BUS_READ, BUS_WRITE };
-
 /* The first range that can reach up to @addr: none before it does. */
 static u32 bus_first(const struct bus *bus, u64 addr)
 {
@@ -46,8 +44,8 @@ static u32 bus_first(const struct bus *bus, u64 addr)
 	return low;
 }
 
-static __always_inline int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64 addr, void *data,
-				   u32 len, enum bus_access access)
+static int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64 addr, void *data, u32 len,
+		   enum bus_access access)
 {
 	u32 i;
 
@@ -71,8 +69,8 @@ static __always_inline int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64
 	return -ENOENT;
 }
 
-static __always_inline int bus_serve(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data,
-				     u32 len, enum bus_access access)
+int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len,
+	       enum bus_access access)
 {
 	struct vm *vm = vcpu->vm;
 	const struct bus *bus;
@@ -89,16 +87,6 @@ static __always_inline int bus_serve(struct vcpu *vcpu, enum bus_kind kind, u64 
 	err = bus_ask(vcpu, bus, addr, data, len, access);
 	srcu_read_unlock(&vm->srcu, index);
 	return err;
-}
-
-int bus_read(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len)
-{
-	return bus_serve(vcpu, kind, addr, data, len, BUS_READ);
-}
-
-int bus_write(struct vcpu *vcpu, enum bus_kind kind, u64 addr, const void *data, u32 len)
-{
-	return bus_serve(vcpu, kind, addr, (void *)data, len, BUS_WRITE);
 }
 
 /* No window that began before this is open any more: what is in it has seen the change. */
@@ -118,7 +106,6 @@ int bus_add(struct vm *vm, enum bus_kind kind, u64 addr, u32 len, struct bus_dev
 {
 	struct bus *old = rcu_dereference_protected(vm->bus[kind],
 						    lockdep_is_held(&vm->bus_lock));
-	struct bus_range new = { .addr = addr, .len = len, .device = device };
 	u32 i, nr = old ? old->nr : 0;
 	u64 last = 0;
 	struct bus *bus;
@@ -127,16 +114,12 @@ int bus_add(struct vm *vm, enum bus_kind kind, u64 addr, u32 len, struct bus_dev
 	if (!bus)
 		return -ENOMEM;
 	bus->nr = 0;
-	for (i = 0; i < nr; i++) {
-		if (new.device && old->range[i].addr > addr) {
-			bus->range[bus->nr++] = new;
-			new.device = NULL;
-		}
+	for (i = 0; i < nr; i++)
 		if (old->range[i].device)
 			bus->range[bus->nr++] = old->range[i];
-	}
-	if (new.device)
-		bus->range[bus->nr++] = new;
+	for (i = bus->nr++; i && bus->range[i - 1].addr > addr; i--)
+		bus->range[i] = bus->range[i - 1];
+	bus->range[i] = (struct bus_range){ .addr = addr, .len = len, .device = device };
 	if (bus->nr > BUS_MAX_RANGES) {
 		kvfree(bus);
 		return -ENOSPC;
@@ -172,8 +155,6 @@ void bus_fini(struct vm *vm)
 {
 	u32 kind;
 
-	for (kind = 0; kind < BUS_NR_KINDS; kind++) {
+	for (kind = 0; kind < BUS_NR_KINDS; kind++)
 		kvfree(rcu_dereference_protected(vm->bus[kind], true));
-		RCU_INIT_POINTER(vm->bus[kind], NULL);
-	}
 }

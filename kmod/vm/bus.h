@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Devices in the kernel behind guest ports and guest-physical addresses without memory.
- * Registered by irq/; asked by run/io.c and run/mmio.c before an access goes to user space.
+ * Devices in the kernel behind guest ports and guest-physical addresses without memory. Registered
+ * by irq/; asked by run/io.c and run/mmio.c before an access goes to user space.
  */
 #ifndef KVIRT_VM_BUS_H
 #define KVIRT_VM_BUS_H
@@ -12,6 +12,7 @@ struct vcpu;
 struct vm;
 
 enum bus_kind { BUS_PIO, BUS_MMIO, BUS_NR_KINDS };
+enum bus_access { BUS_READ, BUS_WRITE };
 
 #define BUS_MAX_RANGES	16384	/* of one kind in a VM */
 
@@ -20,10 +21,10 @@ struct bus_device {
 };
 
 /*
- * Called by @vcpu's owner, in a window or outside: 0, served; -ENOENT, not this device's (the
- * next one at @addr, then user space); in a window SLOW, nothing was done, call again
- * outside, where sleeping is allowed, but not bus_lock. NULL: never this device's.
- * @data is the kernel's own, @len 1 to 8 (ports 1, 2, 4), of any alignment.
+ * Called by @vcpu's owner, in a window or outside: 0, served; -ENOENT, not this device's (the next
+ * one at @addr, then user space); in a window SLOW, nothing was done, call again outside, where
+ * sleeping is allowed, but not bus_lock. NULL: never this device's. @data is the kernel's own, @len
+ * 1 to 8 (ports 1, 2, 4), of any alignment.
  */
 struct bus_ops {
 	int (*read)(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len);
@@ -32,11 +33,11 @@ struct bus_ops {
 };
 
 /*
- * bus_add() - @device gets the accesses that lie within @len bytes at @addr, or with
- * @len 0 those of any length at @addr. Of several the one whose range begins lowest is asked
- * first, then in the order they came. A device may have several ranges. 0, -ENOMEM, -ENOSPC:
- * too many. Does not wait for vCPUs to go on. bus_remove() - it has none any more and nobody
- * is in its ops; may sleep. Both with vm->bus_lock held.
+ * bus_add() - @device gets the accesses that lie within @len bytes at @addr, or with @len 0 those of
+ * any length at @addr. Of several the one whose range begins lowest is asked first, then in the
+ * order they came. A device may have several ranges. 0, -ENOMEM, -ENOSPC: too many. Does not wait
+ * for vCPUs to go on. bus_remove() - it has none any more and nobody is in its ops; may sleep. Both
+ * with vm->bus_lock held.
  */
 int bus_add(struct vm *vm, enum bus_kind kind, u64 addr, u32 len, struct bus_device *device);
 void bus_remove(struct vm *vm, struct bus_device *device);
@@ -44,8 +45,8 @@ void bus_remove(struct vm *vm, struct bus_device *device);
 void bus_fini(struct vm *vm);
 
 /* As bus_ops, of the first device that takes it; -ENOENT: none, it is user space's. Owner. */
-int bus_read(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len);
-int bus_write(struct vcpu *vcpu, enum bus_kind kind, u64 addr, const void *data, u32 len);
+int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len,
+	       enum bus_access access);
 
 /*
  * coalesced.c: KVM_REGISTER_COALESCED_MMIO and its opposite, a kernel copy of the zone: 0,

@@ -51,38 +51,30 @@ static int zone_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, co
 
 static const struct bus_ops zone_ops = { .write = zone_write };
 
-static int zone_add(struct vm *vm, const struct kvirt_coalesced_mmio_zone *range)
+long coalesced_register(struct vm *vm, void *data)
 {
+	const struct kvirt_coalesced_mmio_zone *range = data;
+	struct write_zone *zone, *other;
 	u32 nr = 0;
-	struct write_zone *zone;
-	int err;
+	long err = -ENOSPC;
 
-	list_for_each_entry(zone, &vm->zones, link)
-		nr++;
-	if (nr >= ZONES_MAX)
-		return -ENOSPC;
+	if (range->pio > 1)
+		return -EINVAL;
 	zone = kzalloc(sizeof(*zone), GFP_KERNEL_ACCOUNT);
 	if (!zone)
 		return -ENOMEM;
 	zone->device.ops = &zone_ops;
 	zone->range = *range;
-	err = bus_add(vm, range->pio ? BUS_PIO : BUS_MMIO, range->addr, range->size, &zone->device);
+	mutex_lock(&vm->bus_lock);
+	list_for_each_entry(other, &vm->zones, link)
+		nr++;
+	if (nr < ZONES_MAX)
+		err = bus_add(vm, range->pio ? BUS_PIO : BUS_MMIO, range->addr, range->size,
+			      &zone->device);
 	if (err)
 		kfree(zone);
 	else
 		list_add_tail(&zone->link, &vm->zones);
-	return err;
-}
-
-long coalesced_register(struct vm *vm, void *data)
-{
-	const struct kvirt_coalesced_mmio_zone *range = data;
-	int err;
-
-	if (range->pio > 1)
-		return -EINVAL;
-	mutex_lock(&vm->bus_lock);
-	err = zone_add(vm, range);
 	mutex_unlock(&vm->bus_lock);
 	return err;
 }
