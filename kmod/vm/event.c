@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events on their way into a guest: what is queued, in which order it goes in, what is
- * done when an exit cuts a delivery short (SDM vol. 3, 6.5 to 6.9, 26.6; APM vol. 2, 8.5
- * and 15.20). Called by run/; the interrupt controllers' vectors come from irq/.
+ * Events on their way into a guest: what is queued, in which order it goes in, what is done when an
+ * exit cuts a delivery short (SDM vol. 3, 6.5 to 6.9, 26.6; APM vol. 2, 8.5 and 15.20). Called by
+ * run/; the interrupt controllers' vectors come from irq/.
  */
 #include "vcpu.h"
 #include "vm.h"
@@ -10,34 +10,34 @@
 /* SDM vol. 3, table 6-5: how two exceptions combine. */
 enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
+#define CONTRIBUTORIES (BIT(X86_DE) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SSF) | BIT(X86_GP))
+/* A fault sets RF in the image it pushes, so that the breakpoint is not hit again: all but these. */
+#define NO_FAULTS (BIT(X86_DB) | BIT(X86_BP) | BIT(X86_OF) | BIT(X86_DF) | BIT(X86_MC))
+
+/* Exceptions have vectors below 32. */
+static bool is_one_of(u8 vector, u32 exceptions)
+{
+	return exceptions & BIT(vector % 32);
+}
+
 static enum exception_class exception_class(u8 vector)
 {
-	switch (vector) {
-	case X86_PF:
+	if (vector == X86_PF)
 		return PAGE_FAULT;
-	case X86_DF:
+	if (vector == X86_DF)
 		return DOUBLE_FAULT;
-	case X86_DE:
-	case X86_TS:
-	case X86_NP:
-	case X86_SSF:
-	case X86_GP:
-		return CONTRIBUTORY;
-	default:
-		return BENIGN;
-	}
+	return is_one_of(vector, CONTRIBUTORIES) ? CONTRIBUTORY : BENIGN;
 }
 
 /* Queue @next; one that was being delivered combines with it, or gives way to it. */
-static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
-		  bool has_payload, u64 payload)
+static void queue(struct vcpu *vcpu, struct vcpu_exception next)
 {
 	struct vcpu_exception *e = &vcpu->events.exception;
 	enum exception_class first, second;
 
 	if (e->pending || e->injected) {
 		first = exception_class(e->vector);
-		second = exception_class(vector);
+		second = exception_class(next.vector);
 		if (first == DOUBLE_FAULT && second != BENIGN) {
 			e->pending = false;
 			e->injected = false;
@@ -45,40 +45,38 @@ static void queue(struct vcpu *vcpu, u8 vector, bool has_error, u32 error,
 			return;
 		}
 		if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
-		    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT))) {
-			vector = X86_DF;
-			has_error = true;
-			error = 0;
-			has_payload = false;
-		}
+		    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT)))
+			next = (struct vcpu_exception){ .vector = X86_DF, .has_error = true };
 		/* A benign pair: the first is raised again when its instruction restarts. */
 	}
-	*e = (struct vcpu_exception){
-		.pending = true, .vector = vector, .has_error = has_error, .error = error,
-		.has_payload = has_payload, .payload = payload,
-	};
+	*e = next;
+	e->pending = true;
 }
 
 void event_queue_exception(struct vcpu *vcpu, u8 vector)
 {
-	queue(vcpu, vector, false, 0, false, 0);
+	queue(vcpu, (struct vcpu_exception){ .vector = vector });
 }
 
 void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
 	/* Real mode pushes no error codes (SDM vol. 3, 20.1.4). */
 	vcpu_pull(vcpu, X86_GROUP_CR0);
-	queue(vcpu, vector, vcpu->state.cr0 & X86_CR0_PE, error, false, 0);
+	queue(vcpu, (struct vcpu_exception){
+		.vector = vector, .has_error = vcpu->state.cr0 & X86_CR0_PE, .error = error });
 }
 
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address)
 {
-	queue(vcpu, X86_PF, true, error, true, address);
+	queue(vcpu, (struct vcpu_exception){
+		.vector = X86_PF, .has_error = true, .error = error,
+		.has_payload = true, .payload = address });
 }
 
 void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 {
-	queue(vcpu, X86_DB, false, 0, true, dr6_bits);
+	queue(vcpu, (struct vcpu_exception){
+		.vector = X86_DB, .has_payload = true, .payload = dr6_bits });
 }
 
 void event_deliver_payload(struct vcpu *vcpu)
@@ -119,20 +117,13 @@ bool event_nmi_allowed(struct vcpu *vcpu)
 	return !vcpu->state.nmi_masked && !vcpu->state.shadow;
 }
 
-/* A fault sets RF in the image it pushes, so that the breakpoint is not hit again. */
-static bool is_fault(u8 vector)
-{
-	return vector != X86_DB && vector != X86_BP && vector != X86_OF && vector != X86_DF &&
-	       vector != X86_MC;
-}
-
 static struct kvirt_event plan_exception(struct vcpu *vcpu)
 {
 	struct vcpu_exception *e = &vcpu->events.exception;
 
 	if (e->pending) {
 		event_deliver_payload(vcpu);
-		if (is_fault(e->vector)) {
+		if (!is_one_of(e->vector, NO_FAULTS)) {
 			vcpu_pull(vcpu, X86_GROUP_RFLAGS);
 			vcpu->state.rflags |= X86_RFLAGS_RF;
 			vcpu_dirty(vcpu, X86_GROUP_RFLAGS);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Events on their way into the guest: the queue in each vCPU, and what vm/event.c does with
- * it. All of it is for the owner's thread.
- */
+/* Events on their way into the guest: the queue in each vCPU, for the owner's thread. */
 #ifndef KVIRT_VM_EVENT_H
 #define KVIRT_VM_EVENT_H
 
@@ -51,9 +48,9 @@ struct event_plan {
 };
 
 /*
- * event_plan() - window open, before an entry: choose by priority what goes in.
- * @vector: the interrupt controllers' highest deliverable vector, or -1.
- * event_delivered() - after an entry: what was injected is in, unless @exit cut it short.
+ * event_plan() - window open, before an entry: choose by priority what goes in. @vector: the
+ * interrupt controllers' highest deliverable vector, or -1. event_delivered() - after an entry: what
+ * was injected is in, unless @exit cut it short.
  */
 void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan);
 void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit);
