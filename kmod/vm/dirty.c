@@ -40,7 +40,7 @@ unsigned long *dirty_alloc(const struct vm *vm, u32 npages)
 
 void dirty_start(struct vm *vm, const struct slot *slot)
 {
-	u64 gfn, zapped = 0, end = slot->gfn + slot->npages;
+	u64 gfn, end = slot->gfn + slot->npages;
 	unsigned long flags;
 
 	/* Every bit is set: who clears one protects its page. */
@@ -49,11 +49,10 @@ void dirty_start(struct vm *vm, const struct slot *slot)
 	for (gfn = slot->gfn; gfn < end; gfn += PAGES_AT_ONCE) {
 		raw_spin_lock_irqsave(&vm->npt.lock, flags);
 		npt_protect(&vm->npt, gfn, min(gfn + PAGES_AT_ONCE, end));
-		zapped = vm->npt.zapped;
 		raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 		cond_resched();
 	}
-	npt_flush(vm, zapped);
+	npt_flush(vm);
 }
 
 /*
@@ -65,7 +64,6 @@ static void take_bits(struct vm *vm, const struct slot *slot, size_t at, size_t 
 {
 	unsigned int first, end;
 	unsigned long flags;
-	u64 zapped = 0;
 	size_t i;
 
 	for (i = 0; i < n; ) {
@@ -82,11 +80,10 @@ static void take_bits(struct vm *vm, const struct slot *slot, size_t at, size_t 
 			for_each_set_bitrange(first, end, mask, BITS_PER_LONG)
 				npt_protect(&vm->npt, gfn + first, gfn + end);
 		} while (++i < n && i % WORDS_AT_ONCE);
-		zapped = vm->npt.zapped;
 		raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 		cond_resched();
 	}
-	npt_flush(vm, zapped);
+	npt_flush(vm);
 }
 
 /* slots_lock held: the slot of user space's number @id, which has a log, or the error. */
@@ -100,14 +97,20 @@ static const struct slot *logged_slot(struct vm *vm, u32 id)
 	return entry && entry->slot.dirty ? &entry->slot : ERR_PTR(-ENOENT);
 }
 
-static long get_locked(struct vm *vm, const struct kvirt_dirty_log *log)
+long dirty_get(struct vm *vm, void *data)
 {
-	const struct slot *slot = logged_slot(vm, log->slot);
+	const struct kvirt_dirty_log *log = data;
+	const struct slot *slot;
 	unsigned long *taken;
 	size_t i, words;
+	long err = 0;
 
-	if (IS_ERR(slot))
-		return PTR_ERR(slot);
+	mutex_lock(&vm->slots_lock);
+	slot = logged_slot(vm, log->slot);
+	if (IS_ERR(slot)) {
+		err = PTR_ERR(slot);
+		goto unlock;
+	}
 	words = bitmap_words(slot->npages);
 	taken = slot->dirty;
 	if (!vm->manual_dirty_log) {
@@ -115,55 +118,47 @@ static long get_locked(struct vm *vm, const struct kvirt_dirty_log *log)
 		memset(taken, 0xff, words * sizeof(*taken));
 		take_bits(vm, slot, 0, words, taken);
 	}
-	if (!copy_to_user((__force void __user *)log->dirty_bitmap, taken, words * sizeof(*taken)))
-		return 0;
-	/* Nobody has seen them. */
-	for (i = 0; taken != slot->dirty && i < words; i++)
-		atomic_long_or(taken[i], (atomic_long_t *)&slot->dirty[i]);
-	return -EFAULT;
+	if (copy_to_user((__force void __user *)log->dirty_bitmap, taken, words * sizeof(*taken))) {
+		err = -EFAULT;
+		/* Nobody has seen them. */
+		for (i = 0; taken != slot->dirty && i < words; i++)
+			atomic_long_or(taken[i], (atomic_long_t *)&slot->dirty[i]);
+	}
+unlock:
+	mutex_unlock(&vm->slots_lock);
+	return err;
 }
 
-static long clear_locked(struct vm *vm, const struct kvirt_clear_dirty_log *log)
+long dirty_clear(struct vm *vm, void *data)
 {
+	const struct kvirt_clear_dirty_log *log = data;
 	const struct slot *slot;
 	unsigned long *wanted;
+	long err = -EINVAL;
 	size_t words;
 	u64 first;
 
 	if (log->first_page % BITS_PER_LONG)
 		return -EINVAL;
+	mutex_lock(&vm->slots_lock);
 	slot = logged_slot(vm, log->slot);
-	if (IS_ERR(slot))
-		return PTR_ERR(slot);
+	if (IS_ERR(slot)) {
+		err = PTR_ERR(slot);
+		goto unlock;
+	}
 	if (log->first_page > slot->npages || log->num_pages > slot->npages - log->first_page ||
 	    (log->num_pages < slot->npages - log->first_page && log->num_pages % BITS_PER_LONG))
-		return -EINVAL;
+		goto unlock;
 	first = array_index_nospec(log->first_page, slot->npages + 1ULL);
 	words = bitmap_words(log->num_pages);
 	wanted = slot->dirty + bitmap_words(slot->npages);
-	if (copy_from_user(wanted, (__force void __user *)log->dirty_bitmap,
-			   words * sizeof(*wanted)))
-		return -EFAULT;
-	take_bits(vm, slot, first / BITS_PER_LONG, words, wanted);
-	return 0;
-}
-
-long dirty_get(struct vm *vm, void *log)
-{
-	long err;
-
-	mutex_lock(&vm->slots_lock);
-	err = get_locked(vm, log);
-	mutex_unlock(&vm->slots_lock);
-	return err;
-}
-
-long dirty_clear(struct vm *vm, void *log)
-{
-	long err;
-
-	mutex_lock(&vm->slots_lock);
-	err = clear_locked(vm, log);
+	err = -EFAULT;
+	if (!copy_from_user(wanted, (__force void __user *)log->dirty_bitmap,
+			    words * sizeof(*wanted))) {
+		take_bits(vm, slot, first / BITS_PER_LONG, words, wanted);
+		err = 0;
+	}
+unlock:
 	mutex_unlock(&vm->slots_lock);
 	return err;
 }

@@ -116,7 +116,7 @@ bool gmem_words_find(struct vm *vm, struct gmem_words *words)
 	size_t len;
 
 	/* Before the slots: if one goes meanwhile, what is found in it is of no use. */
-	words->sequence = smp_load_acquire(&vm->invalidation.sequence);
+	words->sequence = smp_load_acquire(&vm->notifier->sequence);
 	for (i = 0; i < words->n && found; i++) {
 		len = sizeof(u64);
 		found = gmem_find(vm, words->word[i].gpa, &len, &user);
@@ -134,7 +134,7 @@ bool gmem_words_same_atomic(struct vm *vm, const struct gmem_words *words)
 	u64 now;
 
 	pagefault_disable();
-	if (words->sequence == READ_ONCE(vm->invalidation.sequence) &&
+	if (words->sequence == READ_ONCE(vm->notifier->sequence) &&
 	    user_access_begin(words->word[0].user, sizeof(u64))) {
 		for (i = 0; i < words->n; i++) {
 			unsafe_get_user(now, words->word[i].user, out);

@@ -4,12 +4,12 @@
  * mmu_notifier: zap when a page goes, is write-protected or changes, and accessed bits for the
  * host's choice of what to swap. vm/vm.c attaches and detaches.
  *
- * The protocol with vm/populate.c. A fault notes vm->invalidation.sequence, looks the host page up
- * without any lock of ours, and installs it under npt.lock if meanwhile no invalidation has ended
- * (sequence unchanged) and none is under way for the address (active). An invalidation marks itself
- * active, then looks the slots up and zaps, under mm_notifier.lock and npt.lock: a fault that
- * installs before is zapped, one that comes after sees it; and a slot published too late to be seen
- * here, which takes both locks too, is looked up by such a fault only. invalidate_range_start()
+ * The protocol with vm/populate.c. A fault notes the sequence, looks slot and host page up without
+ * any lock of ours, and installs the leaf under npt.lock unless an invalidation is under way for the
+ * address (active), or one has ended meanwhile (sequence). An invalidation marks itself active, then
+ * zaps under npt.lock: a fault that installs before is zapped, one that comes after sees the mark,
+ * or the sequence, which changes before the mark goes. A slot published too late to be found here
+ * (slots.c takes both locks) is looked up by faults that see the mark. invalidate_range_start()
  * returns when the zapped entries are flushed everywhere.
  *
  * Locks: mm_notifier.lock is taken inside mmap_lock, the rmap locks and, by aging, a page-table
@@ -30,28 +30,17 @@ static struct mm_notifier *to_mm_notifier(struct mmu_notifier *mn)
 	return container_of(mn, struct mm_notifier, mn);
 }
 
-/* npt.lock held: what faults look at, as of @notifier now. */
-static void vm_take_state(struct vm *vm, const struct mm_notifier *notifier)
-{
-	lockdep_assert_held(&notifier->lock);
-	vm->invalidation.active = notifier->active;
-	vm->invalidation.start = notifier->start;
-	vm->invalidation.end = notifier->end;
-}
-
 /* Zap what @vm has of user addresses [@start, @end), and flush. Tables go to @garbage. */
-static void vm_invalidate(struct vm *vm, const struct mm_notifier *notifier,
-			  unsigned long start, unsigned long end, struct npt_garbage *garbage)
+static void vm_invalidate(struct vm *vm, unsigned long start, unsigned long end,
+			  struct npt_garbage *garbage)
 {
 	struct interval_tree_node *at = NULL;
 	struct npt *npt = &vm->npt;
 	struct slot_range range;
 	unsigned long flags;
-	u64 zapped, flushed;
 	unsigned int n = 0;
 
 	raw_spin_lock_irqsave(&npt->lock, flags);
-	vm_take_state(vm, notifier);
 	while (slots_next_hva(vm, &at, start, end, &range)) {
 		if (++n % SLOTS_AT_ONCE == 0) {
 			/* Faults in the range already see us; windows may go on. */
@@ -60,29 +49,28 @@ static void vm_invalidate(struct vm *vm, const struct mm_notifier *notifier,
 		}
 		npt_zap(npt, range.gfn, range.end, garbage);
 	}
-	zapped = npt->zapped;
-	flushed = npt->flushed;
+	trace_kvirt_invalidate(vm->id, start, end, npt->zapped, npt->flushed);
 	raw_spin_unlock_irqrestore(&npt->lock, flags);
-	trace_kvirt_invalidate(vm->id, start, end, zapped, flushed);
-	npt_flush(vm, zapped);
+	npt_flush(vm);
 }
 
 static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	struct mm_notifier *notifier = to_mm_notifier(mn);
 	struct npt_garbage garbage = { .no_sleep = !mmu_notifier_range_blockable(range) };
+	unsigned long start = range->start, end = range->end;
 	struct vm *vm;
 
 	spin_lock(&notifier->lock);
-	if (notifier->active++) {
-		notifier->start = min(notifier->start, range->start);
-		notifier->end = max(notifier->end, range->end);
-	} else {
-		notifier->start = range->start;
-		notifier->end = range->end;
+	if (notifier->active) {
+		start = min(notifier->start, start);
+		end = max(notifier->end, end);
 	}
+	WRITE_ONCE(notifier->start, start);
+	WRITE_ONCE(notifier->end, end);
+	WRITE_ONCE(notifier->active, notifier->active + 1);
 	list_for_each_entry(vm, &notifier->vms, notifier_link)
-		vm_invalidate(vm, notifier, range->start, range->end, &garbage);
+		vm_invalidate(vm, range->start, range->end, &garbage);
 	spin_unlock(&notifier->lock);
 	npt_free_garbage(&garbage);
 	return 0;
@@ -91,18 +79,11 @@ static int invalidate_range_start(struct mmu_notifier *mn, const struct mmu_noti
 static void invalidate_range_end(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	struct mm_notifier *notifier = to_mm_notifier(mn);
-	unsigned long flags;
-	struct vm *vm;
 
 	spin_lock(&notifier->lock);
-	notifier->active--;
-	list_for_each_entry(vm, &notifier->vms, notifier_link) {
-		raw_spin_lock_irqsave(&vm->npt.lock, flags);
-		/* Both change in one section: a fault sees "active", or the new number. */
-		WRITE_ONCE(vm->invalidation.sequence, vm->invalidation.sequence + 1);
-		vm_take_state(vm, notifier);
-		raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
-	}
+	WRITE_ONCE(notifier->sequence, notifier->sequence + 1);
+	/* Pairs with fault_outdated(): who misses the mark sees the new number. */
+	smp_store_release(&notifier->active, notifier->active - 1);
 	spin_unlock(&notifier->lock);
 }
 
@@ -147,15 +128,10 @@ static notifier_young_t test_young(struct mmu_notifier *mn, struct mm_struct *mm
 /* The process is gone, its memory goes; a VM whose fd lives elsewhere can not run. */
 static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
-	struct mm_notifier *notifier = to_mm_notifier(mn);
-	struct npt_garbage garbage = {};
-	struct vm *vm;
+	struct mmu_notifier_range all = { .end = ULONG_MAX, .flags = MMU_NOTIFIER_RANGE_BLOCKABLE };
 
-	spin_lock(&notifier->lock);
-	list_for_each_entry(vm, &notifier->vms, notifier_link)
-		vm_invalidate(vm, notifier, 0, ULONG_MAX, &garbage);
-	spin_unlock(&notifier->lock);
-	npt_free_garbage(&garbage);
+	invalidate_range_start(mn, &all);
+	invalidate_range_end(mn, &all);
 }
 
 static struct mmu_notifier *alloc_notifier(struct mm_struct *mm)
@@ -188,19 +164,13 @@ static const struct mmu_notifier_ops notifier_ops = {
 int notifier_attach(struct vm *vm)
 {
 	struct mmu_notifier *mn = mmu_notifier_get(&notifier_ops, vm->mm);
-	struct mm_notifier *notifier;
 
 	if (IS_ERR(mn))
 		return PTR_ERR(mn);
-	notifier = to_mm_notifier(mn);
-	vm->notifier = notifier;
-	spin_lock(&notifier->lock);
-	/* A second VM may come while an invalidation is under way: it takes part. */
-	raw_spin_lock_irq(&vm->npt.lock);
-	vm_take_state(vm, notifier);
-	raw_spin_unlock_irq(&vm->npt.lock);
-	list_add(&vm->notifier_link, &notifier->vms);
-	spin_unlock(&notifier->lock);
+	vm->notifier = to_mm_notifier(mn);
+	spin_lock(&vm->notifier->lock);
+	list_add(&vm->notifier_link, &vm->notifier->vms);
+	spin_unlock(&vm->notifier->lock);
 	return 0;
 }
 

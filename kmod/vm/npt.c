@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The nested page tables of a VM: how a leaf gets in, how ranges get out, and when the
- * memory of tables may be used again. The hardware reads these tables, and sets accessed
- * and dirty bits in them, at any time: each entry is written in one store.
+ * The nested page tables of a VM: how a leaf gets in, how ranges get out, and when the memory of
+ * tables may be used again. The hardware reads these tables, and sets accessed and dirty bits in
+ * them, at any time: each entry is written in one store.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -25,9 +25,9 @@ static bool entry_leaf(u64 entry, u8 level)
 }
 
 /* Without the format's own bits: with memory encryption one of them lies up there. */
-static u64 *entry_table(u64 entry)
+static u64 *entry_table(const struct npt_format *format, u64 entry)
 {
-	return __va(entry & NPT_ADDRESS & ~features.npt.table);
+	return __va(entry & NPT_ADDRESS & ~format->table);
 }
 
 /* First page after the entry of @level that @gfn lies in. */
@@ -36,13 +36,11 @@ static u64 next_entry(u64 gfn, u8 level)
 	return (gfn | (NPT_PAGES(level) - 1)) + 1;
 }
 
-/* Down towards @gfn to an entry of *@level, a leaf or what is not present: it and its level. */
-static u64 *npt_walk(const struct npt *npt, u64 gfn, u8 *level)
+u64 *npt_walk(const struct npt_format *format, u64 *table, u64 gfn, u8 *level)
 {
-	const u64 present = features.npt.present, large = features.npt.large;
-	unsigned int at = features.npt.levels, target = *level;
+	const u64 present = format->present, large = format->large;
+	unsigned int at = format->levels, target = *level;
 	unsigned int shift = NPT_LEVEL_BITS * (at - 1);
-	u64 *table = npt->root;
 
 	for (;; at--, shift -= NPT_LEVEL_BITS) {
 		u64 *slot = &table[gfn >> shift & (NPT_ENTRIES - 1)];
@@ -53,7 +51,7 @@ static u64 *npt_walk(const struct npt *npt, u64 gfn, u8 *level)
 			*level = at;
 			return slot;
 		}
-		table = entry_table(entry);
+		table = entry_table(format, entry);
 	}
 }
 
@@ -71,7 +69,7 @@ static void free_tables(u64 *table, u8 level, const struct npt_garbage *garbage)
 
 	for (i = 0; level > NPT_LEVEL_4K && i < NPT_ENTRIES; i++)
 		if (entry_present(table[i]) && !entry_leaf(table[i], level))
-			free_tables(entry_table(table[i]), level - 1, garbage);
+			free_tables(entry_table(&features.npt, table[i]), level - 1, garbage);
 	free_page((unsigned long)table);
 	if (level > NPT_LEVEL_4K && !garbage->no_sleep)
 		cond_resched();
@@ -90,10 +88,10 @@ int npt_cache_fill(struct npt_cache *cache)
 		u64 *table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 
 		if (!table)
-			return cache->nr >= features.npt.levels - 1 ? 0 : -ENOMEM;
+			break;
 		cache->pages[cache->nr++] = table;
 	}
-	return 0;
+	return cache->nr >= features.npt.levels - 1 ? 0 : -ENOMEM;
 }
 
 void npt_cache_free(struct npt_cache *cache)
@@ -149,7 +147,7 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
 	lockdep_assert_held(&npt->lock);
 	for (;;) {
 		level = target;
-		slot = npt_walk(npt, leaf->gfn, &level);
+		slot = npt_walk(format, npt->root, leaf->gfn, &level);
 		value = READ_ONCE(*slot);
 		if (entry_present(value) && !entry_leaf(value, level)) {
 			/* A table stands where a large leaf would do: one level down. */
@@ -167,10 +165,7 @@ int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *lea
 			return -ENOMEM;
 		npt_link(slot, level, cache->pages[--cache->nr]);
 	}
-	/*
-	 * Marked accessed and dirty at once: the guest is about to do it anyway, and a
-	 * locked update by the page walker costs more than the bit tells us.
-	 */
+	/* The guest is about to do it anyway, and the page walker's locked update costs more. */
 	value = format->leaf | format->accessed;
 	if (level > NPT_LEVEL_4K)
 		value |= format->large;
@@ -203,7 +198,7 @@ void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage)
 	lockdep_assert_held(&npt->lock);
 	while (gfn < end) {
 		u8 level = whole_level(gfn, end);
-		u64 *slot = npt_walk(npt, gfn, &level);
+		u64 *slot = npt_walk(&features.npt, npt->root, gfn, &level);
 		u64 entry = READ_ONCE(*slot);
 
 		if (entry_present(entry)) {
@@ -211,7 +206,7 @@ void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage)
 			WRITE_ONCE(*slot, 0);
 			npt->zapped++;
 			if (!entry_leaf(entry, level))
-				garbage_add(garbage, entry_table(entry), level - 1);
+				garbage_add(garbage, entry_table(&features.npt, entry), level - 1);
 		}
 		gfn = next_entry(gfn, level);
 	}
@@ -224,7 +219,7 @@ void npt_protect(struct npt *npt, u64 gfn, u64 end)
 	lockdep_assert_held(&npt->lock);
 	while (gfn < end) {
 		u8 level = NPT_LEVEL_4K;
-		u64 *slot = npt_walk(npt, gfn, &level);
+		u64 *slot = npt_walk(&features.npt, npt->root, gfn, &level);
 
 		/* The neighbours stand in the same table. */
 		do {
@@ -241,9 +236,10 @@ void npt_protect(struct npt *npt, u64 gfn, u64 end)
 	}
 }
 
-void npt_flush(struct vm *vm, u64 zapped)
+void npt_flush(struct vm *vm)
 {
 	struct npt *npt = &vm->npt;
+	const u64 zapped = READ_ONCE(npt->zapped);
 	unsigned long flags;
 
 	lockdep_assert_irqs_enabled();
@@ -271,20 +267,6 @@ void npt_free_garbage(struct npt_garbage *garbage)
 	}
 }
 
-void npt_zap_range(struct vm *vm, u64 gfn, u64 end)
-{
-	struct npt_garbage garbage = {};
-	unsigned long flags;
-	u64 zapped;
-
-	raw_spin_lock_irqsave(&vm->npt.lock, flags);
-	npt_zap(&vm->npt, gfn, end, &garbage);
-	zapped = vm->npt.zapped;
-	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
-	npt_flush(vm, zapped);
-	npt_free_garbage(&garbage);
-}
-
 bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget)
 {
 	const u64 accessed = features.npt.accessed;
@@ -293,7 +275,7 @@ bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget)
 	lockdep_assert_held(&npt->lock);
 	while (gfn < end && (forget || !young)) {
 		u8 level = NPT_LEVEL_4K;
-		u64 *slot = npt_walk(npt, gfn, &level);
+		u64 *slot = npt_walk(&features.npt, npt->root, gfn, &level);
 		u64 entry = READ_ONCE(*slot);
 
 		gfn = next_entry(gfn, level);

@@ -37,24 +37,23 @@ struct npt_format {
 /*
  * The tree of one VM, shared by its vCPUs.
  *
- * Flushing: whoever clears a present entry, or its right to write, adds one to "zapped";
- * hardware may use the entry as it was until a flush of all vCPUs that began later has
- * ended, which "flushed" then records. So an invalidation that finds nothing left to clear
- * still knows whether it has to wait for what somebody else has cleared just before.
+ * Flushing: whoever clears a present entry, or its right to write, adds one to "zapped"; hardware may
+ * use the entry as it was until a flush of all vCPUs that began later has ended, which "flushed" then
+ * records. So an invalidation that finds nothing left to clear still knows whether it has to wait for
+ * what somebody else has cleared just before.
  *
- * The lock is taken irqsave, inside a strict window by trylock only, and no holder waits
- * for another CPU: a window spins on nothing that could be waiting for it.
+ * The lock is taken irqsave, inside a strict window by trylock only, and no holder waits for another
+ * CPU: a window spins on nothing that could be waiting for it.
  */
 struct npt {
 	raw_spinlock_t lock;
 	u64 *root;		/* constant; entries under the lock, and by hardware */
-	u64 zapped;		/* under the lock */
-	u64 flushed;		/* written under the lock, read by acquire */
+	u64 zapped, flushed;	/* written under the lock */
 };
 
 /*
- * Zeroed pages that become tables, so that a fault allocates nothing under the lock. Of
- * one vCPU's thread. Twice what one fault can need: one inside a window does not refill it.
+ * Zeroed pages that become tables, so that a fault allocates nothing under the lock. Of one vCPU's
+ * thread. Twice what one fault can need: one inside a window does not refill it.
  */
 #define NPT_CACHE_PAGES	8
 
@@ -73,12 +72,18 @@ struct npt_garbage {
 int npt_init(struct npt *npt);
 void npt_fini(struct npt *npt);
 
+/*
+ * Down from @table, the root of a tree of @format, towards @gfn to an entry of *@level, to a leaf or
+ * to what is not present: it, and its level.
+ */
+u64 *npt_walk(const struct npt_format *format, u64 *table, u64 gfn, u8 *level);
+
 static inline u64 npt_root_pa(const struct npt *npt)
 {
 	return __pa(npt->root);
 }
 
-/* May sleep: what one fault can need at the least, all if anything. -ENOMEM. */
+/* May sleep: what one fault can need at the least. -ENOMEM. */
 int npt_cache_fill(struct npt_cache *cache);
 void npt_cache_free(struct npt_cache *cache);
 
@@ -91,44 +96,38 @@ struct npt_leaf {
 };
 
 /*
- * npt_map() - lock held: make @leaf's page present, or writable in place. Where a table
- * stands already the leaf goes below it, and a larger leaf that is to become writable is
- * split. 0, also if nothing was left to do; -ENOMEM: the cache is empty; -EEXIST:
- * something else is mapped there and has to be zapped.
+ * npt_map() - lock held: make @leaf's page present, or writable in place. Where a table stands
+ * already the leaf goes below it, and a larger leaf that is to become writable is split. 0, also if
+ * nothing was left to do; -ENOMEM: the cache is empty; -EEXIST: something else is mapped there.
  */
 int npt_map(struct npt *npt, struct npt_cache *cache, const struct npt_leaf *leaf);
-
 /*
  * npt_zap() - lock held: clear all of [@gfn, @end). Tables that lie inside whole come off in one
  * store and go to @garbage, so the work is bounded by a few thousand entries whatever the size.
- * Note npt->zapped before unlocking; npt_flush() and then npt_free_garbage() must follow.
+ * npt_flush() and then npt_free_garbage() must follow.
  */
 void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage);
 /*
  * npt_protect() - lock held: no leaf in [@gfn, @end) is writable any more, nor one that reaches
- * into it. The work is that of as many entries. Note npt->zapped; npt_flush() must follow.
+ * into it. The work is that of as many entries. npt_flush() must follow.
  */
 void npt_protect(struct npt *npt, u64 gfn, u64 end);
 /*
- * npt_flush() - no lock that a window takes is held, interrupts on, spinlocks allowed:
- * when it returns no CPU uses what npt->zapped counted up to @zapped. Does not sleep.
+ * No lock that a window takes is held, interrupts on, spinlocks allowed: when it returns no CPU uses
+ * what was zapped before. Does not sleep.
  */
-void npt_flush(struct vm *vm, u64 zapped);
+void npt_flush(struct vm *vm);
 /* After the flush. Takes long where much was mapped, so better without any lock. May sleep. */
 void npt_free_garbage(struct npt_garbage *garbage);
-/* All three. No lock held that npt_flush() would not allow. */
-void npt_zap_range(struct vm *vm, u64 gfn, u64 end);
-
 /*
- * npt_age() - lock held: was any page of [@gfn, @end) accessed? @forget it, too: without
- * accessed bits in the format by clearing the entry, which needs no flush until the page
- * really goes (see "zapped").
+ * Lock held: was any page of [@gfn, @end) accessed? @forget it, too: without accessed bits in the
+ * format by clearing the entry, which needs no flush until the page really goes (see "zapped").
  */
 bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget);
 
 /*
- * populate() - a nested fault, @access: ACCESS_* of exit.h. The owner's thread, vm->srcu
- * not held. Outside a window it may sleep; inside it never waits.
+ * populate() - a nested fault, @access: ACCESS_* of exit.h. The owner's thread, vm->srcu not held.
+ * Outside a window it may sleep; inside it never waits.
  *   0           mapped, or memory is just changing: enter again, it may fault again
  *   -EAGAIN     inside a window only, instead of all that follow -EROFS: close it, call again
  *   -ENOENT     no slot there: MMIO
@@ -141,9 +140,9 @@ bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget);
 int populate(struct vcpu *vcpu, u64 gpa, u8 access);
 
 /*
- * notifier_attach() - vm->mm is set, npt and slots are initialised: from here on host
- * memory changes reach @vm. -ENOMEM, -EINTR (killed meanwhile). notifier_detach() - when
- * it returns no callback touches @vm; waits for no grace period.
+ * notifier_attach() - vm->mm is set, npt and slots are initialised: from here on host memory changes
+ * reach @vm. -ENOMEM, -EINTR (killed meanwhile). notifier_detach() - when it returns no callback
+ * touches @vm; waits for no grace period.
  */
 int notifier_attach(struct vm *vm);
 void notifier_detach(struct vm *vm);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The body of a nested fault: guest-physical address -> slot -> user address -> host page -> leaf.
- * Called by run/fault.c. How this and host memory changes stay together is told in vm/notifier.c.
+ * Called by run/. How this and host memory changes stay together is told in vm/notifier.c.
  *
  * No reference to the page outlives the fault: the notifier takes the leaf away before the page
  * goes. For the same reason a page that the process may write right now needs none even here: with
@@ -34,7 +34,7 @@ static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
 	const struct slot *slot;
 	int idx;
 
-	fault->sequence = READ_ONCE(vm->invalidation.sequence);
+	fault->sequence = READ_ONCE(vm->notifier->sequence);
 	/* Before slots and host page tables are looked at; pairs with npt.lock. */
 	smp_rmb();
 	fault->leaf = (struct npt_leaf){ .gfn = gpa >> PAGE_SHIFT };
@@ -53,32 +53,27 @@ static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
 }
 
 /*
- * The process's page table entry for @hva and its level; both 0 if not present. Interrupts
- * off: page tables are freed only after every CPU that could walk them has had them on.
+ * The process's page table entry for @hva and its level, 0 if not present. Interrupts off: page
+ * tables are freed only after every CPU that could walk them has had them on.
  */
 static u64 host_entry(const struct mm_struct *mm, unsigned long hva, u8 *level)
 {
-	const u64 *table = (const u64 *)mm->pgd;
-	unsigned int at = pgtable_l5_enabled() ? 5 : 4;
-	unsigned int shift = PAGE_SHIFT + NPT_LEVEL_BITS * (at - 1);
+	const struct npt_format host = {
+		.present = _PAGE_PRESENT, .large = _PAGE_PSE, .table = ~PTE_PFN_MASK,
+		.levels = pgtable_l5_enabled() ? 5 : 4,
+	};
+	u64 entry;
 
-	*level = 0;
-	for (;; at--, shift -= NPT_LEVEL_BITS) {
-		u64 entry = READ_ONCE(table[hva >> shift & (PTRS_PER_PTE - 1)]);
-
-		if (!(entry & _PAGE_PRESENT))
-			return 0;
-		if (at == NPT_LEVEL_4K || entry & _PAGE_PSE) {
-			*level = at;
-			return entry;
-		}
-		table = __va(entry & PTE_PFN_MASK);
-	}
+	*level = NPT_LEVEL_4K;
+	entry = READ_ONCE(*npt_walk(&host, (u64 *)mm->pgd, hva >> PAGE_SHIFT, level));
+	if (!(entry & _PAGE_PRESENT))
+		*level = 0;
+	return entry;
 }
 
 /*
- * A page that the process may write at once, for a read too: that saves the fault of the
- * first write. What has no struct page, or needs more care, is for page_slow().
+ * A page that the process may write at once, for a read too: that saves the fault of the first
+ * write. What has no struct page, or needs more care, is for page_slow().
  */
 static bool page_fast(struct fault *fault, const struct mm_struct *mm)
 {
@@ -144,16 +139,17 @@ static u8 leaf_level(const struct slot *slot, u64 gfn, u8 level)
 }
 
 /* npt.lock held: may what was found have changed since, anywhere under the leaf? */
-static bool fault_outdated(const struct fault *fault, const struct vm *vm)
+static bool fault_outdated(const struct fault *fault, const struct mm_notifier *notifier)
 {
-	const struct vm_invalidation *invalidation = &vm->invalidation;
 	unsigned long size = NPT_PAGES(fault->leaf.level) << PAGE_SHIFT;
 	unsigned long start = fault->hva & ~(size - 1);
 
-	if (invalidation->sequence != fault->sequence)
+	/* Before the rest; both pair with invalidate_range_end(). */
+	if (smp_load_acquire(&notifier->active) && start < READ_ONCE(notifier->end) &&
+	    start + size > READ_ONCE(notifier->start))
 		return true;
-	return invalidation->active && start < invalidation->end &&
-	       start + size > invalidation->start;
+	smp_rmb();
+	return READ_ONCE(notifier->sequence) != fault->sequence;
 }
 
 /* npt.lock held. 0, -EAGAIN (outdated), -EEXIST or -ENOMEM. */
@@ -162,7 +158,7 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 	struct page *page;
 	int err;
 
-	if (fault_outdated(fault, vcpu->vm))
+	if (fault_outdated(fault, vcpu->vm->notifier))
 		return -EAGAIN;
 	err = npt_map(&vcpu->vm->npt, &vcpu->tables, &fault->leaf);
 	if (err || !fault->leaf.writable)
@@ -176,9 +172,9 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 }
 
 /*
- * One try, with the tables' cache filled. 0, -EAGAIN: outdated, -EEXIST, or populate()'s
- * errors. Inside a window what takes a sleep, a wait or an allocation is not done: only
- * the writable page is tried, and of a read-only slot nothing.
+ * One try, with the tables' cache filled. 0, -EAGAIN: outdated, -EEXIST, or populate()'s errors.
+ * Inside a window what takes a sleep, a wait or an allocation is not done: only the writable page is
+ * tried, and of a read-only slot nothing.
  */
 static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 access)
 {
@@ -214,6 +210,21 @@ out:
 	return err;
 }
 
+/*
+ * Something else is mapped at @gfn. The protocol does not let that happen; should a host ever change
+ * a mapping without telling, the guest still gets on.
+ */
+static void drop_leaf(struct vm *vm, u64 gfn)
+{
+	struct npt_garbage none = {};
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->npt.lock, flags);
+	npt_zap(&vm->npt, gfn, gfn + 1, &none);
+	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
+	npt_flush(vm);
+}
+
 int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 {
 	struct fault fault;
@@ -226,17 +237,13 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 	if (err)
 		return err;
 	/*
-	 * Copying a page on our write is an invalidation too, so the first try is then
-	 * outdated and the second is not. After a few the guest may try: others get on.
+	 * Copying a page on our write is an invalidation too, so the first try is then outdated and
+	 * the second is not. After a few the guest may try: others get on.
 	 */
 	for (try = 0; try < POPULATE_TRIES; try++) {
 		err = populate_once(vcpu, &fault, gpa, access);
-		/*
-		 * Something else is mapped there. The protocol does not let that happen; should
-		 * a host ever change a mapping without telling, the guest still gets on.
-		 */
 		if (err == -EEXIST)
-			npt_zap_range(vcpu->vm, fault.leaf.gfn, fault.leaf.gfn + 1);
+			drop_leaf(vcpu->vm, fault.leaf.gfn);
 		else if (err != -EAGAIN)
 			return err;
 	}
@@ -248,7 +255,7 @@ void populate_collapse(struct vm *vm, const struct slot *slot)
 	const u64 end = slot->gfn + slot->npages;
 	struct npt_garbage garbage = {};
 	unsigned long flags;
-	u64 gfn, next, zapped = 0;
+	u64 gfn, next;
 	u8 level;
 
 	for (gfn = slot->gfn; gfn < end; gfn = next) {
@@ -258,10 +265,9 @@ void populate_collapse(struct vm *vm, const struct slot *slot)
 		next = (gfn | (NPT_PAGES(max_t(u8, level, NPT_LEVEL_2M)) - 1)) + 1;
 		if (level > NPT_LEVEL_4K)
 			npt_zap(&vm->npt, gfn, next, &garbage);
-		zapped = vm->npt.zapped;
 		raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 		cond_resched();
 	}
-	npt_flush(vm, zapped);
+	npt_flush(vm);
 	npt_free_garbage(&garbage);
 }

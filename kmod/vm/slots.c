@@ -8,7 +8,7 @@
  * by user address, under the notifier's lock. A slot that goes or moves is taken out of them and out
  * of the nested tables in one critical section of npt.lock and of the notifier's lock: so each host
  * page is either found by the notifier through its slot, or not mapped. A fault that is under way
- * with the old slot finds invalidation.sequence changed.
+ * with the old slot finds the notifier's sequence changed.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -61,7 +61,6 @@ static void slots_replace(struct vm *vm, struct slot_entry *old, struct slot_ent
 	const bool in_place = old && new && new->slot.gfn == old->slot.gfn;
 	struct npt_garbage garbage = {};
 	unsigned long flags;
-	u64 zapped;
 
 	spin_lock(&vm->notifier->lock);
 	raw_spin_lock_irqsave(&vm->npt.lock, flags);
@@ -74,17 +73,16 @@ static void slots_replace(struct vm *vm, struct slot_entry *old, struct slot_ent
 		interval_tree_remove(&old->by_hva, &vm->slots_by_hva);
 		latch_tree_erase(&old->by_gfn, &vm->slots_by_gfn, &slot_order);
 		/* A fault that has looked @old up must not install it any more. */
-		WRITE_ONCE(vm->invalidation.sequence, vm->invalidation.sequence + 1);
+		WRITE_ONCE(vm->notifier->sequence, vm->notifier->sequence + 1);
 	}
 	if (old && !in_place)
 		npt_zap(&vm->npt, old->slot.gfn, old->slot.gfn + old->slot.npages, &garbage);
-	zapped = vm->npt.zapped;
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 	spin_unlock(&vm->notifier->lock);
 	/* Nobody can have used a new slot yet, so there is nothing to take away. */
 	if (!old)
 		return;
-	npt_flush(vm, zapped);
+	npt_flush(vm);
 	npt_free_garbage(&garbage);
 	if (in_place && new->slot.dirty)
 		dirty_start(vm, &new->slot);

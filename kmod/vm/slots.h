@@ -33,11 +33,12 @@ struct slot_entry {
 	struct interval_tree_node by_hva;
 };
 
-/* What carries changes of one mm to its VMs. What is under way is for a VM that comes meanwhile. */
+/* Changes of one mm: its VMs, and what their faults look at without the lock, as notifier.c tells. */
 struct mm_notifier {
 	struct mmu_notifier mn;
 	spinlock_t lock;		/* all below, and of each VM notifier_link, slots_by_hva */
 	struct list_head vms;
+	unsigned long sequence;		/* counts invalidations that ended, and slots that went */
 	long active;			/* invalidations under way */
 	unsigned long start, end;	/* union of their ranges */
 };
@@ -125,7 +126,7 @@ void populate_collapse(struct vm *vm, const struct slot *slot);
  * KVM_GET_DIRTY_LOG and KVM_CLEAR_DIRTY_LOG, with the errors that the UAPI header tells. No write
  * goes unseen: not in the bitmap means that it has reached memory, and that a later one is marked.
  */
-long dirty_get(struct vm *vm, void *log);
-long dirty_clear(struct vm *vm, void *log);
+long dirty_get(struct vm *vm, void *data);
+long dirty_clear(struct vm *vm, void *data);
 
 #endif

@@ -68,13 +68,6 @@ struct vm_clock {
 	u32 written_khz;	/* 0: none */
 };
 
-/* Invalidations of nested translations, as vm/notifier.c's protocol wants them. */
-struct vm_invalidation {
-	unsigned long sequence;	/* n: counts finished invalidations */
-	long active;		/* n: invalidations under way */
-	unsigned long start, end;	/* n: union of the active ones' ranges */
-};
-
 struct vm {
 	struct mm_struct *mm;		/* I: mmgrab'ed; ioctls of others get -EIO */
 	u64 id;				/* I: never used twice */
@@ -94,7 +87,6 @@ struct vm {
 	u64 manual_dirty_log;		/* under slots_lock: KVIRT_DIRTY_LOG_* */
 	struct srcu_struct srcu;
 	struct npt npt;
-	struct vm_invalidation invalidation;
 	struct mm_notifier *notifier;	/* I: shared by the VMs of one mm */
 	struct list_head notifier_link;	/* in notifier's list, under its lock */
 
