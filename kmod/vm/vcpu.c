@@ -30,36 +30,21 @@ static struct preempt_ops preempt_ops = {
 	.sched_out = vcpu_sched_out,
 };
 
-static int vcpu_check_id(struct vm *vm, u32 id)
+struct vcpu *vcpu_create(struct vm *vm, u32 id)
 {
-	struct vcpu *other;
+	struct vcpu *vcpu;
+	int err = -ENOMEM;
 	unsigned int i;
 
 	lockdep_assert_held(&vm->lock);
 	if (id >= vm->max_vcpu_id || vm_nr_vcpus(vm) >= VM_MAX_VCPUS)
-		return -EINVAL;
-	vm_for_each_vcpu(vm, i, other)
-		if (other->id == id)
-			return -EEXIST;
-	return 0;
-}
-
-struct vcpu *vcpu_create(struct vm *vm, u32 id)
-{
-	struct vcpu *vcpu, ***chunk;
-	int err = vcpu_check_id(vm, id);
-
-	if (err)
-		return ERR_PTR(err);
+		return ERR_PTR(-EINVAL);
+	vm_for_each_vcpu(vm, i, vcpu)
+		if (vcpu->id == id)
+			return ERR_PTR(-EEXIST);
 	vcpu = kvzalloc(sizeof(*vcpu) + features.hw_size, GFP_KERNEL_ACCOUNT);
 	if (!vcpu)
 		return ERR_PTR(-ENOMEM);
-	err = -ENOMEM;
-	chunk = &vm->vcpus[vm_nr_vcpus(vm) / VM_VCPU_CHUNK];
-	if (!*chunk)
-		*chunk = kcalloc(VM_VCPU_CHUNK, sizeof(**chunk), GFP_KERNEL_ACCOUNT);
-	if (!*chunk)
-		goto free;
 	vcpu->vm = vm;
 	vcpu->hw = vcpu + 1;
 	vcpu->id = id;
@@ -102,7 +87,7 @@ void vcpu_publish(struct vcpu *vcpu)
 
 	lockdep_assert_held(&vm->lock);
 	vcpu->index = vm_nr_vcpus(vm);
-	WRITE_ONCE(vm->vcpus[vcpu->index / VM_VCPU_CHUNK][vcpu->index % VM_VCPU_CHUNK], vcpu);
+	WRITE_ONCE(vm->vcpus[vcpu->index], vcpu);
 	/* Pairs with vm_nr_vcpus(). */
 	atomic_set_release(&vm->nr_vcpus, vcpu->index + 1);
 }
@@ -233,12 +218,10 @@ void vcpu_put(struct vcpu *vcpu)
 
 	if (!features.unload)
 		return;
-	preempt_disable();
-	preempt_notifier_unregister(&vcpu->preempt);
 	local_irq_save(flags);
+	preempt_notifier_unregister(&vcpu->preempt);
 	static_call(backend_unload)(vcpu);
 	local_irq_restore(flags);
-	preempt_enable();
 }
 
 void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode)
@@ -246,17 +229,17 @@ void vcpu_enter_mode(struct vcpu *vcpu, enum vcpu_mode mode)
 	/* Who sees the window must find the CPU that it is on, or waits for the wrong one. */
 	if (mode == VCPU_IN_WINDOW)
 		WRITE_ONCE(vcpu->cpu, smp_processor_id());
-	/* Pairs with kick() and vm_request_all(): mode first, then requests are read. */
+	/* Pairs with vcpu_request() and vm_request_all(): mode first, then requests are read. */
 	smp_store_mb(vcpu->mode, mode);
 }
 
-/* Make it look at its requests: out of the guest, or awake. */
-static void kick(struct vcpu *vcpu)
+void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
 {
 	int mode, cpu;
 
-	/* The reason for the kick is visible before the mode is read. */
-	smp_mb();
+	/* The request, a full barrier, is visible before the mode is read. */
+	if (test_and_set_bit(request, &vcpu->requests))
+		return;
 	mode = READ_ONCE(vcpu->mode);
 	if (mode == VCPU_BLOCKED) {
 		rcuwait_wake_up(&vcpu->wait);
@@ -265,10 +248,4 @@ static void kick(struct vcpu *vcpu)
 		if (cpu != raw_smp_processor_id() && cpu >= 0 && cpu_online(cpu))
 			host_kick_cpu(cpu);
 	}
-}
-
-void vcpu_request(struct vcpu *vcpu, enum vcpu_request request)
-{
-	if (!test_and_set_bit(request, &vcpu->requests))
-		kick(vcpu);
 }

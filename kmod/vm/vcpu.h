@@ -213,10 +213,7 @@ void vcpu_push(struct vcpu *vcpu);
 void vcpu_load(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
 
-/*
- * Set a request and bring the vCPU where it will see it: out of the guest, or awake. Any
- * context, any CPU; never waits.
- */
+/* Set it, and bring the vCPU where it will see it: out of the guest, or awake. Any context. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
 /* A request is there (owner); take it away (owner). */
 static inline bool vcpu_has_requests(const struct vcpu *vcpu)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM's life: creation, references, death. Its memory is vm/slots.c, vm/npt.c and
- * vm/notifier.c; its clock vm/clock.c. Called by api/.
+ * A VM's life. Its memory is slots.c, npt.c and notifier.c; its clock clock.c. Called by api/.
  *
- * Nothing here waits for a grace period: what must (an SRCU callback still on its way)
- * is left to a work item, which module unload waits for.
+ * Nothing here waits for a grace period: what must (an SRCU callback still on its way) is left to a
+ * work item, which module unload waits for.
  */
 #include <linux/cpumask.h>
 #include <linux/mm.h>
@@ -35,7 +34,7 @@ struct vm *vm_create(void)
 	int err = -ENOMEM;
 
 	if (!vm)
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(err);
 	refcount_set(&vm->refs, 1);
 	vm->id = atomic64_inc_return(&last_id);
 	vm->halt_poll_ns = -1;
@@ -82,8 +81,6 @@ void vm_destroy(struct vm *vm)
 	notifier_detach(vm);
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		vcpu_free(vm_vcpu(vm, i));
-	for (i = 0; i < ARRAY_SIZE(vm->vcpus); i++)
-		kfree(vm->vcpus[i]);
 	bus_fini(vm);
 	coalesced_free(vm);
 	slots_fini(vm);
@@ -92,9 +89,9 @@ void vm_destroy(struct vm *vm)
 	queue_work(release_queue, &vm->release);
 }
 
+/* The interrupt itself has ended the window. */
 static void leave_window(void *unused)
 {
-	/* The interrupt itself has ended the window. */
 }
 
 void vm_request_all(struct vm *vm, enum vcpu_request request)

@@ -27,7 +27,6 @@
 
 #define VM_MAX_VCPUS	1024	/* KVM_CAP_MAX_VCPUS on x86 */
 #define VM_MAX_VCPU_ID	4096	/* KVM_CAP_MAX_VCPU_ID */
-#define VM_VCPU_CHUNK	16	/* vCPUs in one piece of vm->vcpus, made when the first comes */
 
 struct irqchips;
 struct mm_notifier;
@@ -75,8 +74,7 @@ struct vm {
 	struct mutex lock;		/* creation of vCPUs, irqchip, capabilities */
 	bool dead;			/* a: an invariant broke; every ioctl is -EIO */
 
-	/* l to write, a to read: in order of creation */
-	struct vcpu **vcpus[VM_MAX_VCPUS / VM_VCPU_CHUNK];
+	struct vcpu *vcpus[VM_MAX_VCPUS]; /* l to write, a to read: in order of creation */
 	atomic_t nr_vcpus;		/* written under l after the array */
 	u32 boot_vcpu_id;		/* l */
 
@@ -143,7 +141,7 @@ static inline unsigned int vm_nr_vcpus(const struct vm *vm)
 /* @i below vm_nr_vcpus(). */
 static inline struct vcpu *vm_vcpu(const struct vm *vm, unsigned int i)
 {
-	return READ_ONCE(vm->vcpus[i / VM_VCPU_CHUNK][i % VM_VCPU_CHUNK]);
+	return READ_ONCE(vm->vcpus[i]);
 }
 
 #define vm_for_each_vcpu(vm, i, vcpu)					\
