@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a debugger in user space has asked for, and what is in force with it. Set by
- * run/debug.c; asked by run/ and the back ends. The guest's own registers stay as they are.
+ * What a debugger in user space has asked for, and what is in force with it. Set by run/debug.c;
+ * asked by run/ and the back ends. The guest's own registers stay as they are.
  */
 #ifndef KVIRT_VM_DEBUG_H
 #define KVIRT_VM_DEBUG_H

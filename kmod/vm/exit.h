@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the guest did, in words that both vendors share: the exit record that a back end
- * fills, the events that go into a guest, and the verdicts of exit handlers.
+ * What the guest did, in words that both vendors share: the exit record that a back end fills, the
+ * events that go into a guest, and the verdicts of exit handlers.
  */
 #ifndef KVIRT_VM_EXIT_H
 #define KVIRT_VM_EXIT_H
