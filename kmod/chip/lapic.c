@@ -91,40 +91,40 @@ static void update_ppr(struct chip_lapic *l)
 
 /* --- arriving interrupts --- */
 
-static void lvt_deliver(struct chip_lapic *l, u32 reg, struct lapic_fx *fx);
+static void lvt_deliver(struct chip_lapic *l, u32 reg);
 
 /* The interrupt comes with the first error after a write to ESR only: 10.5.3. */
-static void log_error(struct chip_lapic *l, u32 bit, struct lapic_fx *fx)
+static void log_error(struct chip_lapic *l, u32 bit)
 {
 	u32 before = l->errors;
 
 	l->errors |= bit;
 	if (!before)
-		lvt_deliver(l, LAPIC_LVT_END, fx);
+		lvt_deliver(l, LAPIC_LVT_END);
 }
 
-void chip_lapic_accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct lapic_fx *fx)
+void chip_lapic_accept(struct chip_lapic *l, u32 word, u64 new, u64 level)
 {
 	if (!new || !chip_lapic_hw_enabled(l) || !(get(l, LAPIC_SVR) & SVR_ENABLE))
 		return;
 	if (!word && new & 0xffff) {
-		log_error(l, ESR_RECV_VECTOR, fx);
+		log_error(l, ESR_RECV_VECTOR);
 		new &= ~0xffffULL;
 	}
 	l->irr[word] |= new;
 	l->tmr[word] = (l->tmr[word] & ~new) | (level & new);
 }
 
-static void accept_edge(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
+static void accept_edge(struct chip_lapic *l, u8 vector)
 {
-	chip_lapic_accept(l, vector / 64, BIT_ULL(vector % 64), 0, fx);
+	chip_lapic_accept(l, vector / 64, BIT_ULL(vector % 64), 0);
 }
 
 /* A signal of the timer or of the error log, whose entries have no modes: 10.5.1. */
-static void lvt_deliver(struct chip_lapic *l, u32 reg, struct lapic_fx *fx)
+static void lvt_deliver(struct chip_lapic *l, u32 reg)
 {
 	if (!(get(l, reg) & LVT_MASKED))
-		accept_edge(l, (u8)get(l, reg), fx);
+		accept_edge(l, (u8)get(l, reg));
 }
 
 bool chip_lapic_accepts_extint(const struct chip_lapic *l)
@@ -145,7 +145,7 @@ void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector)
 }
 
 /* SVR bit 12 does not keep the EOI from the IOAPIC: see eoi_scan(). */
-void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx)
+void chip_lapic_eoi(struct chip_lapic *l)
 {
 	unsigned int vector = l->isr_top;
 
@@ -154,9 +154,9 @@ void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx)
 	l->isr[vector / 64] &= ~BIT_ULL(vector % 64);
 	l->isr_top = chip_lapic_top(l->isr);
 	update_ppr(l);
-	fx->eoi_vector = (u8)vector;
-	fx->eoi_level = l->tmr[vector / 64] >> vector % 64 & 1;
-	fx->what |= LAPIC_FX_EOI;
+	l->fx.eoi_vector = (u8)vector;
+	l->fx.eoi_level = l->tmr[vector / 64] >> vector % 64 & 1;
+	l->fx.what |= LAPIC_FX_EOI;
 }
 
 void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr)
@@ -195,14 +195,14 @@ static u32 timer_count(const struct chip_lapic *l, u64 now)
 	return count < initial ? (u32)count : initial;
 }
 
-static void timer_stop(struct chip_lapic *l, struct lapic_fx *fx)
+static void timer_stop(struct chip_lapic *l)
 {
 	l->counting = false;
 	l->tsc_deadline = 0;
-	fx->what |= LAPIC_FX_TIMER;
+	l->fx.what |= LAPIC_FX_TIMER;
 }
 
-void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx)
+void chip_lapic_timer_run(struct chip_lapic *l, u64 now)
 {
 	u64 period = timer_period(l);
 
@@ -213,17 +213,17 @@ void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx)
 		l->expiry += ((now - l->expiry) / period + 1) * period;
 	else
 		l->counting = false;
-	lvt_deliver(l, LAPIC_LVT, fx);
-	fx->what |= LAPIC_FX_TIMER;
+	lvt_deliver(l, LAPIC_LVT);
+	l->fx.what |= LAPIC_FX_TIMER;
 }
 
-void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx)
+void chip_lapic_timer_expire_tsc(struct chip_lapic *l)
 {
 	if (!l->tsc_deadline)
 		return;
 	l->tsc_deadline = 0;
-	lvt_deliver(l, LAPIC_LVT, fx);
-	fx->what |= LAPIC_FX_TIMER;
+	lvt_deliver(l, LAPIC_LVT);
+	l->fx.what |= LAPIC_FX_TIMER;
 }
 
 /* A masked count wakes nobody: what became of it is worked out when it is looked at. */
@@ -235,25 +235,25 @@ enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when)
 	return l->tsc_deadline ? LAPIC_TIMER_TSC : LAPIC_TIMER_OFF;
 }
 
-void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_fx *fx)
+void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value)
 {
 	if (!chip_lapic_hw_enabled(l) || (get(l, LAPIC_LVT) & LVT_TIMER_MODE) != LVT_TSC)
 		return;
 	l->tsc_deadline = value;
-	fx->what |= LAPIC_FX_TIMER;
+	l->fx.what |= LAPIC_FX_TIMER;
 }
 
 /* A write to the entry, the initial count or the divider. */
-static void write_timer(struct chip_lapic *l, u32 reg, u32 value, u64 now, struct lapic_fx *fx)
+static void write_timer(struct chip_lapic *l, u32 reg, u32 value, u64 now)
 {
 	u32 count, mode = get(l, LAPIC_LVT);
 
 	if (reg == LAPIC_TMICT && mode & LVT_TSC)
 		return;
-	chip_lapic_timer_run(l, now, fx);
+	chip_lapic_timer_run(l, now);
 	count = timer_count(l, now);
 	set(l, reg, value);
-	fx->what |= LAPIC_FX_TIMER;
+	l->fx.what |= LAPIC_FX_TIMER;
 	if (reg == LAPIC_TMICT) {
 		l->counting = value;
 		l->expiry = now + timer_period(l);
@@ -262,10 +262,10 @@ static void write_timer(struct chip_lapic *l, u32 reg, u32 value, u64 now, struc
 		l->expiry = now + ((u64)count << timer_shift(l));
 	} else if ((mode ^ value) & LVT_TSC) {
 		/* To and from TSC-deadline mode the timer is disarmed: 10.5.4.1. */
-		timer_stop(l, fx);
+		timer_stop(l);
 		set(l, LAPIC_TMICT, 0);
 	} else if ((value & LVT_TIMER_MODE) == LVT_TIMER_MODE) {
-		timer_stop(l, fx);
+		timer_stop(l);
 	}
 }
 
@@ -279,19 +279,19 @@ static void mask_lvts(struct chip_lapic *l)
 		set(l, reg, get(l, reg) | LVT_MASKED);
 }
 
-static void send_self(struct chip_lapic *l, u8 vector, struct lapic_fx *fx)
+static void send_self(struct chip_lapic *l, u8 vector)
 {
 	if (vector < 16)
-		log_error(l, ESR_SEND_VECTOR, fx);
+		log_error(l, ESR_SEND_VECTOR);
 	else
-		accept_edge(l, vector, fx);
+		accept_edge(l, vector);
 }
 
 /*
  * An IPI, 10.6.1. Level de-assert is of no effect on any CPU since the Pentium 4, and IPIs are
  * edge-triggered there; modes 3 and 7 are reserved.
  */
-static void send_ipi(struct chip_lapic *l, struct lapic_fx *fx)
+static void send_ipi(struct chip_lapic *l)
 {
 	u32 low = get(l, LAPIC_ICR), high = get(l, LAPIC_ICR2);
 	struct irq_message m = {
@@ -307,12 +307,12 @@ static void send_ipi(struct chip_lapic *l, struct lapic_fx *fx)
 	    m.mode == IRQ_EXTINT)
 		return;
 	if (m.shorthand == IRQ_TO_SELF && m.mode == IRQ_FIXED) {
-		send_self(l, m.vector, fx);
+		send_self(l, m.vector);
 	} else if (m.mode <= IRQ_LOWEST && m.vector < 16) {
-		log_error(l, ESR_SEND_VECTOR, fx);
+		log_error(l, ESR_SEND_VECTOR);
 	} else {
-		fx->message = m;
-		fx->what |= LAPIC_FX_SEND;
+		l->fx.message = m;
+		l->fx.what |= LAPIC_FX_SEND;
 	}
 }
 
@@ -324,7 +324,7 @@ static u8 *vectors_at(struct chip_lapic *l, u32 reg)
 	return (u8 *)set + (reg >> 4 & 7) * 4;
 }
 
-static u32 read_register(struct chip_lapic *l, u32 reg, u64 now, struct lapic_fx *fx)
+static u32 read_register(struct chip_lapic *l, u32 reg, u64 now)
 {
 	u32 value = get(l, reg);
 
@@ -335,21 +335,21 @@ static u32 read_register(struct chip_lapic *l, u32 reg, u64 now, struct lapic_fx
 		if (l->features & CHIP_LAPIC_DIRECTED_EOI)
 			value |= VERSION_DIRECTED_EOI;
 	} else if (reg == LAPIC_TMCCT) {
-		chip_lapic_timer_run(l, now, fx);
+		chip_lapic_timer_run(l, now);
 		value = timer_count(l, now);
 	}
 	return value;
 }
 
 /* @value has only writable bits. */
-static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, struct lapic_fx *fx)
+static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now)
 {
 	switch (reg) {
 	case LAPIC_TPR:
 		chip_lapic_set_tpr(l, (u8)value);
 		break;
 	case LAPIC_EOI:
-		chip_lapic_eoi(l, fx);
+		chip_lapic_eoi(l);
 		break;
 	case LAPIC_DFR:
 		value |= DFR_ONES;
@@ -357,12 +357,12 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 	case LAPIC_ID:
 	case LAPIC_LDR:
 		set(l, reg, value);
-		fx->what |= LAPIC_FX_ADDRESS;
+		l->fx.what |= LAPIC_FX_ADDRESS;
 		break;
 	case LAPIC_SVR:
-		fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
+		l->fx.what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
 		if (!(value & SVR_ENABLE)) {
-			chip_lapic_timer_run(l, now, fx);
+			chip_lapic_timer_run(l, now);
 			mask_lvts(l);
 		}
 		set(l, reg, value);
@@ -375,72 +375,70 @@ static void write_register(struct chip_lapic *l, u32 reg, u32 value, u64 now, st
 	case LAPIC_ICR2:
 		set(l, reg, value);
 		if (reg == LAPIC_ICR)
-			send_ipi(l, fx);
+			send_ipi(l);
 		break;
 	case LAPIC_LVT ... LAPIC_LVT_END:
 		if (!(get(l, LAPIC_SVR) & SVR_ENABLE))
 			value |= LVT_MASKED;
 		if (reg == LAPIC_LVT)
-			write_timer(l, reg, value, now, fx);
+			write_timer(l, reg, value, now);
 		set(l, reg, value);
 		if (reg == LAPIC_LINT0)	/* as ExtINT it lets a waiting 8259 vector in */
-			fx->what |= LAPIC_FX_ADDRESS;
+			l->fx.what |= LAPIC_FX_ADDRESS;
 		break;
 	case LAPIC_TMICT:
 	case LAPIC_TDCR:
-		write_timer(l, reg, value, now, fx);
+		write_timer(l, reg, value, now);
 		break;
 	case LAPIC_SELF_IPI:
-		send_self(l, (u8)value, fx);
+		send_self(l, (u8)value);
 		break;
 	}
 }
 
 /* Is @offset a register of the xAPIC page? If not, ESR tells (10.5.3, bit 7). */
-static bool page_has(struct chip_lapic *l, u32 offset, struct lapic_fx *fx)
+static bool page_has(struct chip_lapic *l, u32 offset)
 {
 	if (offset < LAPIC_STATE_SIZE && REGS_XAPIC & REG(offset))
 		return true;
-	log_error(l, ESR_REGISTER, fx);
+	log_error(l, ESR_REGISTER);
 	return false;
 }
 
-void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len, u64 now,
-			  struct lapic_fx *fx)
+void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, u32 len, u64 now)
 {
 	u32 value;
 
 	memset(data, 0, len);
-	if (!page_has(l, offset, fx) || (offset & 0xf) + len > 4)
+	if (!page_has(l, offset) || (offset & 0xf) + len > 4)
 		return;
-	value = read_register(l, offset & 0xff0, now, fx);
+	value = read_register(l, offset & 0xff0, now);
 	memcpy(data, (u8 *)&value + (offset & 0xf), len);
 }
 
-void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, unsigned int len,
-			   u64 now, struct lapic_fx *fx)
+void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, u32 len, u64 now)
 {
 	u32 value;
 
-	if (!page_has(l, offset, fx) || offset & 0xf || len != 4)
+	if (!page_has(l, offset) || offset & 0xf || len != 4)
 		return;
 	memcpy(&value, data, 4);
-	write_register(l, offset, value & writable(l, offset), now, fx);
+	write_register(l, offset, value & writable(l, offset), now);
 }
 
-int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now, struct lapic_fx *fx)
+int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now)
 {
 	u32 reg = (msr - X86_MSR_X2APIC_FIRST) << 4;
 
 	if (!chip_lapic_x2apic(l) || reg >= LAPIC_STATE_SIZE || !(REGS_READ_X2 & REG(reg)))
 		return -EINVAL;
-	*value = read_register(l, reg, now, fx);
+	*value = read_register(l, reg, now);
 	if (reg == LAPIC_ICR)
 		*value |= (u64)get(l, LAPIC_ICR2) << 32;
 	return 0;
 }
 
-int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, struct lapic_fx *fx)
+int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now)
 {
 	u32 reg = (msr - X86_MSR_X2APIC_FIRST) << 4;
 	u64 allowed;
@@ -459,7 +457,7 @@ int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, stru
 		return -EINVAL;
 	if (reg == LAPIC_ICR)
 		set(l, LAPIC_ICR2, value >> 32);
-	write_register(l, reg, (u32)value & writable(l, reg), now, fx);
+	write_register(l, reg, (u32)value & writable(l, reg), now);
 	return 0;
 }
 
@@ -475,7 +473,7 @@ static void set_ids(struct chip_lapic *l)
 }
 
 /* RESET and INIT alike: 10.4.7.1, 10.4.7.3. */
-void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx)
+void chip_lapic_reset(struct chip_lapic *l)
 {
 	u32 id = get(l, LAPIC_ID);
 
@@ -487,8 +485,8 @@ void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx)
 	mask_lvts(l);
 	if ((l->features & CHIP_LAPIC_LINT0_EXTINT) && (l->features & CHIP_LAPIC_BSP))
 		set(l, LAPIC_LINT0, IRQ_EXTINT << 8);
-	timer_stop(l, fx);
-	fx->what |= LAPIC_FX_ADDRESS;
+	timer_stop(l);
+	l->fx.what |= LAPIC_FX_ADDRESS;
 }
 
 void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
@@ -499,15 +497,13 @@ void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
 
 void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits)
 {
-	struct lapic_fx fx = { 0 };
-
 	*l = (struct chip_lapic){
 		.base = LAPIC_BASE_DEFAULT | LAPIC_BASE_EN |
 			(features & CHIP_LAPIC_BSP ? LAPIC_BASE_BSP : 0),
 		.vcpu_id = vcpu_id, .features = features, .phys_bits = phys_bits,
 	};
 	set_ids(l);
-	chip_lapic_reset(l, &fx);
+	chip_lapic_reset(l);
 }
 
 int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by)
@@ -525,7 +521,7 @@ int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum 
 	return 0;
 }
 
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, struct lapic_fx *fx)
+int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by)
 {
 	u64 old = l->base & BASE_MODES, new = value & BASE_MODES;
 
@@ -535,26 +531,26 @@ int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, str
 	if (old == new)
 		return 0;
 	if (by == X86_MSR_BY_GUEST && !new)
-		chip_lapic_reset(l, fx);
+		chip_lapic_reset(l);
 	set_ids(l);
 	set(l, LAPIC_ICR2, 0);
-	fx->what |= LAPIC_FX_ADDRESS;
+	l->fx.what |= LAPIC_FX_ADDRESS;
 	return 0;
 }
 
-void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now, struct lapic_fx *fx)
+void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now)
 {
 	u32 reg;
 
-	chip_lapic_timer_run(l, now, fx);
+	chip_lapic_timer_run(l, now);
 	memset(page, 0, LAPIC_STATE_SIZE);
 	for (reg = 0; reg < LAPIC_STATE_SIZE; reg += 16)
-		page[reg / 4] = read_register(l, reg, now, fx);
+		page[reg / 4] = read_register(l, reg, now);
 	if (chip_lapic_x2apic(l) && !(l->features & CHIP_LAPIC_ID32))
 		page[LAPIC_ID / 4] = l->vcpu_id << 24;
 }
 
-int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now, struct lapic_fx *fx)
+int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now)
 {
 	u32 timer = get(l, LAPIC_LVT), reg, count;
 	bool x2apic = chip_lapic_x2apic(l);
@@ -595,7 +591,7 @@ int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now, struct la
 	l->expiry = now + ((u64)count << timer_shift(l));
 	if (!count && get(l, LAPIC_LVT) & LVT_PERIODIC)
 		l->expiry = now + timer_period(l);
-	fx->what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
+	l->fx.what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
 	return 0;
 }
 

@@ -68,6 +68,19 @@ struct irq_message {
 #define CHIP_LAPIC_LINT0_EXTINT	BIT(4)	/* RESET leaves the BSP's LINT0 ExtINT */
 #define CHIP_LAPIC_ID32		BIT(5)	/* saved state has 32-bit ids */
 
+/* What a call asks the caller to do: it adds flags to chip_lapic.fx.what, which the caller clears. */
+#define LAPIC_FX_TIMER		BIT(0)	/* ask chip_lapic_timer() again */
+#define LAPIC_FX_ADDRESS	BIT(1)	/* publish chip_lapic_address() again */
+#define LAPIC_FX_SEND		BIT(2)	/* deliver @message */
+#define LAPIC_FX_EOI		BIT(3)	/* tell the IOAPIC about @eoi_vector */
+
+struct lapic_fx {
+	u32 what;		/* LAPIC_FX_* */
+	u8 eoi_vector;
+	bool eoi_level;		/* it came level-triggered */
+	struct irq_message message;
+};
+
 /* An offset reaches reg[] masked: no bound to speculate over. */
 struct chip_lapic {
 	u64 irr[4], isr[4], tmr[4];
@@ -81,19 +94,7 @@ struct chip_lapic {
 	u32 vcpu_id;
 	u32 features;		/* CHIP_LAPIC_* */
 	u32 phys_bits;		/* guest physical address width */
-};
-
-/* What a call asks the caller to do; flags are added, the caller clears. */
-#define LAPIC_FX_TIMER		BIT(0)	/* ask chip_lapic_timer() again */
-#define LAPIC_FX_ADDRESS	BIT(1)	/* publish chip_lapic_address() again */
-#define LAPIC_FX_SEND		BIT(2)	/* deliver @message */
-#define LAPIC_FX_EOI		BIT(3)	/* tell the IOAPIC about @eoi_vector */
-
-struct lapic_fx {
-	u32 what;		/* LAPIC_FX_* */
-	u8 eoi_vector;
-	bool eoi_level;		/* it came level-triggered */
-	struct irq_message message;
+	struct lapic_fx fx;
 };
 
 static inline u32 chip_lapic_reg(const struct chip_lapic *l, u32 offset)
@@ -143,37 +144,35 @@ void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys
 /* User space set CPUID or a capability. */
 void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits);
 /* INIT: all registers but the id and APIC_BASE (10.4.7.3). */
-void chip_lapic_reset(struct chip_lapic *l, struct lapic_fx *fx);
+void chip_lapic_reset(struct chip_lapic *l);
 
 /*
  * The xAPIC page, @offset below 4 KiB; the caller has checked that the LAPIC is in xAPIC mode. Reads
  * that cross a register or name none give zeros; writes but aligned 32-bit ones have no effect.
  */
-void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, unsigned int len, u64 now,
-			  struct lapic_fx *fx);
-void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, unsigned int len,
-			   u64 now, struct lapic_fx *fx);
+void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, u32 len, u64 now);
+void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, u32 len, u64 now);
 
 /* x2APIC MSRs 0x800 to 0x8ff. Give 0, or -EINVAL for #GP. */
-int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now, struct lapic_fx *fx);
-int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now, struct lapic_fx *fx);
+int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now);
+int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now);
 
 /*
  * IA32_APIC_BASE: 0, or -EINVAL for #GP. chip_lapic_check_base() - may @old become @value (reserved
  * bits; the transitions of figure 10-27, from which user space is free)?
  */
 int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by);
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by, struct lapic_fx *fx);
+int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by);
 
 /* IA32_TSC_DEADLINE: tsc_deadline, 0 outside of that timer mode, which ignores writes. */
-void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value, struct lapic_fx *fx);
+void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value);
 
 /* TPR, also by way of CR8 (whose four bits are TPR bits 7:4). */
 void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr);
-void chip_lapic_eoi(struct chip_lapic *l, struct lapic_fx *fx);
+void chip_lapic_eoi(struct chip_lapic *l);
 
 /* Of the 64 vectors of @word those in @new arrive; @level: which are level-triggered. */
-void chip_lapic_accept(struct chip_lapic *l, u32 word, u64 new, u64 level, struct lapic_fx *fx);
+void chip_lapic_accept(struct chip_lapic *l, u32 word, u64 new, u64 level);
 /* The CPU takes @vector, which chip_lapic_pending() gave. */
 void chip_lapic_acknowledge(struct chip_lapic *l, unsigned int vector);
 /* The 8259's INTR reaches the CPU: LINT0 is ExtINT, or there is no APIC in its way. */
@@ -185,16 +184,16 @@ bool chip_lapic_accepts_extint(const struct chip_lapic *l);
  */
 enum chip_lapic_timer { LAPIC_TIMER_OFF, LAPIC_TIMER_NS, LAPIC_TIMER_TSC };
 enum chip_lapic_timer chip_lapic_timer(const struct chip_lapic *l, u64 *when);
-void chip_lapic_timer_run(struct chip_lapic *l, u64 now, struct lapic_fx *fx);
-void chip_lapic_timer_expire_tsc(struct chip_lapic *l, struct lapic_fx *fx);
+void chip_lapic_timer_run(struct chip_lapic *l, u64 now);
+void chip_lapic_timer_expire_tsc(struct chip_lapic *l);
 
 /*
  * KVM_GET_LAPIC, KVM_SET_LAPIC: LAPIC_STATE_SIZE bytes, a register every 16. Restore keeps the mode
  * of APIC_BASE, makes any page valid, and gives -EINVAL only for an x2APIC id that is not the
  * vCPU's with CHIP_LAPIC_ID32.
  */
-void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now, struct lapic_fx *fx);
-int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now, struct lapic_fx *fx);
+void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now);
+int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now);
 
 /*
  * The address word, which others read without a lock: bits 31:0 id, 39:32 logical id of xAPIC

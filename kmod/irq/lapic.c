@@ -33,8 +33,6 @@ struct lapic {
 	s64 advance;	/* without features.deadline: how many ticks early the hrtimer starts */
 };
 
-static void apply(struct vcpu *vcpu, const struct lapic_fx *fx);
-
 static struct lapic *glue(struct vcpu *vcpu)
 {
 	return container_of(vcpu->lapic, struct lapic, chip);
@@ -82,6 +80,29 @@ static void publish(struct vcpu *vcpu)
 	set_bit(REQUEST_ROUTES, &vcpu->requests);
 }
 
+/* Carry out what the model asks for, if there is one. */
+static void apply(struct vcpu *vcpu)
+{
+	struct lapic_fx *fx = vcpu->lapic ? &vcpu->lapic->fx : NULL;
+	u32 what = fx ? fx->what : 0;
+
+	if (!what)
+		return;
+	fx->what = 0;
+	if (what & LAPIC_FX_TIMER)
+		lapic_timer_update(vcpu);
+	if (what & LAPIC_FX_ADDRESS)
+		publish(vcpu);
+	if (what & LAPIC_FX_EOI && vcpu->vm->chips) {
+		irq_eoi(vcpu->vm, fx->eoi_vector, fx->eoi_level);
+	} else if (what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
+		vcpu->eoi_vector = fx->eoi_vector;
+		set_bit(REQUEST_EOI_EXIT, &vcpu->requests);
+	}
+	if (what & LAPIC_FX_SEND)
+		irq_deliver(vcpu->vm, vcpu, &fx->message);
+}
+
 int lapic_create(struct vcpu *vcpu)
 {
 	struct lapic *lapic;
@@ -101,7 +122,7 @@ int lapic_create(struct vcpu *vcpu)
 	vcpu->lapic = &lapic->chip;
 	if (!is_boot_vcpu(vcpu))
 		vcpu->mp_state = KVIRT_MP_STATE_UNINITIALIZED;
-	publish(vcpu);
+	apply(vcpu);
 	return 0;
 }
 
@@ -155,25 +176,25 @@ void lapic_timer_update(struct vcpu *vcpu)
  */
 static void timer_run(struct vcpu *vcpu)
 {
-	struct lapic_fx fx = { .what = LAPIC_FX_TIMER };
 	struct lapic *lapic = glue(vcpu);
 	u64 when;
 
 	switch (chip_lapic_timer(vcpu->lapic, &when)) {
 	case LAPIC_TIMER_NS:
-		chip_lapic_timer_run(vcpu->lapic, ktime_get_ns(), &fx);
+		chip_lapic_timer_run(vcpu->lapic, ktime_get_ns());
 		break;
 	case LAPIC_TIMER_TSC:
 		if (clock_guest_tsc(vcpu, rdtsc() + lapic->advance) < when)
 			break;
 		if (!features.deadline)
 			lapic->early = vcpu->deadline + 1;	/* scaling rounds down */
-		chip_lapic_timer_expire_tsc(vcpu->lapic, &fx);
+		chip_lapic_timer_expire_tsc(vcpu->lapic);
 		break;
 	default:
 		return;
 	}
-	apply(vcpu, &fx);
+	vcpu->lapic->fx.what |= LAPIC_FX_TIMER;
+	apply(vcpu);
 }
 
 /*
@@ -365,24 +386,6 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 
 /* --- the owner --- */
 
-static void apply(struct vcpu *vcpu, const struct lapic_fx *fx)
-{
-	if (!fx->what)
-		return;
-	if (fx->what & LAPIC_FX_TIMER)
-		lapic_timer_update(vcpu);
-	if (fx->what & LAPIC_FX_ADDRESS)
-		publish(vcpu);
-	if (fx->what & LAPIC_FX_EOI && vcpu->vm->chips) {
-		irq_eoi(vcpu->vm, fx->eoi_vector, fx->eoi_level);
-	} else if (fx->what & LAPIC_FX_EOI && test_bit(fx->eoi_vector, vcpu->eoi_exits)) {
-		vcpu->eoi_vector = fx->eoi_vector;
-		set_bit(REQUEST_EOI_EXIT, &vcpu->requests);
-	}
-	if (fx->what & LAPIC_FX_SEND)
-		irq_deliver(vcpu->vm, vcpu, &fx->message);
-}
-
 bool lapic_eoi_is_private(const struct vcpu *vcpu)
 {
 	const struct chip_lapic *l = vcpu->lapic;
@@ -395,10 +398,8 @@ bool lapic_eoi_is_private(const struct vcpu *vcpu)
 
 void lapic_eoi(struct vcpu *vcpu)
 {
-	struct lapic_fx fx = { 0 };
-
-	chip_lapic_eoi(vcpu->lapic, &fx);
-	apply(vcpu, &fx);
+	chip_lapic_eoi(vcpu->lapic);
+	apply(vcpu);
 }
 
 /* One runs and one waits: behind one that is in its handler there is room for one more. */
@@ -413,7 +414,6 @@ static void drain_nmis(struct vcpu *vcpu)
 
 void lapic_drain(struct vcpu *vcpu)
 {
-	struct lapic_fx fx = { 0 };
 	unsigned int i;
 	u64 vectors;
 
@@ -425,9 +425,9 @@ void lapic_drain(struct vcpu *vcpu)
 		if (!atomic64_read(&vcpu->post.vectors[i]))
 			continue;
 		vectors = atomic64_xchg(&vcpu->post.vectors[i], 0);
-		chip_lapic_accept(vcpu->lapic, i, vectors, atomic64_read(&vcpu->post.level[i]), &fx);
+		chip_lapic_accept(vcpu->lapic, i, vectors, atomic64_read(&vcpu->post.level[i]));
 	}
-	apply(vcpu, &fx);
+	apply(vcpu);
 	if (vcpu->deadline != ~0ULL)
 		timer_run(vcpu);
 }
@@ -435,7 +435,6 @@ void lapic_drain(struct vcpu *vcpu)
 /* SDM vol. 3, 8.4: INIT puts an application processor to sleep, SIPI starts it. */
 void lapic_apply_signals(struct vcpu *vcpu)
 {
-	struct lapic_fx fx = { 0 };
 	u8 vector;
 
 	if (!vcpu->lapic)
@@ -443,8 +442,8 @@ void lapic_apply_signals(struct vcpu *vcpu)
 	if (test_and_clear_bit(IRQ_POST_INIT, &vcpu->post.signals)) {
 		lapic_drain(vcpu);
 		vcpu_reset(vcpu, VCPU_INIT);
-		chip_lapic_reset(vcpu->lapic, &fx);
-		apply(vcpu, &fx);
+		chip_lapic_reset(vcpu->lapic);
+		apply(vcpu);
 		vcpu->mp_state = is_boot_vcpu(vcpu) ? KVIRT_MP_STATE_RUNNABLE :
 						      KVIRT_MP_STATE_INIT_RECEIVED;
 	}
@@ -495,7 +494,6 @@ static void report_tpr(struct vcpu *vcpu, u32 offset, u32 len, bool write)
 bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
 {
 	u32 offset = gpa & ~PAGE_MASK;
-	struct lapic_fx fx = { 0 };
 
 	if (!vcpu->lapic || (gpa ^ vcpu->lapic->base) & PAGE_MASK)
 		return false;
@@ -510,10 +508,10 @@ bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool w
 	if (unlikely(vcpu->tpr_reporting))
 		report_tpr(vcpu, offset, len, write);
 	if (write)
-		chip_lapic_mmio_write(vcpu->lapic, offset, data, len, time_for(offset), &fx);
+		chip_lapic_mmio_write(vcpu->lapic, offset, data, len, time_for(offset));
 	else
-		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset), &fx);
-	apply(vcpu, &fx);
+		chip_lapic_mmio_read(vcpu->lapic, offset, data, len, time_for(offset));
+	apply(vcpu);
 	return true;
 }
 
@@ -528,7 +526,6 @@ static int x2apic_register(const struct vcpu *vcpu, u32 msr)
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
 {
 	int err = 0, reg = x2apic_register(vcpu, msr);
-	struct lapic_fx fx = { 0 };
 
 	if (msr == X86_MSR_APIC_BASE)
 		*value = vcpu->apic_base;
@@ -537,17 +534,17 @@ int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
 	else if (reg < 0)
 		err = reg;
 	else
-		err = chip_lapic_msr_read(vcpu->lapic, msr, value, time_for(reg), &fx);
-	apply(vcpu, &fx);
+		err = chip_lapic_msr_read(vcpu->lapic, msr, value, time_for(reg));
+	apply(vcpu);
 	return err;
 }
 
-static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by, struct lapic_fx *fx)
+static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 {
 	int err;
 
 	if (vcpu->lapic)
-		err = chip_lapic_set_base(vcpu->lapic, value, by, fx);
+		err = chip_lapic_set_base(vcpu->lapic, value, by);
 	else
 		err = chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu),
 					    phys_bits(vcpu), by);
@@ -559,17 +556,16 @@ static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by, struct l
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by)
 {
 	int err = 0, reg = x2apic_register(vcpu, msr);
-	struct lapic_fx fx = { 0 };
 
 	if (msr == X86_MSR_APIC_BASE)
-		err = write_base(vcpu, value, by, &fx);
+		err = write_base(vcpu, value, by);
 	else if (reg >= 0)
-		err = chip_lapic_msr_write(vcpu->lapic, msr, value, time_for(reg), &fx);
+		err = chip_lapic_msr_write(vcpu->lapic, msr, value, time_for(reg));
 	else if (msr != X86_MSR_TSC_DEADLINE)
 		err = reg;
 	else if (vcpu->lapic)
-		chip_lapic_set_tsc_deadline(vcpu->lapic, value, &fx);
-	apply(vcpu, &fx);
+		chip_lapic_set_tsc_deadline(vcpu->lapic, value);
+	apply(vcpu);
 	return err;
 }
 
@@ -625,20 +621,17 @@ void lapic_load_vapic(struct vcpu *vcpu)
 
 int lapic_get_state(struct vcpu *vcpu, void *state)
 {
-	struct lapic_fx fx = { 0 };
-
 	if (!vcpu->lapic)
 		return -EINVAL;
 	lapic_drain(vcpu);
 	lapic_configure(vcpu);
-	chip_lapic_save(vcpu->lapic, state, ktime_get_ns(), &fx);
-	apply(vcpu, &fx);
+	chip_lapic_save(vcpu->lapic, state, ktime_get_ns());
+	apply(vcpu);
 	return 0;
 }
 
 int lapic_set_state(struct vcpu *vcpu, void *state)
 {
-	struct lapic_fx fx = { 0 };
 	int err;
 
 	if (!vcpu->lapic)
@@ -646,7 +639,7 @@ int lapic_set_state(struct vcpu *vcpu, void *state)
 	/* What was posted before belongs to the state that is replaced. */
 	lapic_drain(vcpu);
 	lapic_configure(vcpu);
-	err = chip_lapic_restore(vcpu->lapic, state, ktime_get_ns(), &fx);
-	apply(vcpu, &fx);
+	err = chip_lapic_restore(vcpu->lapic, state, ktime_get_ns());
+	apply(vcpu);
 	return err;
 }

@@ -22,7 +22,7 @@ static u64 now;
 
 #define MUST(condition) do { if (!(condition)) abort(); } while (0)
 
-static void compare(const struct lapic_fx *fx)
+static void compare(void)
 {
 	u64 when;
 
@@ -32,20 +32,20 @@ static void compare(const struct lapic_fx *fx)
 	MUST((chip_lapic_reg(&l, LAPIC_SVR) & 0x100) || (chip_lapic_reg(&l, LAPIC_LVT) & LVT_MASKED));
 	MUST(!l.counting || chip_lapic_reg(&l, LAPIC_TMICT));
 	MUST(chip_lapic_timer(&l, &when) != LAPIC_TIMER_NS || when <= now + (0xffffffffULL << 7));
-	MUST(!(fx->what & LAPIC_FX_SEND) == !r.sent);
-	MUST(!r.sent || (fx->message.dest == r.message.dest && fx->message.vector == r.message.vector &&
-			 fx->message.mode == r.message.mode && fx->message.mode != 3 && fx->message.mode != 7));
-	MUST(!(fx->what & LAPIC_FX_EOI) == !r.eois);
-	MUST(!r.eois || fx->eoi_vector == r.eoi_vector);
+	MUST(!(l.fx.what & LAPIC_FX_SEND) == !r.sent);
+	MUST(!r.sent || (l.fx.message.dest == r.message.dest && l.fx.message.vector == r.message.vector &&
+			 l.fx.message.mode == r.message.mode && l.fx.message.mode != 3 && l.fx.message.mode != 7));
+	MUST(!(l.fx.what & LAPIC_FX_EOI) == !r.eois);
+	MUST(!r.eois || l.fx.eoi_vector == r.eoi_vector);
 	MUST(l.tsc_deadline == r.deadline);
 	r.sent = r.eois = 0;
 }
 
-static void compare_pages(struct lapic_fx *fx)
+static void compare_pages(void)
 {
 	static u32 page[256], other[256];
 
-	chip_lapic_save(&l, page, now, fx);
+	chip_lapic_save(&l, page, now);
 	ref_save(&r, other);
 	MUST(!memcmp(page, other, sizeof(page)));
 }
@@ -57,7 +57,7 @@ static void compare_addressing(const struct step *s)
 	MUST(chip_lapic_match(chip_lapic_address(&l), &m) == ref_match(&r, &m));
 }
 
-static void access_register(const struct step *s, struct lapic_fx *fx)
+static void access_register(const struct step *s)
 {
 	u64 wide = s->value | (u64)s->more << 32, got = 0, want = 0;
 	u32 offset = s->reg * 16, msr = 0x800 + s->reg, len = 4;
@@ -68,30 +68,30 @@ static void access_register(const struct step *s, struct lapic_fx *fx)
 			len = 1 << (s->more >> 4 & 3);
 		}
 		if (s->what & 0x80) {
-			chip_lapic_mmio_write(&l, offset, &wide, len, now, fx);
+			chip_lapic_mmio_write(&l, offset, &wide, len, now);
 			ref_mmio_write(&r, offset, len, s->value);
 		} else {
-			chip_lapic_mmio_read(&l, offset, &got, len, now, fx);
+			chip_lapic_mmio_read(&l, offset, &got, len, now);
 			MUST(got == ref_mmio_read(&r, offset, len));
 		}
 	} else if (s->what & 0x80) {
-		MUST(chip_lapic_msr_write(&l, msr, wide, now, fx) == ref_msr_write(&r, msr, wide));
+		MUST(chip_lapic_msr_write(&l, msr, wide, now) == ref_msr_write(&r, msr, wide));
 	} else {
-		MUST(chip_lapic_msr_read(&l, msr, &got, now, fx) == ref_msr_read(&r, msr, &want));
+		MUST(chip_lapic_msr_read(&l, msr, &got, now) == ref_msr_read(&r, msr, &want));
 		MUST(got == want);
 	}
 }
 
-static void set_base(const struct step *s, struct lapic_fx *fx)
+static void set_base(const struct step *s)
 {
 	u64 value = 0xfee00000 | (s->value & 0xf00) | (u64)s->more << 30;
 	bool guest = s->what & 0x80;
 
-	MUST(chip_lapic_set_base(&l, value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER, fx) ==
+	MUST(chip_lapic_set_base(&l, value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER) ==
 	     ref_set_base(&r, value, guest));
 }
 
-static void interrupt(const struct step *s, struct lapic_fx *fx)
+static void interrupt(const struct step *s)
 {
 	unsigned int v = chip_lapic_pending(&l);
 
@@ -102,11 +102,11 @@ static void interrupt(const struct step *s, struct lapic_fx *fx)
 		return;
 	}
 	v = s->reg;
-	chip_lapic_accept(&l, v / 64, 1ULL << v % 64, s->value & 1 ? ~0ULL : 0, fx);
+	chip_lapic_accept(&l, v / 64, 1ULL << v % 64, s->value & 1 ? ~0ULL : 0);
 	ref_accept(&r, v, s->value & 1);
 }
 
-static void restore(const uint8_t **data, size_t *size, struct lapic_fx *fx)
+static void restore(const uint8_t **data, size_t *size)
 {
 	static u32 page[256];
 	size_t length = *size < sizeof(page) ? *size : sizeof(page);
@@ -115,18 +115,18 @@ static void restore(const uint8_t **data, size_t *size, struct lapic_fx *fx)
 	memcpy(page, *data, length);
 	*data += length;
 	*size -= length;
-	MUST(chip_lapic_restore(&l, page, now, fx) == ref_restore(&r, page));
-	chip_lapic_timer_run(&l, now, fx);
+	MUST(chip_lapic_restore(&l, page, now) == ref_restore(&r, page));
+	chip_lapic_timer_run(&l, now);
 	ref_advance(&r, now);
 }
 
-static void wait(const struct step *s, struct lapic_fx *fx)
+static void wait(const struct step *s)
 {
 	u64 when;
 
 	now += s->what & 0x20 ? s->wait * 64 : s->wait;
 	if (chip_lapic_timer(&l, &when) == LAPIC_TIMER_NS && when <= now)
-		chip_lapic_timer_run(&l, now, fx);
+		chip_lapic_timer_run(&l, now);
 	ref_advance(&r, now);
 }
 
@@ -142,34 +142,33 @@ void fuzz_input(const uint8_t *data, size_t size)
 	ref_create(&r, s.more % 4096, s.reg & 63, 36 + s.what % 17);
 	r.now = now;
 	for (data += sizeof(s), size -= sizeof(s); size >= sizeof(s); ) {
-		struct lapic_fx fx = { 0 };
-
+		l.fx.what = 0;
 		memcpy(&s, data, sizeof(s));
 		data += sizeof(s);
 		size -= sizeof(s);
-		wait(&s, &fx);
-		compare(&fx);
-		memset(&fx, 0, sizeof(fx));
+		wait(&s);
+		compare();
+		l.fx.what = 0;
 		switch (s.what & 7) {
 		case 0:
-			set_base(&s, &fx);
+			set_base(&s);
 			break;
 		case 1:
-			interrupt(&s, &fx);
+			interrupt(&s);
 			break;
 		case 2:
-			restore(&data, &size, &fx);
+			restore(&data, &size);
 			break;
 		case 3:
-			chip_lapic_set_tsc_deadline(&l, s.value, &fx);
+			chip_lapic_set_tsc_deadline(&l, s.value);
 			if (ref_on(&r) && ref_mode(&r) == 2)
 				r.deadline = s.value;
 			break;
 		default:
-			access_register(&s, &fx);
+			access_register(&s);
 		}
-		compare(&fx);
-		compare_pages(&fx);
+		compare();
+		compare_pages();
 		compare_addressing(&s);
 	}
 }

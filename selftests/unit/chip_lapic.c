@@ -17,37 +17,36 @@
 #define X1		(LAPIC_BASE_DEFAULT | LAPIC_BASE_EN)
 
 static struct chip_lapic l;
-static struct lapic_fx fx;
 
 static void begin(u32 features)
 {
 	chip_lapic_create(&l, 3, features, 40);
-	memset(&fx, 0, sizeof(fx));
+	l.fx.what = 0;
 }
 
 static void wr(u32 reg, u32 value, u64 now)
 {
-	memset(&fx, 0, sizeof(fx));
-	chip_lapic_mmio_write(&l, reg, &value, 4, now, &fx);
+	l.fx.what = 0;
+	chip_lapic_mmio_write(&l, reg, &value, 4, now);
 }
 
 static u32 rd(u32 reg, u64 now)
 {
 	u32 value = 0xdeadbeef;
 
-	chip_lapic_mmio_read(&l, reg, &value, 4, now, &fx);
+	chip_lapic_mmio_read(&l, reg, &value, 4, now);
 	return value;
 }
 
 static int wrmsr(u32 reg, u64 value)
 {
-	memset(&fx, 0, sizeof(fx));
-	return chip_lapic_msr_write(&l, 0x800 + reg / 16, value, 0, &fx);
+	l.fx.what = 0;
+	return chip_lapic_msr_write(&l, 0x800 + reg / 16, value, 0);
 }
 
 static int base(u64 value)
 {
-	return chip_lapic_set_base(&l, value, X86_MSR_BY_GUEST, &fx);
+	return chip_lapic_set_base(&l, value, X86_MSR_BY_GUEST);
 }
 
 static void enabled(u32 features)
@@ -58,7 +57,7 @@ static void enabled(u32 features)
 
 static void raise_vector(u8 vector, bool level)
 {
-	chip_lapic_accept(&l, vector / 64, 1ULL << vector % 64, (u64)level << vector % 64, &fx);
+	chip_lapic_accept(&l, vector / 64, 1ULL << vector % 64, (u64)level << vector % 64);
 }
 
 /* Table 10-1's values after power-up; table 10-2 for LVT. */
@@ -102,11 +101,11 @@ static void priorities(void)
 	EXPECT_EQ(chip_lapic_pending(&l), 0x50);
 	chip_lapic_acknowledge(&l, 0x50);
 	wr(LAPIC_EOI, 0, 0);
-	EXPECT_EQ(fx.eoi_vector, 0x50);
+	EXPECT_EQ(l.fx.eoi_vector, 0x50);
 	wr(LAPIC_EOI, 1, 0);		/* any value does in xAPIC mode */
-	EXPECT_EQ(fx.eoi_vector, 0x45);
+	EXPECT_EQ(l.fx.eoi_vector, 0x45);
 	wr(LAPIC_EOI, 0, 0);
-	EXPECT_EQ(fx.what & LAPIC_FX_EOI, 0);
+	EXPECT_EQ(l.fx.what & LAPIC_FX_EOI, 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);	/* 0x4f is not above the TPR of 0x4f */
 	wr(LAPIC_TPR, 0, 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0x4f);
@@ -119,7 +118,7 @@ static void trigger_modes(void)
 	EXPECT_EQ(rd(LAPIC_TMR + 0x70, 0), 0x80);
 	chip_lapic_acknowledge(&l, chip_lapic_pending(&l));
 	wr(LAPIC_EOI, 0, 0);
-	EXPECT_EQ(fx.eoi_vector, 0xe7);
+	EXPECT_EQ(l.fx.eoi_vector, 0xe7);
 	raise_vector(0xe7, false);
 	EXPECT_EQ(rd(LAPIC_TMR + 0x70, 0), 0);
 	chip_lapic_acknowledge(&l, chip_lapic_pending(&l));
@@ -132,29 +131,29 @@ static void ipi(void)
 	wr(LAPIC_ICR2, 0x05ffffff, 0);
 	EXPECT_EQ(rd(LAPIC_ICR2, 0), 0x05000000);
 	wr(LAPIC_ICR, 0x000040fb, 0);
-	EXPECT_EQ(fx.what, LAPIC_FX_SEND);
-	EXPECT_EQ(fx.message.dest, 5);
-	EXPECT_EQ(fx.message.vector, 0xfb);
-	EXPECT_EQ(fx.message.mode, IRQ_FIXED);
+	EXPECT_EQ(l.fx.what, LAPIC_FX_SEND);
+	EXPECT_EQ(l.fx.message.dest, 5);
+	EXPECT_EQ(l.fx.message.vector, 0xfb);
+	EXPECT_EQ(l.fx.message.mode, IRQ_FIXED);
 	EXPECT_EQ(rd(LAPIC_ICR, 0), 0x40fb);		/* delivery status is idle */
 	wr(LAPIC_ICR, 0xa5a2f0fb, 0);			/* reserved bits stay */
 	EXPECT_EQ(rd(LAPIC_ICR, 0), 0xa5a2e0fb);
 	wr(LAPIC_ICR, 0x000c0d99, 0);
-	EXPECT_EQ(fx.message.shorthand, IRQ_TO_OTHERS);
-	EXPECT_EQ(fx.message.mode, IRQ_INIT);
-	EXPECT(fx.message.logical);
+	EXPECT_EQ(l.fx.message.shorthand, IRQ_TO_OTHERS);
+	EXPECT_EQ(l.fx.message.mode, IRQ_INIT);
+	EXPECT(l.fx.message.logical);
 	wr(LAPIC_ICR, 0x0000c500, 0);			/* INIT, level assert */
-	EXPECT_EQ(fx.what, LAPIC_FX_SEND);
+	EXPECT_EQ(l.fx.what, LAPIC_FX_SEND);
 	wr(LAPIC_ICR, 0x00008500, 0);			/* INIT, level de-assert */
-	EXPECT_EQ(fx.what, 0);
+	EXPECT_EQ(l.fx.what, 0);
 	wr(LAPIC_ICR, 0x00000699, 0);
-	EXPECT_EQ(fx.message.mode, IRQ_SIPI);
+	EXPECT_EQ(l.fx.message.mode, IRQ_SIPI);
 	wr(LAPIC_ICR, 0x00000340, 0);			/* reserved modes */
-	EXPECT_EQ(fx.what, 0);
+	EXPECT_EQ(l.fx.what, 0);
 	wr(LAPIC_ICR, 0x00000740, 0);
-	EXPECT_EQ(fx.what, 0);
+	EXPECT_EQ(l.fx.what, 0);
 	wr(LAPIC_ICR, 0x00040055, 0);			/* self */
-	EXPECT_EQ(fx.what, 0);
+	EXPECT_EQ(l.fx.what, 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0x55);
 }
 
@@ -164,7 +163,7 @@ static void errors(void)
 	enabled(0);
 	wr(LAPIC_LVT_END, 0xfe, 0);
 	wr(LAPIC_ICR, 0x0f, 0);
-	EXPECT_EQ(fx.what & LAPIC_FX_SEND, 0);
+	EXPECT_EQ(l.fx.what & LAPIC_FX_SEND, 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0xfe);
 	EXPECT_EQ(rd(LAPIC_ESR, 0), 0);
 	chip_lapic_acknowledge(&l, 0xfe);
@@ -197,7 +196,7 @@ static void software_disable(void)
 	wr(LAPIC_LVT, 0x40, 0);
 	raise_vector(0x77, false);
 	wr(LAPIC_SVR, 0xff, 0);
-	EXPECT(fx.what & LAPIC_FX_ADDRESS);
+	EXPECT(l.fx.what & LAPIC_FX_ADDRESS);
 	EXPECT_EQ(rd(LAPIC_LVT, 0), 0x10040);
 	wr(LAPIC_LVT, 0x40, 0);
 	EXPECT_EQ(rd(LAPIC_LVT, 0), 0x10040);
@@ -234,9 +233,9 @@ static void one_shot(void)
 	EXPECT_EQ(rd(LAPIC_TMCCT, 500), 1000);
 	EXPECT_EQ(rd(LAPIC_TMCCT, 500 + 8000), 500);
 	EXPECT_EQ(rd(LAPIC_TMCCT, 500 + 15999), 1);
-	chip_lapic_timer_run(&l, 500 + 15999, &fx);
+	chip_lapic_timer_run(&l, 500 + 15999);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);
-	chip_lapic_timer_run(&l, 500 + 16000, &fx);
+	chip_lapic_timer_run(&l, 500 + 16000);
 	EXPECT_EQ(chip_lapic_pending(&l), 0xec);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_OFF);
 	EXPECT_EQ(rd(LAPIC_TMCCT, 20000), 0);
@@ -262,13 +261,13 @@ static void periodic(void)
 	wr(LAPIC_TDCR, 0xb, 0);
 	wr(LAPIC_LVT, 0x200ec, 0);
 	wr(LAPIC_TMICT, 1000000, 0);
-	chip_lapic_timer_run(&l, 1000000, &fx);
+	chip_lapic_timer_run(&l, 1000000);
 	EXPECT_EQ(chip_lapic_pending(&l), 0xec);
 	chip_lapic_acknowledge(&l, 0xec);
 	wr(LAPIC_EOI, 0, 0);
 	chip_lapic_timer(&l, &when);
 	EXPECT_EQ(when, 2000000);
-	chip_lapic_timer_run(&l, 7300000, &fx);	/* five missed: one interrupt, in step */
+	chip_lapic_timer_run(&l, 7300000);	/* five missed: one interrupt, in step */
 	EXPECT_EQ(chip_lapic_pending(&l), 0xec);
 	chip_lapic_acknowledge(&l, 0xec);
 	wr(LAPIC_EOI, 0, 0);
@@ -288,7 +287,7 @@ static void periodic(void)
 	chip_lapic_timer(&l, &when);
 	EXPECT_EQ(when, 200000);
 	EXPECT_EQ(rd(LAPIC_TMCCT, 100), 1);
-	chip_lapic_timer_run(&l, 200000, &fx);
+	chip_lapic_timer_run(&l, 200000);
 	chip_lapic_timer(&l, &when);
 	EXPECT_EQ(when, 400000);
 }
@@ -298,7 +297,7 @@ static void tsc_deadline(void)
 	u64 when;
 
 	enabled(ALL_FEATURES);
-	chip_lapic_set_tsc_deadline(&l, 1234, &fx);
+	chip_lapic_set_tsc_deadline(&l, 1234);
 	EXPECT_EQ(l.tsc_deadline, 0);	/* not in that mode */
 	wr(LAPIC_TMICT, 5000, 0);
 	wr(LAPIC_LVT, 0x400ec, 0);
@@ -306,21 +305,21 @@ static void tsc_deadline(void)
 	EXPECT_EQ(rd(LAPIC_TMICT, 0), 0);
 	wr(LAPIC_TMICT, 5000, 0);
 	EXPECT_EQ(rd(LAPIC_TMICT, 0), 0);
-	chip_lapic_set_tsc_deadline(&l, 1234, &fx);
+	chip_lapic_set_tsc_deadline(&l, 1234);
 	EXPECT_EQ(l.tsc_deadline, 1234);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_TSC);
 	EXPECT_EQ(when, 1234);
-	chip_lapic_timer_expire_tsc(&l, &fx);
+	chip_lapic_timer_expire_tsc(&l);
 	EXPECT_EQ(chip_lapic_pending(&l), 0xec);
 	EXPECT_EQ(l.tsc_deadline, 0);
-	fx.what = 0;
-	chip_lapic_timer_expire_tsc(&l, &fx);
-	EXPECT_EQ(fx.what, 0);
-	chip_lapic_set_tsc_deadline(&l, 99, &fx);
+	l.fx.what = 0;
+	chip_lapic_timer_expire_tsc(&l);
+	EXPECT_EQ(l.fx.what, 0);
+	chip_lapic_set_tsc_deadline(&l, 99);
 	wr(LAPIC_LVT, 0x000ec, 0);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_OFF);
 	wr(LAPIC_LVT, 0x600ec, 0);			/* the reserved mode runs nothing */
-	chip_lapic_set_tsc_deadline(&l, 99, &fx);
+	chip_lapic_set_tsc_deadline(&l, 99);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_OFF);
 	enabled(0);
 	wr(LAPIC_LVT, 0x400ec, 0);			/* not offered: one-shot */
@@ -334,24 +333,24 @@ static void access_sizes(void)
 	enabled(0);
 	raise_vector(0x9c, false);
 	data = ~0ULL;
-	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x43, &data, 1, 0, &fx);
+	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x43, &data, 1, 0);
 	EXPECT_EQ(data, 0xffffffffffffff10);
 	data = ~0ULL;
-	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x42, &data, 2, 0, &fx);
+	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x42, &data, 2, 0);
 	EXPECT_EQ(data, 0xffffffffffff1000);
 	data = ~0ULL;
-	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x40, &data, 8, 0, &fx);
+	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x40, &data, 8, 0);
 	EXPECT_EQ(data, 0);
 	data = ~0ULL;
-	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x44, &data, 4, 0, &fx);
+	chip_lapic_mmio_read(&l, LAPIC_IRR + 0x44, &data, 4, 0);
 	EXPECT_EQ(data & 0xffffffff, 0);
 	data = 0x30;
-	chip_lapic_mmio_write(&l, LAPIC_TPR, &data, 1, 0, &fx);
-	chip_lapic_mmio_write(&l, LAPIC_TPR, &data, 8, 0, &fx);
-	chip_lapic_mmio_write(&l, LAPIC_TPR + 4, &data, 4, 0, &fx);
+	chip_lapic_mmio_write(&l, LAPIC_TPR, &data, 1, 0);
+	chip_lapic_mmio_write(&l, LAPIC_TPR, &data, 8, 0);
+	chip_lapic_mmio_write(&l, LAPIC_TPR + 4, &data, 4, 0);
 	EXPECT_EQ(rd(LAPIC_TPR, 0), 0);
 	data = 0x130;
-	chip_lapic_mmio_write(&l, LAPIC_TPR, &data, 4, 0, &fx);
+	chip_lapic_mmio_write(&l, LAPIC_TPR, &data, 4, 0);
 	EXPECT_EQ(rd(LAPIC_TPR, 0), 0x30);
 }
 
@@ -360,13 +359,13 @@ static void x2apic_registers(void)
 	u64 value;
 
 	begin(ALL_FEATURES);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x802, &value, 0, &fx), -EINVAL);	/* still xAPIC */
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x802, &value, 0), -EINVAL);	/* still xAPIC */
 	EXPECT_EQ(wrmsr(LAPIC_TPR, 0), -EINVAL);
 	l.vcpu_id = 0x123;
 	EXPECT_EQ(base(X2), 0);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x802, &value, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x802, &value, 0), 0);
 	EXPECT_EQ(value, 0x123);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x80d, &value, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x80d, &value, 0), 0);
 	EXPECT_EQ(value, 0x120008);
 	EXPECT_EQ(wrmsr(LAPIC_SVR, 0x1ff), 0);
 	EXPECT_EQ(wrmsr(LAPIC_SVR, 0x100001ff), -EINVAL);
@@ -384,25 +383,25 @@ static void x2apic_registers(void)
 	EXPECT_EQ(wrmsr(LAPIC_LVT, 0x1000), 0);		/* read-only, not reserved */
 	EXPECT_EQ(wrmsr(LAPIC_LVT + 0x30, 0x5000), 0);
 	EXPECT_EQ(wrmsr(LAPIC_LVT + 0x10, 0x5000), -EINVAL);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x80e, &value, 0, &fx), -EINVAL);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x831, &value, 0, &fx), -EINVAL);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x80b, &value, 0, &fx), -EINVAL);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x83f, &value, 0, &fx), -EINVAL);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x8ff, &value, 0, &fx), -EINVAL);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x80e, &value, 0), -EINVAL);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x831, &value, 0), -EINVAL);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x80b, &value, 0), -EINVAL);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x83f, &value, 0), -EINVAL);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x8ff, &value, 0), -EINVAL);
 	EXPECT_EQ(wrmsr(LAPIC_ICR, 0x0001000000005444), 0);
-	EXPECT_EQ(fx.message.dest, 0x10000);
-	EXPECT_EQ(fx.message.mode, IRQ_NMI);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x830, &value, 0, &fx), 0);
+	EXPECT_EQ(l.fx.message.dest, 0x10000);
+	EXPECT_EQ(l.fx.message.mode, IRQ_NMI);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x830, &value, 0), 0);
 	EXPECT_EQ(value, 0x0001000000004444);
 	EXPECT_EQ(wrmsr(LAPIC_ICR, 0x100000), -EINVAL);
 	EXPECT_EQ(wrmsr(LAPIC_SELF_IPI, 0x100), -EINVAL);
 	EXPECT_EQ(wrmsr(LAPIC_SELF_IPI, 0x72), 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0x72);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x830, &value, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x830, &value, 0), 0);
 	EXPECT_EQ(value, 0x0001000000004444);		/* SELF IPI is not the ICR */
 	EXPECT_EQ(wrmsr(LAPIC_SELF_IPI, 2), 0);
 	EXPECT_EQ(wrmsr(LAPIC_ESR, 0), 0);
-	EXPECT_EQ(chip_lapic_msr_read(&l, 0x828, &value, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_msr_read(&l, 0x828, &value, 0), 0);
 	EXPECT_EQ(value, 0x20);
 }
 
@@ -429,12 +428,12 @@ static void base_transitions(void)
 	EXPECT_EQ(rd(LAPIC_ID, 0), 3 << 24);
 	/* User space goes where it likes, and loses nothing. */
 	EXPECT_EQ(base(LAPIC_BASE_DEFAULT), 0);
-	EXPECT_EQ(chip_lapic_set_base(&l, X2, X86_MSR_BY_USER, &fx), 0);
+	EXPECT_EQ(chip_lapic_set_base(&l, X2, X86_MSR_BY_USER), 0);
 	EXPECT_EQ(wrmsr(LAPIC_SVR, 0x1ff), 0);
 	raise_vector(0x90, false);
-	EXPECT_EQ(chip_lapic_set_base(&l, X1, X86_MSR_BY_USER, &fx), 0);
+	EXPECT_EQ(chip_lapic_set_base(&l, X1, X86_MSR_BY_USER), 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0x90);
-	EXPECT_EQ(chip_lapic_set_base(&l, LAPIC_BASE_EXTD, X86_MSR_BY_USER, &fx), -EINVAL);
+	EXPECT_EQ(chip_lapic_set_base(&l, LAPIC_BASE_EXTD, X86_MSR_BY_USER), -EINVAL);
 }
 
 static void init_signal(void)
@@ -443,13 +442,13 @@ static void init_signal(void)
 	wr(LAPIC_ID, 9 << 24, 0);
 	wr(LAPIC_LDR, 9 << 24, 0);
 	raise_vector(0x90, false);
-	chip_lapic_reset(&l, &fx);
+	chip_lapic_reset(&l);
 	EXPECT_EQ(rd(LAPIC_ID, 0), 9 << 24);
 	EXPECT_EQ(rd(LAPIC_LDR, 0), 0);
 	EXPECT_EQ(rd(LAPIC_SVR, 0), 0xff);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);
 	EXPECT_EQ(base(X2), 0);
-	chip_lapic_reset(&l, &fx);
+	chip_lapic_reset(&l);
 	EXPECT_EQ(l.base, X2);
 }
 
@@ -509,34 +508,34 @@ static void saved_state(void)
 	raise_vector(0x33, true);
 	raise_vector(0xf3, false);
 	chip_lapic_acknowledge(&l, 0xf3);
-	chip_lapic_save(&l, page, 400000, &fx);
+	chip_lapic_save(&l, page, 400000);
 	EXPECT_EQ(page[LAPIC_TMCCT / 4], 600000);
 	EXPECT_EQ(page[LAPIC_ISR / 4 + 28], 1 << 19);
 	chip_lapic_create(&l, 3, ALL_FEATURES, 40);
-	EXPECT_EQ(chip_lapic_restore(&l, page, 9000000, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 9000000), 0);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_NS);
 	EXPECT_EQ(when, 9600000);
-	chip_lapic_save(&l, again, 9000000, &fx);
+	chip_lapic_save(&l, again, 9000000);
 	EXPECT(!memcmp(page, again, sizeof(page)));
-	chip_lapic_eoi(&l, &fx);
-	EXPECT_EQ(fx.eoi_vector, 0xf3);
+	chip_lapic_eoi(&l);
+	EXPECT_EQ(l.fx.eoi_vector, 0xf3);
 	EXPECT_EQ(chip_lapic_pending(&l), 0x33);
 	/* No count saved: a period begins, a one-shot is due. */
 	page[LAPIC_TMCCT / 4] = 0;
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	chip_lapic_timer(&l, &when);
 	EXPECT_EQ(when, 1000000);
 	page[LAPIC_LVT / 4] = 0xec;
-	EXPECT_EQ(chip_lapic_restore(&l, page, 77, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 77), 0);
 	chip_lapic_timer(&l, &when);
 	EXPECT_EQ(when, 77);
 	/* More than the initial count it cannot be. */
 	page[LAPIC_TMCCT / 4] = 1000001;
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	chip_lapic_timer(&l, &when);
 	EXPECT_EQ(when, 1000000);
 	/* What is due when the state is saved is in the state. */
-	chip_lapic_save(&l, page, 1000000, &fx);
+	chip_lapic_save(&l, page, 1000000);
 	EXPECT_EQ(page[LAPIC_TMCCT / 4], 0);
 	EXPECT_EQ(page[(LAPIC_IRR + 0x70) / 4], 1 << 12);
 }
@@ -548,17 +547,17 @@ static void saved_ids(void)
 	begin(ALL_FEATURES);
 	l.vcpu_id = 0x45;
 	EXPECT_EQ(base(X2), 0);
-	chip_lapic_save(&l, page, 0, &fx);
+	chip_lapic_save(&l, page, 0);
 	EXPECT_EQ(page[LAPIC_ID / 4], 0x45000000);
 	EXPECT_EQ(page[LAPIC_LDR / 4], 0x40020);
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	chip_lapic_set_features(&l, ALL_FEATURES | CHIP_LAPIC_ID32, 40);
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), -EINVAL);
-	chip_lapic_save(&l, page, 0, &fx);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), -EINVAL);
+	chip_lapic_save(&l, page, 0);
 	EXPECT_EQ(page[LAPIC_ID / 4], 0x45);
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	EXPECT_EQ(wrmsr(LAPIC_ICR, 0x1234567800000430), 0);
-	chip_lapic_save(&l, page, 0, &fx);
+	chip_lapic_save(&l, page, 0);
 	EXPECT_EQ(page[LAPIC_ICR / 4], 0x430);
 	EXPECT_EQ(page[LAPIC_ICR2 / 4], 0x12345678);
 }
@@ -570,16 +569,16 @@ static void hostile_page(void)
 
 	begin(0);
 	memset(page, 0xff, sizeof(page));
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);
 	EXPECT_EQ(rd(LAPIC_LVT, 0), 0x300ff);
 	EXPECT_EQ(rd(LAPIC_TDCR, 0), 0xb);
 	chip_lapic_timer(&l, &when);
 	for (int i = 0; i < 256; i++)
-		chip_lapic_eoi(&l, &fx);
+		chip_lapic_eoi(&l);
 	EXPECT_EQ(l.isr_top, 0);
 	page[LAPIC_SVR / 4] = 0;
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	EXPECT_EQ(rd(LAPIC_LVT_END, 0), 0x100ff);
 }
 
@@ -589,16 +588,16 @@ static void restored_class_0(void)
 	static u32 page[256];
 
 	enabled(0);
-	chip_lapic_save(&l, page, 0, &fx);
+	chip_lapic_save(&l, page, 0);
 	page[LAPIC_IRR / 4] = 0xa5a5;
-	EXPECT_EQ(chip_lapic_restore(&l, page, 0, &fx), 0);
+	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
 	EXPECT_EQ(rd(LAPIC_IRR, 0), 0xa5a5);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);
 	raise_vector(0x31, false);
 	raise_vector(6, false);		/* an error, not a request */
 	EXPECT_EQ(chip_lapic_pending(&l), 0x31);
 	chip_lapic_acknowledge(&l, 0x31);
-	chip_lapic_eoi(&l, &fx);
+	chip_lapic_eoi(&l);
 	EXPECT_EQ(chip_lapic_pending(&l), 0);
 	EXPECT_EQ(rd(LAPIC_IRR, 0), 0xa5a5);
 }
@@ -648,13 +647,13 @@ static void timer_sync(void)
 
 	ref_advance(&r, now);
 	if (kind == LAPIC_TIMER_NS && when <= now)
-		chip_lapic_timer_run(&l, now, &fx);
+		chip_lapic_timer_run(&l, now);
 }
 
 /* Both have been told the same; do they agree in all that can be seen, and in what they want done? */
 static void agree(const char *what)
 {
-	unsigned int sent = fx.what & LAPIC_FX_SEND ? 1 : 0, pending = chip_lapic_pending(&l);
+	unsigned int sent = l.fx.what & LAPIC_FX_SEND ? 1 : 0, pending = chip_lapic_pending(&l);
 	u64 address = chip_lapic_address(&l), when;
 	enum chip_lapic_timer timer = chip_lapic_timer(&l, &when);
 	struct irq_message m = {
@@ -665,23 +664,23 @@ static void agree(const char *what)
 	EXPECT_EQ(pending, ref_pending(&r));
 	EXPECT_EQ(sent, r.sent);
 	if (sent && r.sent) {
-		EXPECT_EQ(fx.message.dest, r.message.dest);
-		EXPECT_EQ(fx.message.vector, r.message.vector);
-		EXPECT_EQ(fx.message.mode, r.message.mode);
-		EXPECT_EQ(fx.message.shorthand, r.message.shorthand);
-		EXPECT_EQ(fx.message.logical, r.message.logical);
-		EXPECT_EQ(fx.message.dest8, r.message.dest8);
+		EXPECT_EQ(l.fx.message.dest, r.message.dest);
+		EXPECT_EQ(l.fx.message.vector, r.message.vector);
+		EXPECT_EQ(l.fx.message.mode, r.message.mode);
+		EXPECT_EQ(l.fx.message.shorthand, r.message.shorthand);
+		EXPECT_EQ(l.fx.message.logical, r.message.logical);
+		EXPECT_EQ(l.fx.message.dest8, r.message.dest8);
 	}
-	EXPECT_EQ(!!(fx.what & LAPIC_FX_EOI), !!r.eois);
+	EXPECT_EQ(!!(l.fx.what & LAPIC_FX_EOI), !!r.eois);
 	if (r.eois)
-		EXPECT_EQ(fx.eoi_vector, r.eoi_vector);
+		EXPECT_EQ(l.fx.eoi_vector, r.eoi_vector);
 	EXPECT_EQ(chip_lapic_match(address, &m), ref_match(&r, &m));
 	EXPECT_EQ(l.tsc_deadline, r.deadline);
 	EXPECT_EQ(l.counting && !(chip_lapic_reg(&l, LAPIC_LVT) & LVT_MASKED), r.running && !(r.reg[0x32] & 0x10000));
 	/* A hint that is not given means that nothing changed. */
-	if (!(fx.what & LAPIC_FX_ADDRESS))
+	if (!(l.fx.what & LAPIC_FX_ADDRESS))
 		EXPECT_EQ(address, last_address);
-	if (!(fx.what & LAPIC_FX_TIMER) && timer != LAPIC_TIMER_OFF) {
+	if (!(l.fx.what & LAPIC_FX_TIMER) && timer != LAPIC_TIMER_OFF) {
 		EXPECT_EQ(timer, last_timer);
 		EXPECT_EQ(when, last_when);
 	}
@@ -692,7 +691,7 @@ static void agree(const char *what)
 	last_timer = timer;
 	last_when = when;
 	r.sent = r.eois = 0;
-	memset(&fx, 0, sizeof(fx));
+	l.fx.what = 0;
 }
 
 static u32 pick_register(void)
@@ -716,10 +715,10 @@ static void step_register(void)
 			len = 1 << below(4);
 		}
 		if (rnd() & 1) {
-			chip_lapic_mmio_write(&l, offset, &wide, len, now, &fx);
+			chip_lapic_mmio_write(&l, offset, &wide, len, now);
 			ref_mmio_write(&r, offset, len, (u32)wide);
 		} else {
-			chip_lapic_mmio_read(&l, offset, &got, len, now, &fx);
+			chip_lapic_mmio_read(&l, offset, &got, len, now);
 			EXPECT_EQ(got, ref_mmio_read(&r, offset, len));
 		}
 		return;
@@ -727,9 +726,9 @@ static void step_register(void)
 	if (!below(16))
 		msr = 0x800 + below(0x100);
 	if (rnd() & 1) {
-		EXPECT_EQ(chip_lapic_msr_write(&l, msr, wide, now, &fx), ref_msr_write(&r, msr, wide));
+		EXPECT_EQ(chip_lapic_msr_write(&l, msr, wide, now), ref_msr_write(&r, msr, wide));
 	} else {
-		int e = chip_lapic_msr_read(&l, msr, &got, now, &fx);
+		int e = chip_lapic_msr_read(&l, msr, &got, now);
 
 		EXPECT_EQ(e, ref_msr_read(&r, msr, &want));
 		EXPECT_EQ(got, want);
@@ -746,7 +745,7 @@ static void step_interrupt(void)
 		for (int i = 0; i < 4; i++) {
 			vectors[i] = below(3) ? 0 : rnd() & rnd() & rnd();
 			level[i] = rnd();
-			chip_lapic_accept(&l, i, vectors[i], level[i], &fx);
+			chip_lapic_accept(&l, i, vectors[i], level[i]);
 		}
 		for (int i = 0; i < 256; i++)
 			if (vectors[i / 64] >> i % 64 & 1)
@@ -766,7 +765,7 @@ static void step_interrupt(void)
 		r.isr[v] = true;
 		break;
 	case 3:
-		chip_lapic_eoi(&l, &fx);
+		chip_lapic_eoi(&l);
 		ref_eoi(&r);
 		break;
 	}
@@ -776,7 +775,7 @@ static void step_state(void)
 {
 	static u32 page[256], other[256];
 
-	chip_lapic_save(&l, page, now, &fx);
+	chip_lapic_save(&l, page, now);
 	ref_save(&r, other);
 	for (int i = 0; i < 256; i++)
 		if (page[i] != other[i])
@@ -790,7 +789,7 @@ static void step_state(void)
 	if (chip_lapic_x2apic(&l) && below(4))
 		page[8] = l.vcpu_id;
 	/* The reference fires a restored timer that is due when it next looks; so does the model's caller. */
-	EXPECT_EQ(chip_lapic_restore(&l, page, now, &fx), ref_restore(&r, page));
+	EXPECT_EQ(chip_lapic_restore(&l, page, now), ref_restore(&r, page));
 }
 
 static void step_mode(void)
@@ -801,7 +800,7 @@ static void step_mode(void)
 
 	if (!below(8))
 		value ^= 1ULL << below(64);
-	EXPECT_EQ(chip_lapic_set_base(&l, value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER, &fx),
+	EXPECT_EQ(chip_lapic_set_base(&l, value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER),
 		  ref_set_base(&r, value, guest));
 }
 
@@ -811,12 +810,12 @@ static void step_rare(void)
 
 	switch (below(5)) {
 	case 0:
-		chip_lapic_set_tsc_deadline(&l, deadline, &fx);
+		chip_lapic_set_tsc_deadline(&l, deadline);
 		if (ref_on(&r) && ref_mode(&r) == 2)
 			r.deadline = deadline;
 		break;
 	case 1:
-		chip_lapic_timer_expire_tsc(&l, &fx);
+		chip_lapic_timer_expire_tsc(&l);
 		if (r.deadline) {
 			r.deadline = 0;
 			ref_fire(&r, LAPIC_LVT);
@@ -829,7 +828,7 @@ static void step_rare(void)
 	case 3:
 		if (below(16))
 			break;
-		chip_lapic_reset(&l, &fx);
+		chip_lapic_reset(&l);
 		ref_reset(&r);
 		break;
 	case 4:
@@ -852,7 +851,7 @@ static void random_run(void)
 			chip_lapic_create(&l, id, features, 36 + below(17));
 			ref_create(&r, id, features, l.phys_bits);
 			r.now = now;
-			fx.what = ~0U & ~(LAPIC_FX_SEND | LAPIC_FX_EOI);
+			l.fx.what = ~0U & ~(LAPIC_FX_SEND | LAPIC_FX_EOI);
 			agree("create");
 		}
 		now += below(3) ? below(300) : below(400000);
