@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See ioapic.h. An edge that comes to a masked pin is lost; a level that is still there
+ * See irqchip.h. An edge that comes to a masked pin is lost; a level that is still there
  * when its pin is unmasked, or its interrupt has ended, is delivered again.
  */
-#include "ioapic.h"
+#include "irqchip.h"
 
 #define VERSION		(0x11 | (IOAPIC_PINS - 1) << 16)
 
@@ -71,7 +71,7 @@ u32 chip_ioapic_pins(const struct chip_ioapic *io, u8 vector)
 	return pins;
 }
 
-void chip_ioapic_eoi(struct chip_ioapic *io, u8 vector, struct ioapic_fx *fx)
+void chip_ioapic_eoi(struct chip_ioapic *io, u8 vector)
 {
 	u32 pin;
 
@@ -79,12 +79,12 @@ void chip_ioapic_eoi(struct chip_ioapic *io, u8 vector, struct ioapic_fx *fx)
 		if ((u8)io->entry[pin] != vector || !(io->entry[pin] & LEVEL))
 			continue;
 		io->entry[pin] &= ~REMOTE_IRR;
-		fx->service |= BIT(pin);
+		io->fx.service |= BIT(pin);
 	}
 }
 
 /* One half of an entry. Made edge-triggered it forgets what was sent: the old way to end it. */
-static void write_entry(struct chip_ioapic *io, u32 reg, u32 value, struct ioapic_fx *fx)
+static void write_entry(struct chip_ioapic *io, u32 reg, u32 value)
 {
 	u32 pin = (reg - REG_ENTRIES) / 2 & 31, shift = reg % 2 * 32;
 	u64 old = io->entry[pin], writable = (0xffffffffULL << shift) & ~(STATUS | REMOTE_IRR);
@@ -92,13 +92,13 @@ static void write_entry(struct chip_ioapic *io, u32 reg, u32 value, struct ioapi
 
 	if (new & LEVEL) {
 		io->delivered &= ~BIT(pin);
-		fx->service |= BIT(pin);
+		io->fx.service |= BIT(pin);
 	} else {
 		new &= ~REMOTE_IRR;
 	}
 	io->entry[pin] = new;
 	if (old & ~new & MASKED)
-		fx->unmasked |= BIT(pin);
+		io->fx.unmasked |= BIT(pin);
 }
 
 u32 chip_ioapic_read(const struct chip_ioapic *io, u32 offset)
@@ -118,7 +118,7 @@ u32 chip_ioapic_read(const struct chip_ioapic *io, u32 offset)
 	return io->entry[(reg - REG_ENTRIES) / 2 & 31] >> reg % 2 * 32;
 }
 
-void chip_ioapic_write(struct chip_ioapic *io, u32 offset, u32 value, struct ioapic_fx *fx)
+void chip_ioapic_write(struct chip_ioapic *io, u32 offset, u32 value)
 {
 	u32 reg = io->select;
 
@@ -129,7 +129,7 @@ void chip_ioapic_write(struct chip_ioapic *io, u32 offset, u32 value, struct ioa
 	else if (reg == REG_ID)
 		io->id = value >> 24 & 0xf;
 	else if (reg >= REG_ENTRIES && reg < REG_ENTRIES + 2 * IOAPIC_PINS)
-		write_entry(io, reg, value, fx);
+		write_entry(io, reg, value);
 }
 
 void chip_ioapic_save(const struct chip_ioapic *io, struct kvirt_ioapic_state *state)
@@ -144,8 +144,7 @@ void chip_ioapic_save(const struct chip_ioapic *io, struct kvirt_ioapic_state *s
 		state->redirtbl[pin].bits = io->entry[pin];
 }
 
-void chip_ioapic_restore(struct chip_ioapic *io, const struct kvirt_ioapic_state *state,
-			 struct ioapic_fx *fx)
+void chip_ioapic_restore(struct chip_ioapic *io, const struct kvirt_ioapic_state *state)
 {
 	int pin;
 
@@ -155,5 +154,5 @@ void chip_ioapic_restore(struct chip_ioapic *io, const struct kvirt_ioapic_state
 	io->delivered = 0;
 	for (pin = 0; pin < IOAPIC_PINS; pin++)
 		io->entry[pin] = state->redirtbl[pin].bits;
-	fx->service |= io->irr;
+	io->fx.service |= io->irr;
 }

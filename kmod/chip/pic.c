@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * See pic.h; the command words are those of Intel's 8259A data sheet. Not there: 8080 mode,
+ * See irqchip.h; the command words are those of Intel's 8259A data sheet. Not there: 8080 mode,
  * buffered mode, a level-triggered mode for all lines at once (ELCR has one for each).
  */
-#include "pic.h"
+#include "irqchip.h"
 
 enum { MASTER, SLAVE };
 enum { CASCADE = 2, SPURIOUS = 7, NONE = 8 };
@@ -74,13 +74,13 @@ int chip_pic_set_line(struct chip_pic *pic, u32 line, bool level)
 	return !level || !(before & bit);
 }
 
-static void end(struct chip_pic *pic, u32 which, u32 line, struct pic_fx *fx)
+static void end(struct chip_pic *pic, u32 which, u32 line)
 {
 	pic->chip[which].isr &= ~BIT(line);
-	fx->acked |= BIT(line + 8 * which);
+	pic->fx.acked |= BIT(line + 8 * which);
 }
 
-static void take(struct chip_pic *pic, u32 which, u32 line, struct pic_fx *fx)
+static void take(struct chip_pic *pic, u32 which, u32 line)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
@@ -91,33 +91,33 @@ static void take(struct chip_pic *pic, u32 which, u32 line, struct pic_fx *fx)
 		return;
 	if (s->rotate_on_auto_eoi)
 		s->priority_add = (line + 1) & 7;
-	end(pic, which, line, fx);
+	end(pic, which, line);
 }
 
 /* A request that is gone by now is answered as line 7's, which is not in service. */
-u8 chip_pic_acknowledge(struct chip_pic *pic, struct pic_fx *fx)
+u8 chip_pic_acknowledge(struct chip_pic *pic)
 {
 	u32 which = MASTER, line = winner(pic, MASTER);
 
 	if (line == CASCADE) {
-		take(pic, MASTER, CASCADE, fx);
+		take(pic, MASTER, CASCADE);
 		which = SLAVE;
 		line = winner(pic, SLAVE);
 	}
 	if (line == NONE)
 		line = SPURIOUS;
 	else
-		take(pic, which, line, fx);
+		take(pic, which, line);
 	update(pic);
 	return pic->chip[which].irq_base + line;
 }
 
 /* ICW1: requests by edge are forgotten, which whoever waits for their end must hear. */
-static void initialize(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
+static void initialize(struct chip_pic *pic, u32 which, u8 value)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
-	fx->acked |= ((s->irr & ~s->elcr) | s->isr) << 8 * which;
+	pic->fx.acked |= ((s->irr & ~s->elcr) | s->isr) << 8 * which;
 	s->irr &= s->elcr;
 	s->last_irr = 0;
 	s->isr = 0;
@@ -134,7 +134,7 @@ static void initialize(struct chip_pic *pic, u32 which, u8 value, struct pic_fx 
 }
 
 /* OCW2: bits 7 to 5 are rotate, specific, end of interrupt. */
-static void command(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
+static void command(struct chip_pic *pic, u32 which, u8 value)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 	bool specific = value & 0x40, eoi = value & 0x20;
@@ -147,17 +147,17 @@ static void command(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx
 	if (!specific)
 		line = (first + s->priority_add) & 7;
 	if (eoi)
-		end(pic, which, line, fx);
+		end(pic, which, line);
 	if (value & 0x80)
 		s->priority_add = (line + 1) & 7;
 }
 
-static void write_command(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
+static void write_command(struct chip_pic *pic, u32 which, u8 value)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
 	if (value & ICW1_MARK) {
-		initialize(pic, which, value, fx);
+		initialize(pic, which, value);
 	} else if (value & OCW3_MARK) {
 		if (value & 4)
 			s->poll = 1;
@@ -166,17 +166,17 @@ static void write_command(struct chip_pic *pic, u32 which, u8 value, struct pic_
 		if (value & 0x40)
 			s->special_mask = value >> 5 & 1;
 	} else {
-		command(pic, which, value, fx);
+		command(pic, which, value);
 	}
 }
 
-static void write_data(struct chip_pic *pic, u32 which, u8 value, struct pic_fx *fx)
+static void write_data(struct chip_pic *pic, u32 which, u8 value)
 {
 	struct kvirt_pic_state *s = &pic->chip[which];
 
 	switch (s->init_state) {
 	case READY:
-		fx->unmasked |= (s->imr & ~value) << 8 * which;
+		pic->fx.unmasked |= (s->imr & ~value) << 8 * which;
 		s->imr = value;
 		break;
 	case ICW2:
@@ -194,33 +194,33 @@ static void write_data(struct chip_pic *pic, u32 which, u8 value, struct pic_fx 
 	}
 }
 
-void chip_pic_write(struct chip_pic *pic, u16 port, u8 value, struct pic_fx *fx)
+void chip_pic_write(struct chip_pic *pic, u16 port, u8 value)
 {
 	u32 which = port >= PIC_SLAVE_PORT ? SLAVE : MASTER;
 
 	if (port >= PIC_ELCR_PORT)
 		pic->chip[port & 1].elcr = value & pic->chip[port & 1].elcr_mask;
 	else if (port & 1)
-		write_data(pic, which, value, fx);
+		write_data(pic, which, value);
 	else
-		write_command(pic, which, value, fx);
+		write_command(pic, which, value);
 	update(pic);
 }
 
 /* A poll is the acknowledgment by hand: bit 7 says whether there was a request. */
-static u8 poll(struct chip_pic *pic, u32 which, struct pic_fx *fx)
+static u8 poll(struct chip_pic *pic, u32 which)
 {
 	u32 line = winner(pic, which);
 
 	pic->chip[which].poll = 0;
 	if (line == NONE)
 		return SPURIOUS;
-	take(pic, which, line, fx);
+	take(pic, which, line);
 	update(pic);
 	return 0x80 | line;
 }
 
-u8 chip_pic_read(struct chip_pic *pic, u16 port, struct pic_fx *fx)
+u8 chip_pic_read(struct chip_pic *pic, u16 port)
 {
 	u32 which = port >= PIC_SLAVE_PORT ? SLAVE : MASTER;
 	const struct kvirt_pic_state *s = &pic->chip[which];
@@ -228,7 +228,7 @@ u8 chip_pic_read(struct chip_pic *pic, u16 port, struct pic_fx *fx)
 	if (port >= PIC_ELCR_PORT)
 		return pic->chip[port & 1].elcr;
 	if (s->poll)
-		return poll(pic, which, fx);
+		return poll(pic, which);
 	if (port & 1)
 		return s->imr;
 	return s->read_reg_select ? s->isr : s->irr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-/* See pit.h; modes and commands are those of Intel's 8254 data sheet. */
-#include "pit.h"
+/* See irqchip.h; modes and commands are those of Intel's 8254 data sheet. */
+#include "irqchip.h"
 
 #define HZ_PIT	1193182ULL
 #define HZ_NS	1000000000ULL

@@ -15,11 +15,6 @@
 #include "irqchip.h"
 #include "lapic.h"
 
-struct irq_fx {
-	struct ioapic_fx ioapic;
-	struct pic_fx pic;
-};
-
 /* Send what is due on @pin: how many took it, -1: nothing was due. */
 static int service(struct irqchips *c, u32 pin)
 {
@@ -68,23 +63,25 @@ static void arm(struct irqchips *c)
 
 static void acked(struct vm *vm, u32 chip, u32 pins);
 
-static void leave(struct irqchips *c, const struct irq_fx *fx, unsigned long flags)
-	__releases(&c->lock)
+static void leave(struct irqchips *c, unsigned long flags) __releases(&c->lock)
 {
-	unsigned long pins = fx->ioapic.service;
+	struct irqchip_fx ioapic = c->ioapic.fx, pic = c->pic.fx;
+	unsigned long pins = ioapic.service;
 	u32 pin;
 
+	c->ioapic.fx = (struct irqchip_fx){ 0 };
+	c->pic.fx = (struct irqchip_fx){ 0 };
 	for_each_set_bit(pin, &pins, IOAPIC_PINS)
 		service(c, pin);
 	update_extint(c);
 	arm(c);
 	/* A tick that came to a masked line has no EOI to wait for. */
-	if (route_has(c->vm, 0, KVIRT_IRQCHIP_IOAPIC, fx->ioapic.unmasked) ||
-	    route_has(c->vm, 0, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.unmasked))
+	if (route_has(c->vm, 0, KVIRT_IRQCHIP_IOAPIC, ioapic.unmasked) ||
+	    route_has(c->vm, 0, KVIRT_IRQCHIP_PIC_MASTER, pic.unmasked))
 		chip_pit_forget(&c->pit);
 	raw_spin_unlock_irqrestore(&c->lock, flags);
-	acked(c->vm, KVIRT_IRQCHIP_PIC_MASTER, fx->pic.acked & 0xff);
-	acked(c->vm, KVIRT_IRQCHIP_PIC_SLAVE, fx->pic.acked >> 8);
+	acked(c->vm, KVIRT_IRQCHIP_PIC_MASTER, pic.acked & 0xff);
+	acked(c->vm, KVIRT_IRQCHIP_PIC_SLAVE, pic.acked >> 8);
 }
 
 /* --- lines --- */
@@ -94,7 +91,6 @@ int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, b
 	u8 *line = &vm->chips->lines[array_index_nospec(chip, KVIRT_NR_IRQCHIPS)]
 				    [array_index_nospec(pin, IOAPIC_PINS)];
 	struct irqchips *c = vm->chips;
-	const struct irq_fx fx = { 0 };
 	unsigned long flags;
 	int status;
 
@@ -106,20 +102,19 @@ int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, b
 		status = chip_pic_set_line(&c->pic, pin + 8 * chip, *line);
 	if (status == IOAPIC_SERVICE)
 		status = service(c, pin);
-	leave(c, &fx, flags);
+	leave(c, flags);
 	return status;
 }
 
 u8 pic_acknowledge(struct vm *vm)
 {
 	struct irqchips *c = vm->chips;
-	struct irq_fx fx = { 0 };
 	unsigned long flags;
 	u8 vector;
 
 	raw_spin_lock_irqsave(&c->lock, flags);
-	vector = chip_pic_acknowledge(&c->pic, &fx.pic);
-	leave(c, &fx, flags);
+	vector = chip_pic_acknowledge(&c->pic);
+	leave(c, flags);
 	return vector;
 }
 
@@ -142,15 +137,14 @@ void irq_eoi(struct vm *vm, u8 vector, bool level)
 {
 	u32 pins = ioapic_pins(vm, vector);
 	struct irqchips *c = vm->chips;
-	struct irq_fx fx = { 0 };
 	unsigned long flags;
 
 	acked(vm, KVIRT_IRQCHIP_IOAPIC, pins);
 	if (!pins || !level)
 		return;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	chip_ioapic_eoi(&c->ioapic, vector, &fx.ioapic);
-	leave(c, &fx, flags);
+	chip_ioapic_eoi(&c->ioapic, vector);
+	leave(c, flags);
 }
 
 /* --- the timer --- */
@@ -217,7 +211,6 @@ static int chips_access(struct bus_device *device, u64 addr, u64 *value, u32 len
 {
 	bool pit = (addr & ~3ULL) == PIT_PORT || addr == PIT_SPEAKER_PORT;
 	struct irqchips *c = container_of(device, struct irqchips, device);
-	struct irq_fx fx = { 0 };
 	unsigned long flags;
 
 	if (pit && !READ_ONCE(c->has_pit))
@@ -226,18 +219,18 @@ static int chips_access(struct bus_device *device, u64 addr, u64 *value, u32 len
 	if (addr >= IOAPIC_BASE && access == GET) {
 		*value = chip_ioapic_read(&c->ioapic, addr - IOAPIC_BASE);
 	} else if (addr >= IOAPIC_BASE) {
-		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, *value, &fx.ioapic);
+		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, *value);
 		scan_vectors(c);
 	} else if (pit && access == GET) {
 		*value = chip_pit_read(&c->pit, addr, ktime_get_ns());
 	} else if (pit) {
 		chip_pit_write(&c->pit, addr, *value, ktime_get_ns());
 	} else if (len == 1 && access == GET) {
-		*value = chip_pic_read(&c->pic, addr, &fx.pic);
+		*value = chip_pic_read(&c->pic, addr);
 	} else if (len == 1) {
-		chip_pic_write(&c->pic, addr, *value, &fx.pic);
+		chip_pic_write(&c->pic, addr, *value);
 	}
-	leave(c, &fx, flags);
+	leave(c, flags);
 	return 0;
 }
 
@@ -265,7 +258,6 @@ static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum acces
 {
 	bool ioapic = state->chip_id == KVIRT_IRQCHIP_IOAPIC;
 	struct irqchips *c = vm->chips;
-	struct irq_fx fx = { 0 };
 	unsigned long flags;
 
 	if (READ_ONCE(vm->irqchip) != IRQCHIP_KERNEL)
@@ -278,11 +270,11 @@ static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum acces
 	else if (access == GET)
 		state->chip.pic = c->pic.chip[state->chip_id & 1];
 	else if (ioapic)
-		chip_ioapic_restore(&c->ioapic, &state->chip.ioapic, &fx.ioapic);
+		chip_ioapic_restore(&c->ioapic, &state->chip.ioapic);
 	else
 		chip_pic_restore(&c->pic, state->chip_id & 1, &state->chip.pic);
 	scan_vectors(c);
-	leave(c, &fx, flags);
+	leave(c, flags);
 	return 0;
 }
 
@@ -300,7 +292,6 @@ long irqchip_set(struct vm *vm, void *data)
 static long pit_state(struct vm *vm, void *data, size_t size, enum access access)
 {
 	struct kvirt_pit_state2 state = { 0 };
-	const struct irq_fx fx = { 0 };
 	struct irqchips *c = vm->chips;
 	unsigned long flags;
 
@@ -315,7 +306,7 @@ static long pit_state(struct vm *vm, void *data, size_t size, enum access access
 		memcpy(&state, data, size);
 		chip_pit_restore(&c->pit, &state, ktime_get_ns());
 	}
-	leave(c, &fx, flags);
+	leave(c, flags);
 	return 0;
 }
 

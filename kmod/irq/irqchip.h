@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The chips of the full in-kernel irqchip: glue that locks chip/ioapic.h, chip/pic.h and chip/pit.h,
+ * The chips of the full in-kernel irqchip: glue that locks the models of chip/irqchip.h,
  * sends what they ask for, keeps their timer, and puts them on the bus.
  *
  * Unless said otherwise a function is for any context but NMI, a strict window too, and needs
@@ -10,9 +10,7 @@
 #define KVIRT_IRQ_IRQCHIP_H
 
 #include <linux/hrtimer.h>
-#include "../chip/ioapic.h"
-#include "../chip/pic.h"
-#include "../chip/pit.h"
+#include "../chip/irqchip.h"
 #include "../vm/bus.h"
 #include "route.h"
 

@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chip/ioapic.h"
-#include "chip/pic.h"
-#include "chip/pit.h"
+#include "chip/irqchip.h"
 #include "fuzz.h"
 
 struct step {
@@ -55,11 +53,11 @@ static void service(u32 pins)
 static void step_ioapic(const struct step *s, const uint8_t **data, size_t *size)
 {
 	struct kvirt_ioapic_state a, b;
-	struct ioapic_fx fx = { 0 };
 	u32 pin = s->reg % IOAPIC_PINS;
 	struct irq_message m;
 	int status;
 
+	memset(&io.fx, 0, sizeof(io.fx));
 	switch (s->what >> 2 & 7) {
 	case 0:
 		status = chip_ioapic_set_line(&io, pin, s->value & 1);
@@ -69,15 +67,15 @@ static void step_ioapic(const struct step *s, const uint8_t **data, size_t *size
 			service(1u << pin);
 		break;
 	case 1:
-		chip_ioapic_eoi(&io, s->reg, &fx);
-		MUST(!(fx.service & ~chip_ioapic_pins(&io, s->reg)));
+		chip_ioapic_eoi(&io, s->reg);
+		MUST(!(io.fx.service & ~chip_ioapic_pins(&io, s->reg)));
 		break;
 	case 2:
 		take_state(&a, sizeof(a), data, size);
-		chip_ioapic_restore(&io, &a, &fx);
+		chip_ioapic_restore(&io, &a);
 		lines = a.irr;
 		chip_ioapic_save(&io, &a);
-		chip_ioapic_restore(&io, &a, &fx);
+		chip_ioapic_restore(&io, &a);
 		chip_ioapic_save(&io, &b);
 		MUST(!memcmp(&a, &b, sizeof(a)));
 		break;
@@ -85,15 +83,15 @@ static void step_ioapic(const struct step *s, const uint8_t **data, size_t *size
 		chip_ioapic_read(&io, s->reg);
 		break;
 	default:
-		chip_ioapic_write(&io, 0, s->reg, &fx);
-		chip_ioapic_write(&io, s->what & 0x80 ? s->more & 0xff : 0x10, s->value, &fx);
+		chip_ioapic_write(&io, 0, s->reg);
+		chip_ioapic_write(&io, s->what & 0x80 ? s->more & 0xff : 0x10, s->value);
 	}
-	MUST(!(fx.service >> IOAPIC_PINS) && !(fx.unmasked >> IOAPIC_PINS) && !(io.irr >> IOAPIC_PINS));
-	service(fx.service);
+	MUST(!(io.fx.service >> IOAPIC_PINS) && !(io.fx.unmasked >> IOAPIC_PINS) && !(io.irr >> IOAPIC_PINS));
+	service(io.fx.service);
 	/* No level that is high, open and not waiting for its end is forgotten: but for those nobody took. */
 	for (pin = 0; pin < IOAPIC_PINS; pin++)
 		if (chip_ioapic_message(&io, pin, &m) && m.level)
-			MUST((u8)io.entry[pin] % 3 < 2 || !(fx.service >> pin & 1));
+			MUST((u8)io.entry[pin] % 3 < 2 || !(io.fx.service >> pin & 1));
 }
 
 /* The line that goes to the CPU, in plain words. */
@@ -117,7 +115,6 @@ static void step_pic(const struct step *s, const uint8_t **data, size_t *size)
 	static const u16 ports[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x20, 0xa0 };
 	u16 port = ports[s->reg & 7];
 	struct kvirt_pic_state state;
-	struct pic_fx fx = { 0 };
 	int line, slave;
 	u8 vector;
 
@@ -135,17 +132,17 @@ static void step_pic(const struct step *s, const uint8_t **data, size_t *size)
 		line = wanted(&pic.chip[0], true);
 		slave = wanted(&pic.chip[1], false);
 		MUST((line >= 0) == chip_pic_output(&pic));
-		vector = chip_pic_acknowledge(&pic, &fx);
+		vector = chip_pic_acknowledge(&pic);
 		if (line == 2)
 			MUST(vector == pic.chip[1].irq_base + slave);
 		else
 			MUST(vector == pic.chip[0].irq_base + (line < 0 ? 7 : line));
 		break;
 	case 4:
-		chip_pic_read(&pic, port, &fx);
+		chip_pic_read(&pic, port);
 		break;
 	default:
-		chip_pic_write(&pic, port, s->value, &fx);
+		chip_pic_write(&pic, port, s->value);
 	}
 	for (int i = 0; i < 2; i++) {
 		const struct kvirt_pic_state *c = &pic.chip[i];

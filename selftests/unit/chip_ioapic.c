@@ -2,7 +2,7 @@
 /* The I/O APIC model (kmod/chip/ioapic.c): what the 82093AA's data sheet says, case by case. */
 #include <string.h>
 
-#include "chip/ioapic.h"
+#include "chip/irqchip.h"
 #include "ktap.h"
 
 #define MASKED		0x10000u
@@ -10,26 +10,25 @@
 #define REMOTE_IRR	0x4000u
 
 static struct chip_ioapic io;
-static struct ioapic_fx fx;
 static struct irq_message m;
 
 static void wr(u32 reg, u32 value)
 {
-	memset(&fx, 0, sizeof(fx));
-	chip_ioapic_write(&io, 0, reg, &fx);
-	chip_ioapic_write(&io, 0x10, value, &fx);
+	memset(&io.fx, 0, sizeof(io.fx));
+	chip_ioapic_write(&io, 0, reg);
+	chip_ioapic_write(&io, 0x10, value);
 }
 
 static u32 rd(u32 reg)
 {
-	chip_ioapic_write(&io, 0, reg, &fx);
+	chip_ioapic_write(&io, 0, reg);
 	return chip_ioapic_read(&io, 0x10);
 }
 
 static void eoi(u8 vector)
 {
-	memset(&fx, 0, sizeof(fx));
-	chip_ioapic_eoi(&io, vector, &fx);
+	memset(&io.fx, 0, sizeof(io.fx));
+	chip_ioapic_eoi(&io, vector);
 }
 
 static void registers(void)
@@ -46,13 +45,13 @@ static void registers(void)
 	EXPECT_EQ(rd(2), 0x0f000000);
 	EXPECT_EQ(chip_ioapic_read(&io, 0), 2);
 	EXPECT_EQ(chip_ioapic_read(&io, 0x20), 0);
-	chip_ioapic_write(&io, 0x20, 77, &fx);
+	chip_ioapic_write(&io, 0x20, 77);
 	for (u32 pin = 0; pin < IOAPIC_PINS; pin++) {
 		EXPECT_EQ(rd(0x10 + 2 * pin), MASKED);
 		wr(0x11 + 2 * pin, pin << 24);
-		EXPECT_EQ(fx.unmasked, 0);
+		EXPECT_EQ(io.fx.unmasked, 0);
 		wr(0x10 + 2 * pin, 0x40 + pin);
-		EXPECT_EQ(fx.unmasked, 1u << pin);
+		EXPECT_EQ(io.fx.unmasked, 1u << pin);
 		EXPECT_EQ(io.entry[pin], (u64)pin << 56 | (0x40 + pin));
 		EXPECT_EQ(chip_ioapic_pins(&io, 0x40 + pin), 1u << pin);
 	}
@@ -85,10 +84,10 @@ static void edges(void)
 	EXPECT_EQ(chip_ioapic_set_line(&io, 0, true), 0);
 	/* Its end changes nothing, and unmasking does not make an edge. */
 	eoi(0x50);
-	EXPECT_EQ(fx.service, 0);
+	EXPECT_EQ(io.fx.service, 0);
 	wr(0x10, MASKED | 0x50);
 	wr(0x10, 0x50);
-	EXPECT_EQ(fx.service, 0);
+	EXPECT_EQ(io.fx.service, 0);
 	EXPECT_EQ(chip_ioapic_set_line(&io, 0, false), 1);
 	EXPECT_EQ(chip_ioapic_set_line(&io, 0, true), IOAPIC_SERVICE);
 	/* One that no CPU took is over too. */
@@ -100,7 +99,7 @@ static void edges(void)
 	EXPECT_EQ(chip_ioapic_set_line(&io, 0, true), IOAPIC_SERVICE);
 	EXPECT(!chip_ioapic_message(&io, 0, &m));
 	wr(0x10, 0x50);
-	EXPECT_EQ(fx.service, 0);
+	EXPECT_EQ(io.fx.service, 0);
 }
 
 static void levels(void)
@@ -113,10 +112,10 @@ static void levels(void)
 	EXPECT_EQ(rd(0x3e), LEVEL | REMOTE_IRR | 0x50);
 	EXPECT(!chip_ioapic_message(&io, 23, &m));
 	eoi(0x51);
-	EXPECT_EQ(fx.service, 0);
+	EXPECT_EQ(io.fx.service, 0);
 	EXPECT_EQ(rd(0x3e), LEVEL | REMOTE_IRR | 0x50);
 	eoi(0x50);
-	EXPECT_EQ(fx.service, 1u << 23);
+	EXPECT_EQ(io.fx.service, 1u << 23);
 	EXPECT(chip_ioapic_message(&io, 23, &m));
 	chip_ioapic_sent(&io, 23, 1);
 	chip_ioapic_set_line(&io, 23, false);
@@ -132,7 +131,7 @@ static void levels(void)
 	wr(0x3e, MASKED | LEVEL | 0x50);
 	EXPECT(!chip_ioapic_message(&io, 23, &m));
 	wr(0x3e, LEVEL | 0x50);
-	EXPECT_EQ(fx.service, 1u << 23);
+	EXPECT_EQ(io.fx.service, 1u << 23);
 	EXPECT(chip_ioapic_message(&io, 23, &m));
 	/* Remote IRR is read-only, and goes with the trigger mode. */
 	chip_ioapic_sent(&io, 23, 1);
@@ -153,7 +152,7 @@ static void edge_becomes_level(void)
 	chip_ioapic_set_line(&io, 0, true);
 	chip_ioapic_sent(&io, 0, 1);
 	wr(0x10, LEVEL | 0x50);
-	EXPECT_EQ(fx.service, 1);
+	EXPECT_EQ(io.fx.service, 1);
 	EXPECT(chip_ioapic_message(&io, 0, &m));
 }
 
@@ -178,15 +177,14 @@ static void saved_state(void)
 	EXPECT_EQ(state.id, 3);
 	EXPECT_EQ(state.ioregsel, 0x14);
 	EXPECT_EQ(state.redirtbl[1].bits, LEVEL | REMOTE_IRR | 0x51);
-	memset(&fx, 0, sizeof(fx));
 	chip_ioapic_reset(&other);
-	chip_ioapic_restore(&other, &state, &fx);
-	EXPECT_EQ(fx.service, 6);
+	chip_ioapic_restore(&other, &state);
+	EXPECT_EQ(other.fx.service, 6);
 	EXPECT(!chip_ioapic_message(&other, 0, &m));
 	EXPECT(!chip_ioapic_message(&other, 1, &m));
 	EXPECT(chip_ioapic_message(&other, 2, &m));
 	memset(&state, 0xff, sizeof(state));
-	chip_ioapic_restore(&other, &state, &fx);
+	chip_ioapic_restore(&other, &state);
 	EXPECT_EQ(other.irr, 0xffffff);
 	EXPECT_EQ(other.select, 0xff);
 	EXPECT_EQ(other.id, 0xf);

@@ -2,22 +2,21 @@
 /* The model of the 8259A pair (kmod/chip/pic.c): what the data sheet says, case by case. */
 #include <string.h>
 
-#include "chip/pic.h"
+#include "chip/irqchip.h"
 #include "ktap.h"
 
 static struct chip_pic pic;
-static struct pic_fx fx;
 
 static void wr(u16 port, u8 value)
 {
-	memset(&fx, 0, sizeof(fx));
-	chip_pic_write(&pic, port, value, &fx);
+	memset(&pic.fx, 0, sizeof(pic.fx));
+	chip_pic_write(&pic, port, value);
 }
 
 static u8 rd(u16 port)
 {
-	memset(&fx, 0, sizeof(fx));
-	return chip_pic_read(&pic, port, &fx);
+	memset(&pic.fx, 0, sizeof(pic.fx));
+	return chip_pic_read(&pic, port);
 }
 
 static u8 isr(u16 port)
@@ -32,8 +31,8 @@ static u8 isr(u16 port)
 
 static int take(void)
 {
-	memset(&fx, 0, sizeof(fx));
-	return chip_pic_output(&pic) ? chip_pic_acknowledge(&pic, &fx) : -1;
+	memset(&pic.fx, 0, sizeof(pic.fx));
+	return chip_pic_output(&pic) ? chip_pic_acknowledge(&pic) : -1;
 }
 
 static void pulse(unsigned int line)
@@ -60,12 +59,12 @@ static void registers(void)
 	begin(1, 1);
 	wr(0x21, 0xa5);
 	EXPECT_EQ(rd(0x21), 0xa5);
-	EXPECT_EQ(fx.unmasked, 0);
+	EXPECT_EQ(pic.fx.unmasked, 0);
 	wr(0x21, 0x24);
-	EXPECT_EQ(fx.unmasked, 0x81);
+	EXPECT_EQ(pic.fx.unmasked, 0x81);
 	wr(0xa1, 0xff);
 	wr(0xa1, 0xfe);
-	EXPECT_EQ(fx.unmasked, 0x100);
+	EXPECT_EQ(pic.fx.unmasked, 0x100);
 	wr(0x4d0, 0xff);
 	wr(0x4d1, 0xff);
 	EXPECT_EQ(rd(0x4d0), 0xf8);
@@ -89,7 +88,7 @@ static void edges_and_levels(void)
 	EXPECT_EQ(chip_pic_set_line(&pic, 3, true), 1);
 	EXPECT_EQ(take(), 0x23);
 	wr(0x20, 0x20);
-	EXPECT_EQ(fx.acked, 8);
+	EXPECT_EQ(pic.fx.acked, 8);
 	EXPECT_EQ(take(), -1);			/* high all the time: no edge */
 	chip_pic_set_line(&pic, 3, false);
 	EXPECT_EQ(chip_pic_set_line(&pic, 3, true), 1);
@@ -127,7 +126,7 @@ static void cascade(void)
 	pulse(9);
 	EXPECT_EQ(take(), -1);
 	wr(0xa0, 0x65);
-	EXPECT_EQ(fx.acked, 0x2000);
+	EXPECT_EQ(pic.fx.acked, 0x2000);
 	wr(0x20, 0x62);
 	EXPECT_EQ(take(), 0x29);
 	wr(0xa0, 0x20);
@@ -147,8 +146,8 @@ static void cascade(void)
 	EXPECT(chip_pic_output(&pic));
 	chip_pic_set_line(&pic, 9, false);
 	EXPECT(!chip_pic_output(&pic));
-	memset(&fx, 0, sizeof(fx));
-	EXPECT_EQ(chip_pic_acknowledge(&pic, &fx), 0x27);	/* spurious: line 7, not in service */
+	memset(&pic.fx, 0, sizeof(pic.fx));
+	EXPECT_EQ(chip_pic_acknowledge(&pic), 0x27);	/* spurious: line 7, not in service */
 	EXPECT_EQ(isr(0x20), 0);
 }
 
@@ -176,14 +175,14 @@ static void rotation(void)
 	EXPECT_EQ(take(), 0x20);
 	wr(0x20, 0x20);
 	wr(0x20, 0x20);				/* nothing is in service */
-	EXPECT_EQ(fx.acked, 0);
+	EXPECT_EQ(pic.fx.acked, 0);
 	wr(0x20, 0x40);				/* no operation */
 	/* Rotation in the automatic mode. */
 	begin(3, 3);
 	wr(0x20, 0x80);
 	pulse(2 + 8);
 	EXPECT_EQ(take(), 0x2a);
-	EXPECT_EQ(fx.acked, 0x404);
+	EXPECT_EQ(pic.fx.acked, 0x404);
 	EXPECT_EQ(pic.chip[0].priority_add, 3);
 	wr(0x20, 0x00);
 	pulse(5);
@@ -237,7 +236,7 @@ static void initialization(void)
 	chip_pic_set_line(&pic, 5, true);
 	wr(0x21, 0xff);
 	wr(0x20, 0x11);
-	EXPECT_EQ(fx.acked, 0x0a);
+	EXPECT_EQ(pic.fx.acked, 0x0a);
 	EXPECT_EQ(rd(0x21), 0);
 	EXPECT_EQ(rd(0x20), 0x20);
 	EXPECT_EQ(isr(0x20), 0);

@@ -2,7 +2,7 @@
 /* The 8254 model (kmod/chip/pit.c): what the data sheet says, case by case, and when ticks are given again. */
 #include <string.h>
 
-#include "chip/pit.h"
+#include "chip/irqchip.h"
 #include "ktap.h"
 
 #define NONE	(~0ull)
