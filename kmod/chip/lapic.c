@@ -489,29 +489,23 @@ void chip_lapic_reset(struct chip_lapic *l)
 	l->fx.what |= LAPIC_FX_ADDRESS;
 }
 
-void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits)
-{
-	l->features = features;
-	l->phys_bits = phys_bits;
-}
-
-void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits)
+void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features)
 {
 	*l = (struct chip_lapic){
 		.base = LAPIC_BASE_DEFAULT | LAPIC_BASE_EN |
 			(features & CHIP_LAPIC_BSP ? LAPIC_BASE_BSP : 0),
-		.vcpu_id = vcpu_id, .features = features, .phys_bits = phys_bits,
+		.vcpu_id = vcpu_id, .features = features,
 	};
 	set_ids(l);
 	chip_lapic_reset(l);
 }
 
-int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by)
+int chip_lapic_check_base(u64 old, u64 value, u32 features, enum x86_msr_by by)
 {
 	u64 mode = value & BASE_MODES;
 
 	old &= BASE_MODES;
-	if (value & BASE_RESERVED || value >> phys_bits || mode == LAPIC_BASE_EXTD ||
+	if (value & BASE_RESERVED || mode == LAPIC_BASE_EXTD ||
 	    (mode == BASE_MODES && !(features & CHIP_LAPIC_X2APIC)))
 		return -EINVAL;
 	/* x2APIC is entered from xAPIC only, and left to disabled only. */
@@ -525,7 +519,7 @@ int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by)
 {
 	u64 old = l->base & BASE_MODES, new = value & BASE_MODES;
 
-	if (chip_lapic_check_base(old, value, l->features, l->phys_bits, by))
+	if (chip_lapic_check_base(old, value, l->features, by))
 		return -EINVAL;
 	l->base = value;
 	if (old == new)

@@ -92,8 +92,7 @@ struct chip_lapic {
 	u64 tsc_deadline;	/* guest TSC, 0: off */
 	bool counting;
 	u32 vcpu_id;
-	u32 features;		/* CHIP_LAPIC_* */
-	u32 phys_bits;		/* guest physical address width */
+	u32 features;		/* CHIP_LAPIC_*; the caller may change them */
 	struct lapic_fx fx;
 };
 
@@ -140,9 +139,7 @@ static inline bool chip_lapic_needs_time(u32 reg)
 }
 
 /* Power-up state of the LAPIC of @vcpu_id. */
-void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features, u32 phys_bits);
-/* User space set CPUID or a capability. */
-void chip_lapic_set_features(struct chip_lapic *l, u32 features, u32 phys_bits);
+void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features);
 /* INIT: all registers but the id and APIC_BASE (10.4.7.3). */
 void chip_lapic_reset(struct chip_lapic *l);
 
@@ -158,10 +155,10 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now);
 int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now);
 
 /*
- * IA32_APIC_BASE: 0, or -EINVAL for #GP. chip_lapic_check_base() - may @old become @value (reserved
- * bits; the transitions of figure 10-27, from which user space is free)?
+ * IA32_APIC_BASE: 0, or -EINVAL for #GP. @value fits the address width. chip_lapic_check_base() - may @old
+ * become @value (reserved bits; the transitions of figure 10-27, from which user space is free)?
  */
-int chip_lapic_check_base(u64 old, u64 value, u32 features, u32 phys_bits, enum x86_msr_by by);
+int chip_lapic_check_base(u64 old, u64 value, u32 features, enum x86_msr_by by);
 int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by);
 
 /* IA32_TSC_DEADLINE: tsc_deadline, 0 outside of that timer mode, which ignores writes. */

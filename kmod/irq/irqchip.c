@@ -350,7 +350,6 @@ long pit_set_reinject(struct vm *vm, void *data)
 
 long irqchips_create(struct vm *vm)
 {
-	struct bus_device *device;
 	struct irqchips *c;
 	long err;
 
@@ -362,21 +361,20 @@ long irqchips_create(struct vm *vm)
 	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
 	if (!c)
 		goto unlock;
-	device = &c->device;
 	c->vm = vm;
 	c->device.ops = &chips_ops;
 	c->armed = ~0ULL;
-	c->pit.deadline = ~0ULL;
 	raw_spin_lock_init(&c->lock);
 	hrtimer_setup(&c->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
 	chip_ioapic_reset(&c->ioapic);
 	chip_pic_reset(&c->pic);
+	chip_pit_reset(&c->pit, ktime_get_ns());
 	vm->chips = c;
 	mutex_lock(&vm->bus_lock);
-	err = bus_add(vm, BUS_PIO, PIC_MASTER_PORT, 2, device) ?:
-	      bus_add(vm, BUS_PIO, PIC_SLAVE_PORT, 2, device) ?:
-	      bus_add(vm, BUS_PIO, PIC_ELCR_PORT, 2, device) ?:
-	      bus_add(vm, BUS_MMIO, IOAPIC_BASE, IOAPIC_SIZE, device);
+	err = bus_add(vm, BUS_PIO, PIC_MASTER_PORT, 2, &c->device) ?:
+	      bus_add(vm, BUS_PIO, PIC_SLAVE_PORT, 2, &c->device) ?:
+	      bus_add(vm, BUS_PIO, PIC_ELCR_PORT, 2, &c->device) ?:
+	      bus_add(vm, BUS_MMIO, IOAPIC_BASE, IOAPIC_SIZE, &c->device);
 	mutex_unlock(&vm->bus_lock);
 	err = err ?: routes_set_default(vm);
 	if (!err) {
@@ -385,7 +383,7 @@ long irqchips_create(struct vm *vm)
 		goto unlock;
 	}
 	mutex_lock(&vm->bus_lock);
-	bus_remove(vm, device);
+	bus_remove(vm, &c->device);
 	mutex_unlock(&vm->bus_lock);
 	irqchips_free(vm);
 unlock:
@@ -406,7 +404,6 @@ long pit_create(struct vm *vm, void *data)
 {
 	const struct kvirt_pit_config *config = data;
 	struct irqchips *c;
-	unsigned long flags;
 	long err;
 
 	mutex_lock(&vm->lock);
@@ -414,9 +411,6 @@ long pit_create(struct vm *vm, void *data)
 	err = vm->irqchip != IRQCHIP_KERNEL ? -ENOENT : c->has_pit ? -EEXIST : 0;
 	if (err)
 		goto unlock;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	chip_pit_reset(&c->pit, ktime_get_ns());
-	raw_spin_unlock_irqrestore(&c->lock, flags);
 	mutex_lock(&vm->bus_lock);
 	err = bus_add(vm, BUS_PIO, PIT_PORT, 4, &c->device);
 	if (!err && (!config || config->flags & KVIRT_PIT_SPEAKER_DUMMY))

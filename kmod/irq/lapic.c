@@ -60,12 +60,6 @@ static u32 chip_features(const struct vcpu *vcpu)
 	       (READ_ONCE(vm->x2apic_32bit) ? CHIP_LAPIC_ID32 : 0);
 }
 
-/* Before user space has set CPUID, addresses are as wide as PAE had them. */
-static u32 phys_bits(const struct vcpu *vcpu)
-{
-	return vcpu->guest.maxphyaddr ?: 36;
-}
-
 static enum hrtimer_restart timer_expired(struct hrtimer *timer)
 {
 	struct vcpu *vcpu = container_of(timer, struct vcpu, timer);
@@ -118,7 +112,7 @@ int lapic_create(struct vcpu *vcpu)
 		return -ENOMEM;
 	lapic->armed = ~0ULL;
 	hrtimer_setup(&vcpu->timer, timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
-	chip_lapic_create(&lapic->chip, vcpu->id, chip_features(vcpu), phys_bits(vcpu));
+	chip_lapic_create(&lapic->chip, vcpu->id, chip_features(vcpu));
 	vcpu->lapic = &lapic->chip;
 	if (!is_boot_vcpu(vcpu))
 		vcpu->mp_state = KVIRT_MP_STATE_UNINITIALIZED;
@@ -138,7 +132,7 @@ void lapic_free(struct vcpu *vcpu)
 void lapic_configure(struct vcpu *vcpu)
 {
 	if (vcpu->lapic)
-		chip_lapic_set_features(vcpu->lapic, chip_features(vcpu), phys_bits(vcpu));
+		vcpu->lapic->features = chip_features(vcpu);
 }
 
 /* --- the timer --- */
@@ -543,11 +537,13 @@ static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 {
 	int err;
 
+	/* Before user space has set CPUID, addresses are as wide as PAE had them. */
+	if (value >> (vcpu->guest.maxphyaddr ?: 36))
+		return -EINVAL;
 	if (vcpu->lapic)
 		err = chip_lapic_set_base(vcpu->lapic, value, by);
 	else
-		err = chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu),
-					    phys_bits(vcpu), by);
+		err = chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu), by);
 	if (!err)
 		vcpu->apic_base = value;
 	return err;

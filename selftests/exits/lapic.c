@@ -110,6 +110,7 @@ static void guest_modes(void)
 	GUEST_EXPECT_EQ(TRY_WRMSR(MSR_APIC_BASE, base & ~(1ull << 11)), NO_FAULT);
 	GUEST_EXPECT_EQ(TRY_WRMSR(MSR_APIC_BASE, base | X2APIC_ON), GP);
 	GUEST_EXPECT_EQ(TRY_WRMSR(MSR_APIC_BASE, (base & ~(1ull << 11)) | 1 << 10), GP);
+	GUEST_EXPECT_EQ(TRY_WRMSR(MSR_APIC_BASE, base | 1ull << 52), GP);	/* no address is that wide */
 	/* A disabled APIC's page reads as ones, by a quirk. */
 	GUEST_EXPECT_EQ(xapic_read(APIC_VERSION), 0xffffffff);
 	GUEST_EXPECT_EQ(TRY_WRMSR(MSR_APIC_BASE, base), NO_FAULT);

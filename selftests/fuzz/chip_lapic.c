@@ -138,8 +138,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 		return;
 	memcpy(&s, data, sizeof(s));
 	now = s.value;
-	chip_lapic_create(&l, s.more % 4096, s.reg & 63, 36 + s.what % 17);
-	ref_create(&r, s.more % 4096, s.reg & 63, 36 + s.what % 17);
+	chip_lapic_create(&l, s.more % 4096, s.reg & 63);
+	ref_create(&r, s.more % 4096, s.reg & 63);
 	r.now = now;
 	for (data += sizeof(s), size -= sizeof(s); size >= sizeof(s); ) {
 		l.fx.what = 0;

@@ -20,7 +20,7 @@ static struct chip_lapic l;
 
 static void begin(u32 features)
 {
-	chip_lapic_create(&l, 3, features, 40);
+	chip_lapic_create(&l, 3, features);
 	l.fx.what = 0;
 }
 
@@ -410,10 +410,9 @@ static void base_transitions(void)
 {
 	begin(0);
 	EXPECT_EQ(base(X2), -EINVAL);			/* no x2APIC in CPUID */
-	chip_lapic_set_features(&l, ALL_FEATURES, 40);
+	l.features = ALL_FEATURES;
 	EXPECT_EQ(base(X1 | 1), -EINVAL);
 	EXPECT_EQ(base(X1 | 1 << 9), -EINVAL);
-	EXPECT_EQ(base(X1 | 1ULL << 40), -EINVAL);
 	EXPECT_EQ(base(X1 | 1ULL << 39), 0);
 	EXPECT_EQ(base(LAPIC_BASE_DEFAULT | LAPIC_BASE_EXTD), -EINVAL);
 	EXPECT_EQ(base(X2), 0);
@@ -490,7 +489,7 @@ static void addressing(void)
 	EXPECT(!hits(3, false, true));
 	EXPECT(!hits(0xffffffff, false, true));
 	/* An id that does not fit is reached by the whole of it. */
-	chip_lapic_create(&l, 0x105, ALL_FEATURES, 40);
+	chip_lapic_create(&l, 0x105, ALL_FEATURES);
 	EXPECT(hits(0x105, false, false));
 	EXPECT(!hits(5, false, false));
 }
@@ -511,7 +510,7 @@ static void saved_state(void)
 	chip_lapic_save(&l, page, 400000);
 	EXPECT_EQ(page[LAPIC_TMCCT / 4], 600000);
 	EXPECT_EQ(page[LAPIC_ISR / 4 + 28], 1 << 19);
-	chip_lapic_create(&l, 3, ALL_FEATURES, 40);
+	chip_lapic_create(&l, 3, ALL_FEATURES);
 	EXPECT_EQ(chip_lapic_restore(&l, page, 9000000), 0);
 	EXPECT_EQ(chip_lapic_timer(&l, &when), LAPIC_TIMER_NS);
 	EXPECT_EQ(when, 9600000);
@@ -551,7 +550,7 @@ static void saved_ids(void)
 	EXPECT_EQ(page[LAPIC_ID / 4], 0x45000000);
 	EXPECT_EQ(page[LAPIC_LDR / 4], 0x40020);
 	EXPECT_EQ(chip_lapic_restore(&l, page, 0), 0);
-	chip_lapic_set_features(&l, ALL_FEATURES | CHIP_LAPIC_ID32, 40);
+	l.features = ALL_FEATURES | CHIP_LAPIC_ID32;
 	EXPECT_EQ(chip_lapic_restore(&l, page, 0), -EINVAL);
 	chip_lapic_save(&l, page, 0);
 	EXPECT_EQ(page[LAPIC_ID / 4], 0x45);
@@ -848,8 +847,8 @@ static void random_run(void)
 			u32 features = rnd() >> 58, id = below(2) ? below(8) : below(4096);
 
 			now = rnd() >> 20;
-			chip_lapic_create(&l, id, features, 36 + below(17));
-			ref_create(&r, id, features, l.phys_bits);
+			chip_lapic_create(&l, id, features);
+			ref_create(&r, id, features);
 			r.now = now;
 			l.fx.what = ~0U & ~(LAPIC_FX_SEND | LAPIC_FX_EOI);
 			agree("create");

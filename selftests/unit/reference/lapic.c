@@ -398,12 +398,11 @@ void ref_reset(struct reference *r)
 	ref_timer_off(r);
 }
 
-void ref_create(struct reference *r, u32 vcpu_id, u32 features, u32 phys_bits)
+void ref_create(struct reference *r, u32 vcpu_id, u32 features)
 {
 	memset(r, 0, sizeof(*r));
 	r->vcpu_id = vcpu_id;
 	r->features = features;
-	r->phys_bits = phys_bits;
 	r->base = 0xfee00800 + (features & CHIP_LAPIC_BSP ? 0x100 : 0);
 	r->reg[2] = vcpu_id << 24;
 	ref_reset(r);
@@ -419,7 +418,7 @@ int ref_set_base(struct reference *r, u64 value, bool guest)
 		[3] = { true, false, false, true },
 	};
 
-	if (value & 0x2ff || value >> r->phys_bits || new == 1)
+	if (value & 0x2ff || new == 1)
 		return -EINVAL;
 	if ((value & 0x400) && !(r->features & CHIP_LAPIC_X2APIC))
 		return -EINVAL;

@@ -14,7 +14,7 @@ struct reference {
 	bool irr[256], isr[256], tmr[256];
 	u32 reg[64];		/* by offset / 16: those that simply hold a value */
 	u64 base, deadline;
-	u32 errors, vcpu_id, features, phys_bits;
+	u32 errors, vcpu_id, features;
 	bool running;
 	s64 left;		/* nanoseconds until the count is 0 */
 	u64 now;
@@ -36,7 +36,7 @@ void ref_mmio_write(struct reference *r, u32 offset, unsigned int len, u32 value
 int ref_msr_read(struct reference *r, u32 msr, u64 *value);
 int ref_msr_write(struct reference *r, u32 msr, u64 value);
 void ref_reset(struct reference *r);
-void ref_create(struct reference *r, u32 vcpu_id, u32 features, u32 phys_bits);
+void ref_create(struct reference *r, u32 vcpu_id, u32 features);
 int ref_set_base(struct reference *r, u64 value, bool guest);
 void ref_save(struct reference *r, u32 *page);
 int ref_restore(struct reference *r, const u32 *page);
