@@ -128,17 +128,18 @@ bool gmem_words_find(struct vm *vm, struct gmem_words *words)
 
 bool gmem_words_same_atomic(struct vm *vm, const struct gmem_words *words)
 {
+	/* By pointer: with user access open no function is called, nor one that checks an index. */
+	const struct gmem_word *word = words->word, *const end = word + words->n;
 	int idx = srcu_read_lock(&vm->srcu);
 	bool same = false;
-	unsigned int i;
 	u64 now;
 
 	pagefault_disable();
 	if (words->sequence == READ_ONCE(vm->notifier->sequence) &&
-	    user_access_begin(words->word[0].user, sizeof(u64))) {
-		for (i = 0; i < words->n; i++) {
-			unsafe_get_user(now, words->word[i].user, out);
-			if (now != words->word[i].value)
+	    user_access_begin(word->user, sizeof(u64))) {
+		for (; word < end; word++) {
+			unsafe_get_user(now, word->user, out);
+			if (now != word->value)
 				goto out;
 		}
 		same = true;

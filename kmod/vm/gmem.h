@@ -41,7 +41,7 @@ int gmem_write_atomic(struct vm *vm, u64 gpa, const void *from, size_t len);
 struct gmem_words {
 	unsigned long sequence;		/* vm->notifier's */
 	unsigned int n;
-	struct {
+	struct gmem_word {
 		u64 gpa, value;
 		const u64 __user *user;
 	} word[8];
