@@ -247,13 +247,13 @@ struct ioeventfd {
 };
 
 /* Little endian: shorter values fill the low bytes. */
-static int ioeventfd_write(struct bus_device *device, struct vcpu *vcpu, u64 addr,
-			   const void *data, u32 len)
+static int ioeventfd_access(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data,
+			    u32 len, enum bus_access access)
 {
 	const struct ioeventfd *e = container_of(device, struct ioeventfd, device);
 	u64 value = 0;
 
-	if (addr != e->addr || (e->len && e->len != len))
+	if (access == BUS_READ || addr != e->addr || (e->len && e->len != len))
 		return -ENOENT;
 	memcpy(&value, data, len);
 	if (!e->any && value != e->datamatch)
@@ -261,8 +261,6 @@ static int ioeventfd_write(struct bus_device *device, struct vcpu *vcpu, u64 add
 	host_eventfd_signal(e->eventfd);
 	return 0;
 }
-
-static const struct bus_ops ioeventfd_ops = { .write = ioeventfd_write };
 
 /* A write could mean both. */
 static bool collide(const struct ioeventfd *a, const struct ioeventfd *b)
@@ -335,7 +333,7 @@ long ioeventfd_set(struct vm *vm, void *data)
 	const struct kvirt_ioeventfd *args = data;
 	bool remove = args->flags & KVIRT_IOEVENTFD_FLAG_DEASSIGN;
 	struct ioeventfd e = {
-		.device.ops = &ioeventfd_ops,
+		.device.access = ioeventfd_access,
 		.addr = args->addr, .len = args->len, .datamatch = args->datamatch,
 		.kind = args->flags & KVIRT_IOEVENTFD_FLAG_PIO ? BUS_PIO : BUS_MMIO,
 		.any = !(args->flags & KVIRT_IOEVENTFD_FLAG_DATAMATCH),

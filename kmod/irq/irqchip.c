@@ -206,53 +206,38 @@ static void scan_vectors(struct irqchips *c)
 }
 
 /* The 8259s have an 8-bit bus and answer nothing else. */
-static int chips_access(struct bus_device *device, u64 addr, u64 *value, u32 len,
-			enum access access)
+static int chips_access(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len,
+			enum bus_access access)
 {
 	bool pit = (addr & ~3ULL) == PIT_PORT || addr == PIT_SPEAKER_PORT;
 	struct irqchips *c = container_of(device, struct irqchips, device);
 	unsigned long flags;
+	u64 value = 0;
 
 	if (pit && !READ_ONCE(c->has_pit))
 		return -ENOENT;
+	if (access == BUS_WRITE)
+		memcpy(&value, data, len);
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (addr >= IOAPIC_BASE && access == GET) {
-		*value = chip_ioapic_read(&c->ioapic, addr - IOAPIC_BASE);
+	if (addr >= IOAPIC_BASE && access == BUS_READ) {
+		value = chip_ioapic_read(&c->ioapic, addr - IOAPIC_BASE);
 	} else if (addr >= IOAPIC_BASE) {
-		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, *value);
+		chip_ioapic_write(&c->ioapic, addr - IOAPIC_BASE, value);
 		scan_vectors(c);
-	} else if (pit && access == GET) {
-		*value = chip_pit_read(&c->pit, addr, ktime_get_ns());
+	} else if (pit && access == BUS_READ) {
+		value = chip_pit_read(&c->pit, addr, ktime_get_ns());
 	} else if (pit) {
-		chip_pit_write(&c->pit, addr, *value, ktime_get_ns());
-	} else if (len == 1 && access == GET) {
-		*value = chip_pic_read(&c->pic, addr);
+		chip_pit_write(&c->pit, addr, value, ktime_get_ns());
+	} else if (len == 1 && access == BUS_READ) {
+		value = chip_pic_read(&c->pic, addr);
 	} else if (len == 1) {
-		chip_pic_write(&c->pic, addr, *value);
+		chip_pic_write(&c->pic, addr, value);
 	}
 	leave(c, flags);
+	if (access == BUS_READ)
+		memcpy(data, &value, len);
 	return 0;
 }
-
-static int chips_read(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len)
-{
-	u64 value = 0;
-	int err = chips_access(device, addr, &value, len, GET);
-
-	memcpy(data, &value, len);
-	return err;
-}
-
-static int chips_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, const void *data,
-		       u32 len)
-{
-	u64 value = 0;
-
-	memcpy(&value, data, len);
-	return chips_access(device, addr, &value, len, SET);
-}
-
-static const struct bus_ops chips_ops = { .read = chips_read, .write = chips_write };
 
 static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum access access)
 {
@@ -362,7 +347,7 @@ long irqchips_create(struct vm *vm)
 	if (!c)
 		goto unlock;
 	c->vm = vm;
-	c->device.ops = &chips_ops;
+	c->device.access = chips_access;
 	c->armed = ~0ULL;
 	raw_spin_lock_init(&c->lock);
 	hrtimer_setup(&c->timer, pit_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);

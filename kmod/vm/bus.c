@@ -52,17 +52,14 @@ static int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64 addr, void *dat
 	for (i = bus_first(bus, addr); i < bus->nr; i++) {
 		const struct bus_range *range = &bus->range[array_index_nospec(i, bus->nr)];
 		struct bus_device *device = READ_ONCE(range->device);
-		int err = -ENOENT;
+		int err;
 
 		if (range->addr > addr)
 			break;
 		if (!device || (range->len ? addr - range->addr + len > range->len :
 					     addr != range->addr))
 			continue;
-		if (access == BUS_READ && device->ops->read)
-			err = device->ops->read(device, vcpu, addr, data, len);
-		else if (access == BUS_WRITE && device->ops->write)
-			err = device->ops->write(device, vcpu, addr, data, len);
+		err = device->access(device, vcpu, addr, data, len, access);
 		if (err != -ENOENT)
 			return err;
 	}

@@ -19,8 +19,8 @@ struct write_zone {
 };
 
 /* Full is user space's, as without a zone. Its indices are user space's to change, too. */
-static int zone_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, const void *data,
-		      u32 len)
+static int zone_access(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data, u32 len,
+		       enum bus_access access)
 {
 	const struct write_zone *zone = container_of(device, struct write_zone, device);
 	struct kvirt_coalesced_mmio_ring *ring = vcpu->vm->ring;
@@ -29,7 +29,7 @@ static int zone_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, co
 	int err = -ENOENT;
 	u32 last, next;
 
-	if (!zone->range.size)
+	if (access == BUS_READ || !zone->range.size)
 		return err;
 	raw_spin_lock_irqsave(&vcpu->vm->ring_lock, flags);
 	last = READ_ONCE(ring->last);
@@ -49,8 +49,6 @@ static int zone_write(struct bus_device *device, struct vcpu *vcpu, u64 addr, co
 	return err;
 }
 
-static const struct bus_ops zone_ops = { .write = zone_write };
-
 long coalesced_register(struct vm *vm, void *data)
 {
 	const struct kvirt_coalesced_mmio_zone *range = data;
@@ -63,7 +61,7 @@ long coalesced_register(struct vm *vm, void *data)
 	zone = kzalloc(sizeof(*zone), GFP_KERNEL_ACCOUNT);
 	if (!zone)
 		return -ENOMEM;
-	zone->device.ops = &zone_ops;
+	zone->device.access = zone_access;
 	zone->range = *range;
 	mutex_lock(&vm->bus_lock);
 	list_for_each_entry(other, &vm->zones, link)
