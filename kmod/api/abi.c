@@ -171,9 +171,9 @@ static int set_common(struct vcpu *vcpu, const void *data)
 /* It goes in next, whatever RFLAGS.IF says: user space has looked. */
 static void inject_interrupt(struct vcpu *vcpu, u8 vector)
 {
-	vcpu->events.interrupt.injected = true;
-	vcpu->events.interrupt.soft = false;
-	vcpu->events.interrupt.vector = vector;
+	vcpu->events.interrupt = (struct kvirt_event) {
+		.valid = true, .type = EVENT_EXTERNAL, .vector = vector,
+	};
 }
 
 static int get_sregs(struct vcpu *vcpu, void *data)
@@ -181,7 +181,7 @@ static int get_sregs(struct vcpu *vcpu, void *data)
 	struct kvirt_sregs *r = data;
 
 	get_common(vcpu, r);
-	if (vcpu->events.interrupt.injected && !vcpu->events.interrupt.soft)
+	if (vcpu->events.interrupt.valid && vcpu->events.interrupt.type == EVENT_EXTERNAL)
 		__set_bit(vcpu->events.interrupt.vector, (unsigned long *)r->interrupt_bitmap);
 	return 0;
 }
@@ -352,7 +352,7 @@ static int get_events(struct vcpu *vcpu, void *data)
 	lapic_drain(vcpu);
 	r->flags = KVIRT_VCPUEVENT_VALID_NMI_PENDING | KVIRT_VCPUEVENT_VALID_SHADOW |
 		   KVIRT_VCPUEVENT_VALID_SMM;
-	r->exception.injected = ev->exception.injected;
+	r->exception.injected = ev->exception.event.valid;
 	r->exception.pending = ev->exception.pending;
 	if (vcpu->vm->exception_payload) {
 		r->flags |= KVIRT_VCPUEVENT_VALID_PAYLOAD;
@@ -365,14 +365,14 @@ static int get_events(struct vcpu *vcpu, void *data)
 	r->exception_has_payload = ev->exception.has_payload;
 	r->exception_payload = ev->exception.payload;
 	/* INT3 and INTO are executed again: there is no way to say how long they are. */
-	if (exception_is_soft(ev->exception.vector)) {
+	if (exception_is_soft(ev->exception.event.vector)) {
 		r->exception.injected = 0;
 		r->exception.pending = 0;
 	}
-	r->exception.nr = ev->exception.vector;
-	r->exception.has_error_code = ev->exception.has_error;
-	r->exception.error_code = ev->exception.error;
-	r->interrupt.injected = ev->interrupt.injected && !ev->interrupt.soft;
+	r->exception.nr = ev->exception.event.vector;
+	r->exception.has_error_code = ev->exception.event.has_error;
+	r->exception.error_code = ev->exception.event.error;
+	r->interrupt.injected = ev->interrupt.valid && ev->interrupt.type == EVENT_EXTERNAL;
 	r->interrupt.nr = ev->interrupt.vector;
 	r->interrupt.shadow =
 		(vcpu->state.shadow & X86_SHADOW_STI ? KVIRT_X86_SHADOW_INT_STI : 0) |
@@ -417,19 +417,19 @@ static int set_events(struct vcpu *vcpu, void *data)
 	ev->exception = (struct vcpu_exception) {
 		.pending = payload && r->exception.pending,
 		/* Of both, pending wins. */
-		.injected = r->exception.injected && !(payload && r->exception.pending),
-		.vector = r->exception.nr,
+		.event.valid = r->exception.injected && !(payload && r->exception.pending),
+		.event.vector = r->exception.nr,
 		/* The guest stands at the insn: a debugger gives back what it did not set. */
-		.soft = exception_is_soft(r->exception.nr),
-		.insn_len = exception_is_soft(r->exception.nr),
-		.has_error = r->exception.has_error_code,
-		.error = r->exception.error_code,
+		.event.type = exception_is_soft(r->exception.nr) ? EVENT_SOFT_EXC : EVENT_EXCEPTION,
+		.event.insn_len = exception_is_soft(r->exception.nr),
+		.event.has_error = r->exception.has_error_code,
+		.event.error = r->exception.error_code,
 		.has_payload = payload && r->exception_has_payload,
 		.payload = payload ? r->exception_payload : 0,
 	};
-	ev->interrupt.injected = r->interrupt.injected;
-	ev->interrupt.soft = false;
-	ev->interrupt.vector = r->interrupt.nr;
+	ev->interrupt = (struct kvirt_event) {
+		.valid = r->interrupt.injected, .type = EVENT_EXTERNAL, .vector = r->interrupt.nr,
+	};
 	if (r->flags & KVIRT_VCPUEVENT_VALID_SHADOW) {
 		vcpu->state.shadow =
 			(shadow & KVIRT_X86_SHADOW_INT_STI ? X86_SHADOW_STI : 0) |

@@ -35,16 +35,12 @@ void debug_keep_step(struct vcpu *vcpu)
 int debug_set(struct vcpu *vcpu, void *data)
 {
 	const struct kvirt_guest_debug *wanted = data;
-	struct vcpu_exception *e = &vcpu->events.exception;
 	u32 control = wanted->control;
 
 	if (control & (KVIRT_GUESTDBG_INJECT_DB | KVIRT_GUESTDBG_INJECT_BP)) {
-		if (e->pending || vcpu->events.triple_fault)
+		if (vcpu->events.exception.pending || vcpu->events.triple_fault)
 			return -EBUSY;
 		event_queue_exception(vcpu, control & KVIRT_GUESTDBG_INJECT_DB ? X86_DB : X86_BP);
-		/* The guest's own INT3, at which it stands. */
-		e->soft = exception_is_soft(e->vector);
-		e->insn_len = e->soft;
 	}
 	if (!(control & KVIRT_GUESTDBG_ENABLE))
 		control = 0;

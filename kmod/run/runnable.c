@@ -52,8 +52,8 @@ bool vcpu_ready_for_interrupt(struct vcpu *vcpu)
 {
 	const struct vcpu_events *ev = &vcpu->events;
 
-	return !ev->exception.pending && !ev->exception.injected && !ev->nmi.injected &&
-	       !ev->interrupt.injected && vcpu_has_room_for_interrupt(vcpu) &&
+	return !ev->exception.pending && !ev->exception.event.valid && !ev->nmi.injected &&
+	       !ev->interrupt.valid && vcpu_has_room_for_interrupt(vcpu) &&
 	       event_interrupt_allowed(vcpu);
 }
 

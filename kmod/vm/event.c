@@ -34,49 +34,54 @@ static void queue(struct vcpu *vcpu, struct vcpu_exception next)
 {
 	struct vcpu_exception *e = &vcpu->events.exception;
 	enum exception_class first, second;
+	bool soft;
 
-	if (e->pending || e->injected) {
-		first = exception_class(e->vector);
-		second = exception_class(next.vector);
+	if (e->pending || e->event.valid) {
+		first = exception_class(e->event.vector);
+		second = exception_class(next.event.vector);
 		if (first == DOUBLE_FAULT && second != BENIGN) {
 			e->pending = false;
-			e->injected = false;
+			e->event.valid = false;
 			vcpu->events.triple_fault = true;
 			return;
 		}
 		if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
 		    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT)))
-			next = (struct vcpu_exception){ .vector = X86_DF, .has_error = true };
+			next = (struct vcpu_exception){ .event = { .vector = X86_DF, .has_error = true } };
 		/* A benign pair: the first is raised again when its instruction restarts. */
 	}
 	*e = next;
 	e->pending = true;
+	/* Of INT3 and INTO the guest stands at its own. */
+	soft = exception_is_soft(e->event.vector);
+	e->event.type = soft ? EVENT_SOFT_EXC : EVENT_EXCEPTION;
+	e->event.insn_len = soft;
 }
 
 void event_queue_exception(struct vcpu *vcpu, u8 vector)
 {
-	queue(vcpu, (struct vcpu_exception){ .vector = vector });
+	queue(vcpu, (struct vcpu_exception){ .event.vector = vector });
 }
 
 void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
 {
 	/* Real mode pushes no error codes (SDM vol. 3, 20.1.4). */
 	vcpu_pull(vcpu, X86_GROUP_CR0);
-	queue(vcpu, (struct vcpu_exception){
-		.vector = vector, .has_error = vcpu->state.cr0 & X86_CR0_PE, .error = error });
+	queue(vcpu, (struct vcpu_exception){ .event = {
+		.vector = vector, .has_error = vcpu->state.cr0 & X86_CR0_PE, .error = error } });
 }
 
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address)
 {
 	queue(vcpu, (struct vcpu_exception){
-		.vector = X86_PF, .has_error = true, .error = error,
+		.event = { .vector = X86_PF, .has_error = true, .error = error },
 		.has_payload = true, .payload = address });
 }
 
 void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits)
 {
 	queue(vcpu, (struct vcpu_exception){
-		.vector = X86_DB, .has_payload = true, .payload = dr6_bits });
+		.event.vector = X86_DB, .has_payload = true, .payload = dr6_bits });
 }
 
 void event_deliver_payload(struct vcpu *vcpu)
@@ -87,10 +92,10 @@ void event_deliver_payload(struct vcpu *vcpu)
 	if (!e->has_payload)
 		return;
 	e->has_payload = false;
-	if (e->vector == X86_PF) {
+	if (e->event.vector == X86_PF) {
 		s->cr2 = e->payload;
 		vcpu_dirty(vcpu, X86_GROUP_CR2);
-	} else if (e->vector == X86_DB) {
+	} else if (e->event.vector == X86_DB) {
 		/* B0 to B3 and BS are sticky but B0 to B3 are replaced; RTM is inverted. */
 		s->dr6 = (s->dr6 & ~0xfULL) | (e->payload & ~BIT_ULL(16));
 		if (e->payload & BIT_ULL(16))
@@ -123,28 +128,15 @@ static struct kvirt_event plan_exception(struct vcpu *vcpu)
 
 	if (e->pending) {
 		event_deliver_payload(vcpu);
-		if (!is_one_of(e->vector, NO_FAULTS)) {
+		if (!is_one_of(e->event.vector, NO_FAULTS)) {
 			vcpu_pull(vcpu, X86_GROUP_RFLAGS);
 			vcpu->state.rflags |= X86_RFLAGS_RF;
 			vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
 		}
 		e->pending = false;
-		e->injected = true;
+		e->event.valid = true;
 	}
-	return (struct kvirt_event){
-		.valid = true, .type = e->soft ? EVENT_SOFT_EXC : EVENT_EXCEPTION,
-		.vector = e->vector, .insn_len = e->insn_len,
-		.has_error = e->has_error, .error = e->error,
-	};
-}
-
-static struct kvirt_event plan_interrupt(const struct vcpu *vcpu)
-{
-	return (struct kvirt_event){
-		.valid = true, .vector = vcpu->events.interrupt.vector,
-		.type = vcpu->events.interrupt.soft ? EVENT_SOFT_INT : EVENT_EXTERNAL,
-		.insn_len = vcpu->events.interrupt.insn_len,
-	};
+	return e->event;
 }
 
 /* What was cut short goes in again first; then exceptions, NMI, interrupts. */
@@ -154,12 +146,12 @@ void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 	struct vcpu_events *ev = &vcpu->events;
 
 	memset(plan, 0, sizeof(*plan));
-	if (ev->exception.injected) {
+	if (ev->exception.event.valid) {
 		plan->event = plan_exception(vcpu);
 	} else if (ev->nmi.injected) {
 		plan->event = nmi;
-	} else if (ev->interrupt.injected) {
-		plan->event = plan_interrupt(vcpu);
+	} else if (ev->interrupt.valid) {
+		plan->event = ev->interrupt;
 	} else if (ev->exception.pending) {
 		plan->event = plan_exception(vcpu);
 	} else if (unlikely(vcpu->debug.control & KVIRT_GUESTDBG_BLOCKIRQ)) {
@@ -171,11 +163,9 @@ void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 		vcpu_dirty(vcpu, X86_GROUP_NMI_MASK);
 		plan->event = nmi;
 	} else if (vector >= 0 && event_interrupt_allowed(vcpu)) {
-		ev->interrupt.injected = true;
-		ev->interrupt.soft = false;
-		ev->interrupt.vector = vector;
+		ev->interrupt = (struct kvirt_event){ .valid = true, .vector = vector };
 		plan->took_interrupt = true;
-		plan->event = plan_interrupt(vcpu);
+		plan->event = ev->interrupt;
 	}
 	plan->nmi_window = ev->nmi.pending;
 	plan->irq_window = vector >= 0 && !plan->took_interrupt;
@@ -197,18 +187,10 @@ static void requeue(struct vcpu *vcpu, const struct kvirt_event *vectoring)
 	/* A soft event of unknown length is executed again, not injected again. */
 	if (soft && !vectoring->insn_len)
 		return;
-	if (vectoring->type == EVENT_EXTERNAL || vectoring->type == EVENT_SOFT_INT) {
-		ev->interrupt.injected = true;
-		ev->interrupt.soft = soft;
-		ev->interrupt.vector = vectoring->vector;
-		ev->interrupt.insn_len = vectoring->insn_len;
-	} else {
-		ev->exception = (struct vcpu_exception){
-			.injected = true, .vector = vectoring->vector,
-			.soft = soft, .insn_len = vectoring->insn_len,
-			.has_error = vectoring->has_error, .error = vectoring->error,
-		};
-	}
+	if (vectoring->type == EVENT_EXTERNAL || vectoring->type == EVENT_SOFT_INT)
+		ev->interrupt = *vectoring;
+	else
+		ev->exception = (struct vcpu_exception){ .event = *vectoring };
 }
 
 void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit)
@@ -218,9 +200,9 @@ void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit)
 	/* An entry that failed delivered nothing: everything stays as it is. */
 	if (unlikely(exit->kind == EXIT_INVALID_STATE))
 		return;
-	ev->exception.injected = false;
+	ev->exception.event.valid = false;
 	ev->nmi.injected = false;
-	ev->interrupt.injected = false;
+	ev->interrupt.valid = false;
 	if (unlikely(exit->vectoring.valid))
 		requeue(vcpu, &exit->vectoring);
 }

@@ -7,16 +7,14 @@
 
 struct vcpu;
 
-/* Pending has not begun; injected was cut short by an exit and goes in again as it was. */
+/* Pending has not begun; injected, or valid, was cut short by an exit and goes in again as it was. */
 struct vcpu_events {
 	struct vcpu_exception {
-		bool pending, injected, has_error, has_payload;
-		bool soft;		/* INT3, INTO */
-		u8 vector, insn_len;
-		u32 error;
+		struct kvirt_event event;
+		bool pending, has_payload;
 		u64 payload;
 	} exception;
-	struct { bool injected, soft; u8 vector, insn_len; } interrupt;
+	struct kvirt_event interrupt;
 	struct { bool injected; u8 pending; } nmi;	/* 0 to 2 pending */
 	bool triple_fault;
 	s16 external;			/* the vector that KVM_INTERRUPT left, or -1 */
@@ -31,7 +29,7 @@ static inline bool exception_is_soft(u8 vector)
 /* Something is queued. */
 static inline bool event_any(const struct vcpu_events *ev)
 {
-	return ev->exception.pending | ev->exception.injected | ev->interrupt.injected |
+	return ev->exception.pending | ev->exception.event.valid | ev->interrupt.valid |
 	       ev->nmi.injected | ev->nmi.pending;
 }
 
