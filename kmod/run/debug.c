@@ -2,7 +2,7 @@
 /*
  * Guest debugging from user space: KVM_SET_GUEST_DEBUG, and the exits that it asks for. The
  * guest's own debug registers stay as they are; which are in force instead, the back ends
- * ask vm/debug.h. RFLAGS.TF alone is shared, as in KVM: the guest's own is lost while it is
+ * ask vm/event.h. RFLAGS.TF alone is shared, as in KVM: the guest's own is lost while it is
  * single-stepped. Called by api/, run.c, and the handlers.
  */
 #include "run.h"

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Events on their way into the guest: the queue in each vCPU, for the owner's thread. */
+/*
+ * Events on their way into the guest: the queue in each vCPU, for the owner's thread; and which of
+ * them a debugger in user space catches.
+ */
 #ifndef KVIRT_VM_EVENT_H
 #define KVIRT_VM_EVENT_H
 
+#include <uapi/linux/kvirt.h>
 #include "exit.h"
 
 struct vcpu;
@@ -31,6 +35,37 @@ static inline bool event_any(const struct vcpu_events *ev)
 {
 	return ev->exception.pending | ev->exception.event.valid | ev->interrupt.valid |
 	       ev->nmi.injected | ev->nmi.pending;
+}
+
+/* Set by run/debug.c, asked by run/ and the back ends. The guest's own registers stay as they are. */
+struct vcpu_debug {
+	u32 control;		/* KVIRT_GUESTDBG_*; 0: nobody debugs the guest */
+	u64 dr[4], dr7;		/* in force instead of the guest's, with USE_HW_BP */
+	u64 step_rip;		/* linear RIP when SINGLESTEP was asked for */
+};
+
+/* #DB is the debugger's, not the guest's. */
+static inline bool debug_active(const struct vcpu_debug *d)
+{
+	return d->control & (KVIRT_GUESTDBG_SINGLESTEP | KVIRT_GUESTDBG_USE_HW_BP);
+}
+
+/* DR7 in force; the breakpoints in force, NULL if none is armed; the exceptions that exit. */
+static inline u64 debug_dr7(const struct vcpu_debug *d, const struct x86_state *s)
+{
+	return d->control & KVIRT_GUESTDBG_USE_HW_BP ? d->dr7 : s->dr7;
+}
+
+static inline const u64 *debug_breakpoints(const struct vcpu_debug *d, const struct x86_state *s)
+{
+	if (likely(!(debug_dr7(d, s) & X86_DR7_ENABLED)))
+		return NULL;
+	return d->control & KVIRT_GUESTDBG_USE_HW_BP ? d->dr : s->dr;
+}
+
+static inline u32 debug_exceptions(const struct vcpu_debug *d)
+{
+	return EXCEPTIONS_INTERCEPTED | (d->control & KVIRT_GUESTDBG_USE_SW_BP ? BIT(X86_BP) : 0);
 }
 
 void event_queue_exception(struct vcpu *vcpu, u8 vector);

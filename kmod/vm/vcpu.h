@@ -24,7 +24,6 @@
 #include "../x86/msr.h"
 #include "../x86/state.h"
 #include "../x86/walk.h"
-#include "debug.h"
 #include "event.h"
 #include "gmem.h"
 #include "npt.h"
