@@ -69,20 +69,14 @@ static int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64 addr, void *dat
 int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len,
 	       enum bus_access access)
 {
+	const bool in_window = vcpu->in_window;
 	struct vm *vm = vcpu->vm;
-	const struct bus *bus;
-	int index, err;
+	int err, index = in_window ? 0 : srcu_read_lock(&vm->srcu);
+	const struct bus *bus = srcu_dereference_check(vm->bus[kind], &vm->srcu, in_window);
 
-	if (!rcu_access_pointer(vm->bus[kind]))
-		return -ENOENT;
-	if (vcpu->in_window) {
-		bus = rcu_dereference_check(vm->bus[kind], true);
-		return bus_ask(vcpu, bus, addr, data, len, access);
-	}
-	index = srcu_read_lock(&vm->srcu);
-	bus = srcu_dereference(vm->bus[kind], &vm->srcu);
-	err = bus_ask(vcpu, bus, addr, data, len, access);
-	srcu_read_unlock(&vm->srcu, index);
+	err = bus ? bus_ask(vcpu, bus, addr, data, len, access) : -ENOENT;
+	if (!in_window)
+		srcu_read_unlock(&vm->srcu, index);
 	return err;
 }
 
