@@ -86,31 +86,31 @@ static void take_bits(struct vm *vm, const struct slot *slot, size_t at, size_t 
 	npt_flush(vm);
 }
 
-/* slots_lock held: the slot of user space's number @id, which has a log, or the error. */
-static const struct slot *logged_slot(struct vm *vm, u32 id)
+/* Takes slots_lock for the slot of user space's number @id, which has a log; or the error. */
+static const struct slot *lock_logged_slot(struct vm *vm, u32 id)
 {
 	const struct slot_entry *entry;
 
 	if (id >= SLOTS_MAX)
 		return ERR_PTR(-EINVAL);
+	mutex_lock(&vm->slots_lock);
 	entry = xa_load(&vm->slots, id);
-	return entry && entry->slot.dirty ? &entry->slot : ERR_PTR(-ENOENT);
+	if (entry && entry->slot.dirty)
+		return &entry->slot;
+	mutex_unlock(&vm->slots_lock);
+	return ERR_PTR(-ENOENT);
 }
 
 long dirty_get(struct vm *vm, void *data)
 {
 	const struct kvirt_dirty_log *log = data;
-	const struct slot *slot;
+	const struct slot *slot = lock_logged_slot(vm, log->slot);
 	unsigned long *taken;
 	size_t i, words;
 	long err = 0;
 
-	mutex_lock(&vm->slots_lock);
-	slot = logged_slot(vm, log->slot);
-	if (IS_ERR(slot)) {
-		err = PTR_ERR(slot);
-		goto unlock;
-	}
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
 	words = bitmap_words(slot->npages);
 	taken = slot->dirty;
 	if (!vm->manual_dirty_log) {
@@ -124,7 +124,6 @@ long dirty_get(struct vm *vm, void *data)
 		for (i = 0; taken != slot->dirty && i < words; i++)
 			atomic_long_or(taken[i], (atomic_long_t *)&slot->dirty[i]);
 	}
-unlock:
 	mutex_unlock(&vm->slots_lock);
 	return err;
 }
@@ -140,12 +139,9 @@ long dirty_clear(struct vm *vm, void *data)
 
 	if (log->first_page % BITS_PER_LONG)
 		return -EINVAL;
-	mutex_lock(&vm->slots_lock);
-	slot = logged_slot(vm, log->slot);
-	if (IS_ERR(slot)) {
-		err = PTR_ERR(slot);
-		goto unlock;
-	}
+	slot = lock_logged_slot(vm, log->slot);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
 	if (log->first_page > slot->npages || log->num_pages > slot->npages - log->first_page ||
 	    (log->num_pages < slot->npages - log->first_page && log->num_pages % BITS_PER_LONG))
 		goto unlock;
