@@ -16,12 +16,8 @@
 /* CLOCK_MONOTONIC_RAW's pace, with the time that the host was suspended. */
 static u64 boot_ns(u64 *host_tsc)
 {
-	ktime_t raw, suspended;
-
 	*host_tsc = rdtsc_ordered();
-	raw = ktime_get_raw();
-	suspended = ktime_sub(ktime_get_boottime(), ktime_get());
-	return ktime_to_ns(ktime_add(raw, suspended));
+	return ktime_get_raw_ns() + ktime_get_boottime_ns() - ktime_get_ns();
 }
 
 /* ns = (ticks << shift) * multiplier >> 32, as the guest computes it. */
@@ -53,11 +49,8 @@ static u64 ticks_to_ns(u64 ticks)
 
 void clock_init(struct vm *vm)
 {
-	struct vm_clock *clock = &vm->clock;
-
-	raw_spin_lock_init(&clock->lock);
-	clock->boot_ns = boot_ns(&clock->host_tsc);
-	clock->offset = -(s64)clock->boot_ns;
+	raw_spin_lock_init(&vm->clock.lock);
+	clock_set(vm, 0);
 	vm->default_tsc_khz = tsc_khz;
 }
 
@@ -193,7 +186,6 @@ void clock_set_offset(struct vcpu *vcpu, u64 offset)
 void clock_update_guest(struct vcpu *vcpu)
 {
 	struct vm_clock *clock = &vcpu->vm->clock;
-	u64 gpa = vcpu->pv.clock_msr & ~1ULL;
 	struct pvclock_vcpu_time_info info = {};
 	unsigned long flags;
 
@@ -214,7 +206,7 @@ void clock_update_guest(struct vcpu *vcpu)
 
 	/* A guest that gave a bad address gets no time. */
 	info.version = vcpu->pv.version;
-	gmem_write_versioned(vcpu->vm, gpa, &info, sizeof(info), 0);
+	gmem_write_versioned(vcpu->vm, vcpu->pv.clock_msr & ~1ULL, &info, sizeof(info), 0);
 	vcpu->pv.version = info.version;
 }
 
