@@ -155,8 +155,6 @@ int vcpu_open_window(struct vcpu *vcpu)
 	lockdep_assert_irqs_disabled();
 	if (unlikely(READ_ONCE(host_going_down)))
 		return -EIO;
-	/* A vCPU is in one place: others read cpu after they have seen the mode. */
-	WRITE_ONCE(vcpu->cpu, smp_processor_id());
 	err = static_call(backend_open)(vcpu);
 	if (unlikely(err))
 		return err;
@@ -188,7 +186,6 @@ void vcpu_pull_slow(struct vcpu *vcpu, u32 groups)
 		vcpu->valid |= groups;
 		return;
 	}
-	preempt_disable();
 	local_irq_save(flags);
 	if (!vcpu_open_window(vcpu)) {
 		static_call(backend_pull)(vcpu, groups);
@@ -200,7 +197,6 @@ void vcpu_pull_slow(struct vcpu *vcpu, u32 groups)
 	}
 	vcpu->valid |= groups;
 	local_irq_restore(flags);
-	preempt_enable();
 }
 
 void vcpu_load(struct vcpu *vcpu)
