@@ -181,8 +181,3 @@ void notifier_detach(struct vm *vm)
 	spin_unlock(&vm->notifier->lock);
 	mmu_notifier_put(&vm->notifier->mn);
 }
-
-void notifier_module_exit(void)
-{
-	mmu_notifier_synchronize();
-}

@@ -146,7 +146,5 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access);
  */
 int notifier_attach(struct vm *vm);
 void notifier_detach(struct vm *vm);
-/* Module unload, all VMs gone: wait until no callback can run any more. */
-void notifier_module_exit(void);
 
 #endif

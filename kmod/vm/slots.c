@@ -35,13 +35,6 @@ bool slots_next_hva(struct vm *vm, struct interval_tree_node **at, unsigned long
 	return true;
 }
 
-void slots_init(struct vm *vm)
-{
-	xa_init(&vm->slots);
-	seqcount_latch_init(&vm->slots_by_gfn.seq);
-	vm->slots_by_hva = RB_ROOT_CACHED;
-}
-
 void slots_fini(struct vm *vm)
 {
 	struct slot_entry *entry;

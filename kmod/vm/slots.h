@@ -99,7 +99,6 @@ static inline const struct slot *slots_find(struct vm *vm, u64 gfn, u64 end)
 bool slots_next_hva(struct vm *vm, struct interval_tree_node **at, unsigned long start,
 		    unsigned long end, struct slot_range *range);
 
-void slots_init(struct vm *vm);
 /* No readers any more, nor the notifier: frees all slots, waits for nothing. */
 void slots_fini(struct vm *vm);
 

@@ -54,7 +54,8 @@ struct vm *vm_create(void)
 	err = npt_init(&vm->npt);
 	if (err)
 		goto cleanup_srcu;
-	slots_init(vm);
+	xa_init(&vm->slots);
+	seqcount_latch_init(&vm->slots_by_gfn.seq);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	/* Last: from here on invalidations arrive. */
@@ -128,6 +129,6 @@ int __init vm_module_init(void)
 void vm_module_exit(void)
 {
 	destroy_workqueue(release_queue);
-	notifier_module_exit();
+	mmu_notifier_synchronize();
 	free_percpu(kick_masks);
 }
