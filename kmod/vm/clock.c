@@ -4,9 +4,8 @@
  * pvclock in cpuid.rst). One pair of host TSC and nanoseconds for the whole VM, read
  * together once, so that all vCPUs' pages tell the same time. Called by run/ and api/.
  */
-#include <linux/math64.h>
 #include <linux/ktime.h>
-#include <linux/timekeeping.h>
+#include <linux/math64.h>
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
 #include "gmem.h"
@@ -66,15 +65,13 @@ u64 clock_read(struct vm *vm, u64 *host_tsc)
 {
 	struct vm_clock *clock = &vm->clock;
 	unsigned long flags;
-	u64 now, ns;
+	u64 ns;
 
 	raw_spin_lock_irqsave(&clock->lock, flags);
 	refresh_reference(clock);
-	now = rdtsc_ordered();
-	ns = clock->boot_ns + clock->offset + ticks_to_ns(now - clock->host_tsc);
+	*host_tsc = rdtsc_ordered();
+	ns = clock->boot_ns + clock->offset + ticks_to_ns(*host_tsc - clock->host_tsc);
 	raw_spin_unlock_irqrestore(&clock->lock, flags);
-	if (host_tsc)
-		*host_tsc = now;
 	return ns;
 }
 
@@ -210,17 +207,16 @@ void clock_update_guest(struct vcpu *vcpu)
 	vcpu->pv.version = info.version;
 }
 
-int clock_write_wall(struct vcpu *vcpu, u64 gpa)
+void clock_write_wall(struct vcpu *vcpu, u64 gpa)
 {
-	u64 ns = ktime_get_real_ns() - clock_read(vcpu->vm, NULL);
+	u64 host_tsc, ns = ktime_get_real_ns() - clock_read(vcpu->vm, &host_tsc);
 	struct pvclock_wall_clock wall = {};
 	u32 nsec;
-	/* The guest may have left any version there. */
-	int err = gmem_read(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
 
-	if (err)
-		return err;
+	/* The guest may have left any version there. */
+	if (gmem_read(vcpu->vm, gpa, &wall.version, sizeof(wall.version)))
+		return;
 	wall.sec = div_u64_rem(ns, NSEC_PER_SEC, &nsec);
 	wall.nsec = nsec;
-	return gmem_write_versioned(vcpu->vm, gpa, &wall, sizeof(wall), 0);
+	gmem_write_versioned(vcpu->vm, gpa, &wall, sizeof(wall), 0);
 }

@@ -149,7 +149,7 @@ static inline struct vcpu *vm_vcpu(const struct vm *vm, unsigned int i)
 
 /* kvm-clock and the guest's TSC: vm/clock.c */
 void clock_init(struct vm *vm);
-/* The VM's kvm-clock in nanoseconds now; @host_tsc, if not NULL, gets the TSC of it. */
+/* The VM's kvm-clock in nanoseconds now; @host_tsc gets the TSC of it. */
 u64 clock_read(struct vm *vm, u64 *host_tsc);
 void clock_set(struct vm *vm, u64 ns);
 /* Give @vcpu's TSC the value @value, matched to the other vCPUs' if it is close. */
@@ -165,8 +165,8 @@ u64 clock_host_ticks(const struct vcpu *vcpu, u64 ticks);
  */
 bool clock_khz_valid(unsigned long khz);
 int clock_set_khz(struct vcpu *vcpu, unsigned long khz);
-/* Fill and write @vcpu's pvclock page, if the guest gave one. May sleep. */
+/* Fill and write @vcpu's pvclock page, if the guest gave one; the wall clock of its boot. May sleep. */
 void clock_update_guest(struct vcpu *vcpu);
-int clock_write_wall(struct vcpu *vcpu, u64 gpa);
+void clock_write_wall(struct vcpu *vcpu, u64 gpa);
 
 #endif
