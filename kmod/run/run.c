@@ -165,7 +165,7 @@ static int run_window(struct vcpu *vcpu)
 	local_irq_disable();
 	vcpu_enter_mode(vcpu, VCPU_IN_WINDOW);
 	xfer_to_guest_mode_prepare();
-	if (unlikely(vcpu_has_requests(vcpu) || __xfer_to_guest_mode_work_pending())) {
+	if (unlikely(READ_ONCE(vcpu->requests) || __xfer_to_guest_mode_work_pending())) {
 		verdict = LEAVE;
 		goto out;
 	}
@@ -292,7 +292,7 @@ int vcpu_run(struct vcpu *vcpu)
 
 	for (;;) {
 		/* Whoever wants something of this vCPU has left a bit. */
-		err = vcpu_has_requests(vcpu) || lapic_has_signals(vcpu) ? serve_requests(vcpu) : 0;
+		err = READ_ONCE(vcpu->requests) || lapic_has_signals(vcpu) ? serve_requests(vcpu) : 0;
 		err = err ?: npt_cache_fill(&vcpu->tables);
 		if (err)
 			return err;

@@ -4,7 +4,6 @@
  * tables may be used again. The hardware reads these tables, and sets accessed and dirty bits in
  * them, at any time: each entry is written in one store.
  */
-#include <linux/gfp.h>
 #include <linux/mm.h>
 #include "npt.h"
 #include "vcpu.h"

@@ -12,7 +12,6 @@
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "../host/cpu.h"
 #include "slots.h"
 
 bool slots_next_hva(struct vm *vm, struct interval_tree_node **at, unsigned long start,

@@ -7,7 +7,6 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <asm/tsc.h>
 #include "../host/cpu.h"
 #include "../host/msr.h"
 #include "../host/state.h"

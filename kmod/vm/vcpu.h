@@ -214,12 +214,7 @@ void vcpu_put(struct vcpu *vcpu);
 
 /* Set it, and bring the vCPU where it will see it: out of the guest, or awake. Any context. */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_request request);
-/* A request is there (owner); take it away (owner). */
-static inline bool vcpu_has_requests(const struct vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->requests) != 0;
-}
-
+/* Take it away, if it is there. Owner. */
 static inline bool vcpu_take_request(struct vcpu *vcpu, enum vcpu_request request)
 {
 	return test_bit(request, &vcpu->requests) && test_and_clear_bit(request, &vcpu->requests);

@@ -10,7 +10,6 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include "../host/cpu.h"
 #include "slots.h"
 #include "vcpu.h"
 #include "vm.h"
