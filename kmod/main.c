@@ -11,7 +11,6 @@
 #include "host/fpu.h"
 #include "host/state.h"
 #include "host/msr.h"
-#include "host/work.h"
 #include "vm/backend.h"
 
 static const struct kvirt_backend *const backends[] __initconst = {
@@ -24,21 +23,21 @@ static const struct kvirt_backend *backend;
 /* The first whose hardware is there decides, for better or worse. */
 static int __init backend_init(void)
 {
-	int i, err;
+	int i, err = -ENODEV;
 
-	for (i = 0; i < ARRAY_SIZE(backends); i++) {
+	for (i = 0; i < ARRAY_SIZE(backends) && err == -ENODEV; i++) {
 		backend = backends[i];
 		err = backend->probe(&features);
-		if (err == -ENODEV)
-			continue;
-		if (err)
-			return err;
-		backend_select(backend);
-		preempt_notifier_inc();
-		return 0;
 	}
-	pr_err("kvirt: refused: this CPU has neither VT-x nor AMD-V\n");
-	return -ENODEV;
+	if (err == -ENODEV)
+		pr_err("kvirt: refused: this CPU has neither VT-x nor AMD-V\n");
+	if (err) {
+		backend->remove();
+		return err;
+	}
+	backend_select(backend);
+	preempt_notifier_inc();
+	return 0;
 }
 
 static void backend_exit(void)
@@ -50,7 +49,6 @@ static void backend_exit(void)
 static const struct { int (*init)(void); void (*exit)(void); } layers[] = {
 	{ host_cpu_check }, { host_fpu_init },		/* nothing to undo */
 	{ host_state_init, host_state_exit },
-	{ host_work_init, host_work_exit },
 	{ backend_init, backend_exit },
 	{ vm_module_init, vm_module_exit },
 	{ host_stats_init, host_stats_exit },

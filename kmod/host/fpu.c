@@ -10,62 +10,42 @@
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
+#include <asm/fpu/xcr.h>
 #include "cpu.h"
 #include "fpu.h"
 #include "msr.h"
 
-/* The legacy region (SDM vol. 1, 13.4.1) and the header after it (13.4.2). */
-enum {
-	LEGACY_SIZE = 512, HEADER_SIZE = 64,
-	MXCSR_OFFSET = 24, MXCSR_MASK_OFFSET = 28, ST0_OFFSET = 32, XMM0_OFFSET = 160,
-	FCW_INITIAL = 0x37f, MXCSR_INITIAL = 0x1f80,
-};
-
-#define COMPONENT_X87	BIT_ULL(0)
-#define COMPONENT_SSE	BIT_ULL(1)
-#define COMPONENT_AVX	BIT_ULL(2)
+#define FCW_INITIAL	0x37f
+#define LEGACY		(XFEATURE_MASK_FP | XFEATURE_MASK_SSE)	/* what FXSAVE knows */
 #define NR_COMPONENTS	8
-
-/* XSTATE_BV: the components that are not in their initial state. */
-static u64 *present(void *area)
-{
-	return area + LEGACY_SIZE;
-}
 
 static bool has_xsave __ro_after_init;
 static u64 host_xcr0 __ro_after_init;
-static u64 component_mask __ro_after_init = COMPONENT_X87 | COMPONENT_SSE;
+static u64 component_mask __ro_after_init = LEGACY;
 static u32 mxcsr_mask __ro_after_init;
 static struct { u32 offset, size; } component[NR_COMPONENTS] __ro_after_init;
-
-static u64 read_xcr0(void)
-{
-	u32 low, high;
-
-	asm volatile("xgetbv" : "=a" (low), "=d" (high) : "c" (0));
-	return low | (u64)high << 32;
-}
 
 static void write_xcr0(u64 value)
 {
 	count_privop(PRIVOP_XSETBV);
-	asm volatile("xsetbv" : : "c" (0), "a" ((u32)value), "d" ((u32)(value >> 32)));
+	xsetbv(XCR_XFEATURE_ENABLED_MASK, value);
 }
 
 int __init host_fpu_init(void)
 {
-	struct { u8 bytes[LEGACY_SIZE]; } __aligned(16) image = {};
+	struct xregs_state image = {};
 	u32 eax, ebx, ecx, edx;
 	int i;
 
 	kernel_fpu_begin();
-	asm volatile("fxsave %0" : "+m" (image));
+	asm volatile("fxsave %0" : "+m" (image.i387));
 	kernel_fpu_end();
-	mxcsr_mask = *(u32 *)(image.bytes + MXCSR_MASK_OFFSET) ?: 0xffbf;
+	mxcsr_mask = image.i387.mxcsr_mask ?: 0xffbf;
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
 		return 0;
 	has_xsave = true;
-	host_xcr0 = read_xcr0();
+	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	component_mask = host_xcr0 & FPU_COMPONENTS;
 	for (i = 2; i < NR_COMPONENTS; i++) {
 		if (!(component_mask & BIT_ULL(i)))
@@ -73,7 +53,7 @@ int __init host_fpu_init(void)
 		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
 		component[i].size = eax;
 		component[i].offset = ebx;
-		if (ebx < LEGACY_SIZE + HEADER_SIZE || eax > PAGE_SIZE || ebx > PAGE_SIZE - eax) {
+		if (ebx < sizeof(image) || eax > PAGE_SIZE || ebx > PAGE_SIZE - eax) {
 			pr_err("kvirt: XSAVE component %d lies outside one page: %u+%u\n",
 			       i, ebx, eax);
 			return -EOPNOTSUPP;
@@ -105,9 +85,9 @@ void guest_fpu_free(struct guest_fpu *fpu)
 void guest_fpu_reset(struct guest_fpu *fpu)
 {
 	memset(fpu->area, 0, PAGE_SIZE);
-	*(u16 *)fpu->area = FCW_INITIAL;
-	*(u32 *)(fpu->area + MXCSR_OFFSET) = MXCSR_INITIAL;
-	*present(fpu->area) = COMPONENT_X87 | COMPONENT_SSE;
+	fpu->area->i387.cwd = FCW_INITIAL;
+	fpu->area->i387.mxcsr = MXCSR_DEFAULT;
+	fpu->area->header.xfeatures = LEGACY;
 	fpu->xcr0 = host_xcr0;
 }
 
@@ -122,16 +102,15 @@ void guest_fpu_set_xcr0(struct guest_fpu *fpu, u64 xcr0, u64 cr4, bool loaded)
 }
 
 /* The area was checked when it came in, so a fault here is ours: start afresh. */
-static bool restore(const void *area)
+static bool restore(const struct xregs_state *area)
 {
 	if (has_xsave)
 		asm goto("1: xrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
-			 : : [area] "m" (*(const char (*)[PAGE_SIZE])area),
-			     "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
-			 : "memory" : fault);
+			 : : [area] "m" (*area), "a" ((u32)component_mask),
+			     "d" ((u32)(component_mask >> 32)) : "memory" : fault);
 	else
 		asm goto("1: fxrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
-			 : : [area] "m" (*(const char (*)[LEGACY_SIZE])area) : "memory" : fault);
+			 : : [area] "m" (*area) : "memory" : fault);
 	return true;
 fault:
 	return false;
@@ -158,65 +137,65 @@ void guest_fpu_save(struct guest_fpu *fpu)
 	if (fpu->xcr0 != host_xcr0)
 		write_xcr0(host_xcr0);
 	if (has_xsave)
-		asm volatile("xsave64 %[area]" : [area] "+m" (*(char (*)[PAGE_SIZE])fpu->area)
+		asm volatile("xsave64 %[area]" : [area] "+m" (*fpu->area)
 			     : "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
 			     : "memory");
 	else
-		asm volatile("fxsave64 %[area]"
-			     : [area] "+m" (*(char (*)[LEGACY_SIZE])fpu->area) : : "memory");
+		asm volatile("fxsave64 %[area]" : [area] "+m" (*fpu->area) : : "memory");
 	kernel_fpu_end();
 }
 
-int guest_fpu_import(struct guest_fpu *fpu, const void *area)
+int guest_fpu_import(struct guest_fpu *fpu, const void *data)
 {
-	const u64 *header = area + LEGACY_SIZE;
-	u32 mxcsr = *(u32 *)(area + MXCSR_OFFSET);
-	int i;
+	const struct xregs_state *area = data;
 
-	if ((mxcsr & ~mxcsr_mask) || (header[0] & ~component_mask))
+	if ((area->i387.mxcsr & ~mxcsr_mask) || (area->header.xfeatures & ~component_mask))
 		return -EINVAL;
 	/* Compacted format and reserved header words would fault in XRSTOR. */
-	for (i = 1; has_xsave && i < HEADER_SIZE / 8; i++)
-		if (header[i])
-			return -EINVAL;
+	if (has_xsave && (area->header.xcomp_bv ||
+			  memchr_inv(area->header.reserved, 0, sizeof(area->header.reserved))))
+		return -EINVAL;
 	memcpy(fpu->area, area, PAGE_SIZE);
 	/* FXRSTOR loads both, whatever the header says. */
 	if (!has_xsave)
-		*present(fpu->area) = COMPONENT_X87 | COMPONENT_SSE;
+		fpu->area->header.xfeatures = LEGACY;
 	return 0;
 }
 
-void guest_fpu_export(const struct guest_fpu *fpu, void *area)
+void guest_fpu_export(const struct guest_fpu *fpu, void *data)
 {
-	u64 saved = *present(fpu->area) & component_mask;
+	const struct fxregs_state *from = &fpu->area->i387;
+	struct xregs_state *area = data;
+	struct fxregs_state *to = &area->i387;
+	u64 saved = fpu->area->header.xfeatures & component_mask;
 	int i;
 
 	memset(area, 0, PAGE_SIZE);
-	*present(area) = saved;
-	*(u32 *)(area + MXCSR_OFFSET) = MXCSR_INITIAL;
-	*(u16 *)area = FCW_INITIAL;
-	if (saved & COMPONENT_X87) {
-		memcpy(area, fpu->area, MXCSR_OFFSET);
-		memcpy(area + ST0_OFFSET, fpu->area + ST0_OFFSET, XMM0_OFFSET - ST0_OFFSET);
+	area->header.xfeatures = saved;
+	to->cwd = FCW_INITIAL;
+	if (saved & XFEATURE_MASK_FP) {
+		memcpy(to, from, offsetof(struct fxregs_state, mxcsr));
+		memcpy(to->st_space, from->st_space, sizeof(to->st_space));
 	}
 	/* MXCSR belongs to SSE and AVX alike (SDM vol. 1, 13.7). */
-	if (saved & (COMPONENT_SSE | COMPONENT_AVX))
-		*(u32 *)(area + MXCSR_OFFSET) = *(u32 *)(fpu->area + MXCSR_OFFSET);
-	*(u32 *)(area + MXCSR_MASK_OFFSET) = mxcsr_mask;
-	if (saved & COMPONENT_SSE)
-		memcpy(area + XMM0_OFFSET, fpu->area + XMM0_OFFSET, 256);
+	to->mxcsr = saved & (XFEATURE_MASK_SSE | XFEATURE_MASK_YMM) ? from->mxcsr : MXCSR_DEFAULT;
+	to->mxcsr_mask = mxcsr_mask;
+	if (saved & XFEATURE_MASK_SSE)
+		memcpy(to->xmm_space, from->xmm_space, sizeof(to->xmm_space));
 	for (i = 2; i < NR_COMPONENTS; i++)
 		if (saved & BIT_ULL(i))
-			memcpy(area + component[i].offset, fpu->area + component[i].offset,
-			       component[i].size);
+			memcpy(data + component[i].offset,
+			       (void *)fpu->area + component[i].offset, component[i].size);
 }
 
 void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr)
 {
+	struct xregs_state *area = fpu->area;
+
 	/* Registers in their initial state were not written out: they are zeros. MXCSR was. */
-	if (!(*present(fpu->area) & COMPONENT_SSE)) {
-		memset(fpu->area + XMM0_OFFSET, 0, 256);
-		*present(fpu->area) |= COMPONENT_SSE;
+	if (!(area->header.xfeatures & XFEATURE_MASK_SSE)) {
+		memset(area->i387.xmm_space, 0, sizeof(area->i387.xmm_space));
+		area->header.xfeatures |= XFEATURE_MASK_SSE;
 	}
-	return fpu->area + XMM0_OFFSET + 16 * (nr & 15);
+	return &area->i387.xmm_space[4 * (nr & 15)];
 }

@@ -13,8 +13,8 @@
 #define FPU_COMPONENTS	0xe7ULL
 
 struct guest_fpu {
-	void *area;	/* one page: XSAVE's standard format, or FXSAVE's */
-	u64 xcr0;	/* while the guest runs: the host's stays without the guest's CR4.OSXSAVE */
+	struct xregs_state *area;	/* one page: XSAVE's standard format, or FXSAVE's */
+	u64 xcr0;		/* while the guest runs: the host's stays without the guest's CR4.OSXSAVE */
 };
 
 /* At load: what this host can swap. 0, or -EOPNOTSUPP where a component is out of place. */
@@ -41,8 +41,8 @@ void guest_fpu_save(struct guest_fpu *fpu);
  * guest_fpu_export() - into such an area; components in their initial state are
  * written out as such, so that equal states give equal bytes.
  */
-int guest_fpu_import(struct guest_fpu *fpu, const void *area);
-void guest_fpu_export(const struct guest_fpu *fpu, void *area);
+int guest_fpu_import(struct guest_fpu *fpu, const void *data);
+void guest_fpu_export(const struct guest_fpu *fpu, void *data);
 
 /* One XMM register, 16 bytes, to read or write with no window open: for MMIO by vector instructions. */
 void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr);

@@ -30,26 +30,16 @@ void host_debug_restore(const struct host_debug *debug);
 void host_debug_lend(struct host_debug *debug, const u64 *guest_dr);
 void host_debug_take(u64 *guest_dr);
 
-/* From here to vtime_account_guest_exit() it is guest time; once a window, interrupts off. */
+/*
+ * From here to vtime_account_guest_exit() it is guest time; once a window, interrupts off. RCU
+ * does not watch during the world switch where context tracking is on (nohz_full): noinstr code
+ * around it says so. Elsewhere the window reports the quiet state once.
+ */
 static inline void host_guest_time_enter(void)
 {
 	vtime_account_guest_enter();
 	if (!context_tracking_enabled_this_cpu())
 		rcu_note_context_switch(false);
-}
-
-/*
- * Around the world switch itself, in noinstr code: RCU does not watch in between where
- * context tracking is on (nohz_full). Elsewhere the window reports the quiet state once.
- */
-static __always_inline void host_guest_enter(void)
-{
-	context_tracking_guest_enter();
-}
-
-static __always_inline void host_guest_exit(void)
-{
-	(void)context_tracking_guest_exit();
 }
 
 /* IBPB if another vCPU than @owner ran last here and the host uses it. Interrupts off. */
@@ -65,6 +55,9 @@ static inline void host_guest_ran(void)
 		this_cpu_write(x86_ibpb_exit_to_user, true);
 #endif
 }
+
+/* Signals, reschedule, task work (work.c); interrupts on, may sleep. 0, -EINTR: a signal is pending. */
+int host_work_do(void);
 
 extern bool host_going_down;	/* a: the host goes down or suspends; no window may open any more */
 int host_state_init(void);

@@ -9,7 +9,6 @@
 #include "../host/msr.h"
 #include "../host/state.h"
 #include "../host/trace.h"
-#include "../host/work.h"
 #include "../irq/lapic.h"
 #include "../irq/route.h"
 #include "../vm/backend.h"

@@ -198,7 +198,6 @@ int __init svm_probe(struct backend_features *f)
 {
 	u32 eax, nr_asids, ecx, edx;
 	u64 vm_cr;
-	int err;
 
 	if (boot_cpu_data.extended_cpuid_level < FEATURES_LEAF ||
 	    !(cpuid_ecx(FEATURES_LEAF) & CPUID_ECX_SVM))
@@ -214,8 +213,5 @@ int __init svm_probe(struct backend_features *f)
 	if (nr_asids < 2)
 		return host_refuse("AMD-V without an address space identifier for guests");
 	read_features(f, edx, nr_asids);
-	err = alloc_maps() ?: alloc_cpus();
-	if (err)
-		svm_remove();
-	return err;
+	return alloc_maps() ?: alloc_cpus();
 }

@@ -136,9 +136,9 @@ static noinstr int run_guest(u64 *gpr, const struct svm_vcpu *hw)
 	int faulted;
 
 	svm_clgi();
-	host_guest_enter();
+	context_tracking_guest_enter();
 	faulted = svm_switch(gpr, hw);
-	host_guest_exit();
+	context_tracking_guest_exit();
 	svm_stgi();
 	return faulted;
 }

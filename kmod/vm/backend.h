@@ -27,7 +27,7 @@ struct kvirt_backend {
 	/*
 	 * At load, process context: check the CPU, fill @features, allocate per-CPU pages.
 	 * 0, -ENODEV (no such hardware, silent), -EOPNOTSUPP after one line in the log that says
-	 * why, or -ENOMEM. remove() undoes it.
+	 * why, or -ENOMEM. remove() undoes it, whatever came of it.
 	 */
 	int (*probe)(struct backend_features *features);
 	void (*remove)(void);

@@ -14,14 +14,7 @@ static void vmx_remove(void)
 
 static int vmx_probe(struct backend_features *features)
 {
-	int err = vmx_caps_init(features);
-
-	if (err)
-		return err;
-	err = vmcs_module_init() ?: vmx_window_init();
-	if (err)
-		vmx_remove();
-	return err;
+	return vmx_caps_init(features) ?: vmcs_module_init() ?: vmx_window_init();
 }
 
 int vmx_vcpu_init(struct vcpu *vcpu)

@@ -129,9 +129,9 @@ static noinstr int run_guest(u64 *gpr, struct vmx_vcpu *hw, bool launched)
 {
 	int failed;
 
-	host_guest_enter();
+	context_tracking_guest_enter();
 	failed = vmx_switch(gpr, hw, launched);
-	host_guest_exit();
+	context_tracking_guest_exit();
 	return failed;
 }
 
