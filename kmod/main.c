@@ -13,10 +13,7 @@
 #include "host/msr.h"
 #include "vm/backend.h"
 
-static const struct kvirt_backend *const backends[] __initconst = {
-	&vmx_backend,
-	&svm_backend,
-};
+static const struct kvirt_backend *const backends[] __initconst = { &vmx_backend, &svm_backend };
 
 static const struct kvirt_backend *backend;
 

@@ -6,6 +6,7 @@
  * or -EINVAL and then nothing has changed.
  */
 #include <linux/slab.h>
+#include <asm/fpu/types.h>
 #include "../host/cpu.h"
 #include "../host/fpu.h"
 #include "../irq/lapic.h"
@@ -244,40 +245,26 @@ static const struct { u16 abi, legacy, size; } fpu_fields[] = {
 	FPU_FIELD(fcw, 0), FPU_FIELD(fsw, 2), FPU_FIELD(ftwx, 4), FPU_FIELD(last_opcode, 6),
 	FPU_FIELD(last_ip, 8), FPU_FIELD(last_dp, 16), FPU_FIELD(fpr, 32), FPU_FIELD(xmm, 160),
 };
-#define XSAVE_BV 512	/* offset: which components are there */
-
-enum fpu_direction { FPU_GET, FPU_SET };
-
-static int copy_fpu(struct vcpu *vcpu, void *data, enum fpu_direction direction)
-{
-	void *page = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT), *abi, *legacy;
-	int i, err = 0;
-
-	if (!page)
-		return -ENOMEM;
-	guest_fpu_export(&vcpu->fpu, page);
-	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++) {
-		abi = data + fpu_fields[i].abi;
-		legacy = page + fpu_fields[i].legacy;
-		memcpy(direction == FPU_GET ? abi : legacy, direction == FPU_GET ? legacy : abi,
-		       fpu_fields[i].size);
-	}
-	if (direction == FPU_SET) {
-		*(u64 *)(page + XSAVE_BV) |= 3;	/* x87 and SSE */
-		err = guest_fpu_import(&vcpu->fpu, page);
-	}
-	free_page((unsigned long)page);
-	return err;
-}
 
 static int get_fpu(struct vcpu *vcpu, void *data)
 {
-	return copy_fpu(vcpu, data, FPU_GET);
+	const void *legacy = guest_fpu_legacy(&vcpu->fpu);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++)
+		memcpy(data + fpu_fields[i].abi, legacy + fpu_fields[i].legacy, fpu_fields[i].size);
+	return 0;
 }
 
 static int set_fpu(struct vcpu *vcpu, void *data)
 {
-	return copy_fpu(vcpu, data, FPU_SET);
+	void *legacy = guest_fpu_legacy(&vcpu->fpu);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fpu_fields); i++)
+		memcpy(legacy + fpu_fields[i].legacy, data + fpu_fields[i].abi, fpu_fields[i].size);
+	vcpu->fpu.area->header.xfeatures |= XFEATURE_MASK_FPSSE;
+	return 0;
 }
 
 static int get_xsave(struct vcpu *vcpu, void *data)
@@ -374,8 +361,7 @@ static int get_events(struct vcpu *vcpu, void *data)
 	r->exception.error_code = ev->exception.event.error;
 	r->interrupt.injected = ev->interrupt.valid && ev->interrupt.type == EVENT_EXTERNAL;
 	r->interrupt.nr = ev->interrupt.vector;
-	r->interrupt.shadow =
-		(vcpu->state.shadow & X86_SHADOW_STI ? KVIRT_X86_SHADOW_INT_STI : 0) |
+	r->interrupt.shadow = (vcpu->state.shadow & X86_SHADOW_STI ? KVIRT_X86_SHADOW_INT_STI : 0) |
 		(vcpu->state.shadow & X86_SHADOW_MOV_SS ? KVIRT_X86_SHADOW_INT_MOV_SS : 0);
 	r->nmi.injected = ev->nmi.injected;
 	r->nmi.pending = ev->nmi.pending != 0;
@@ -431,8 +417,7 @@ static int set_events(struct vcpu *vcpu, void *data)
 		.valid = r->interrupt.injected, .type = EVENT_EXTERNAL, .vector = r->interrupt.nr,
 	};
 	if (r->flags & KVIRT_VCPUEVENT_VALID_SHADOW) {
-		vcpu->state.shadow =
-			(shadow & KVIRT_X86_SHADOW_INT_STI ? X86_SHADOW_STI : 0) |
+		vcpu->state.shadow = (shadow & KVIRT_X86_SHADOW_INT_STI ? X86_SHADOW_STI : 0) |
 			(shadow & KVIRT_X86_SHADOW_INT_MOV_SS ? X86_SHADOW_MOV_SS : 0);
 		vcpu_dirty(vcpu, X86_GROUP_SHADOW);
 	}

@@ -45,14 +45,11 @@ void cpuid_snapshot_free(void)
 static int supported(struct x86_cpuid_entry *entries)
 {
 	const struct x86_cpuid_policy policy = {
-		.host = snapshot,
-		.nr_host = nr_snapshot,
-		.xcr0 = host_fpu_mask(),
-		.pv_features = PV_FEATURES,
+		.host = snapshot, .nr_host = nr_snapshot,
+		.xcr0 = host_fpu_mask(), .pv_features = PV_FEATURES,
 		.maxphyaddr = boot_cpu_data.x86_phys_bits,
 		.nested_bits = 12 + 9 * features.npt.levels,
-		.rdtscp = features.rdtscp,
-		.invpcid = features.invpcid,
+		.rdtscp = features.rdtscp, .invpcid = features.invpcid,
 		.spec_ctrl = features.spec_ctrl,
 	};
 

@@ -41,8 +41,7 @@ static const char * const names[EXITS + 1] = {
 	[EXIT_TASK_SWITCH] = "task_switch_exits", [EXIT_INTERNAL] = "internal_exits",
 	[EXIT_INVALID_STATE] = "failed_entries",
 	[COUNT_USER_EXITS] = "user_exits", [COUNT_SIGNAL_EXITS] = "signal_exits",
-	[COUNT_INJECTIONS] = "injections", [COUNT_HALT_WAITS] = "halt_waits",
-	[EXITS] = "exits",
+	[COUNT_INJECTIONS] = "injections", [COUNT_HALT_WAITS] = "halt_waits", [EXITS] = "exits",
 };
 
 static void add(struct stats_image *image, const struct vcpu *vcpu)

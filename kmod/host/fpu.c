@@ -17,12 +17,11 @@
 #include "msr.h"
 
 #define FCW_INITIAL	0x37f
-#define LEGACY		(XFEATURE_MASK_FP | XFEATURE_MASK_SSE)	/* what FXSAVE knows */
 #define NR_COMPONENTS	8
 
 static bool has_xsave __ro_after_init;
 static u64 host_xcr0 __ro_after_init;
-static u64 component_mask __ro_after_init = LEGACY;
+static u64 component_mask __ro_after_init = XFEATURE_MASK_FPSSE;
 static u32 mxcsr_mask __ro_after_init;
 static struct { u32 offset, size; } component[NR_COMPONENTS] __ro_after_init;
 
@@ -87,7 +86,7 @@ void guest_fpu_reset(struct guest_fpu *fpu)
 	memset(fpu->area, 0, PAGE_SIZE);
 	fpu->area->i387.cwd = FCW_INITIAL;
 	fpu->area->i387.mxcsr = MXCSR_DEFAULT;
-	fpu->area->header.xfeatures = LEGACY;
+	fpu->area->header.xfeatures = XFEATURE_MASK_FPSSE;
 	fpu->xcr0 = host_xcr0;
 }
 
@@ -158,30 +157,39 @@ int guest_fpu_import(struct guest_fpu *fpu, const void *data)
 	memcpy(fpu->area, area, PAGE_SIZE);
 	/* FXRSTOR loads both, whatever the header says. */
 	if (!has_xsave)
-		fpu->area->header.xfeatures = LEGACY;
+		fpu->area->header.xfeatures = XFEATURE_MASK_FPSSE;
 	return 0;
 }
 
-void guest_fpu_export(const struct guest_fpu *fpu, void *data)
+struct fxregs_state *guest_fpu_legacy(struct guest_fpu *fpu)
 {
-	const struct fxregs_state *from = &fpu->area->i387;
-	struct xregs_state *area = data;
-	struct fxregs_state *to = &area->i387;
+	struct fxregs_state *legacy = &fpu->area->i387;
+	u64 saved = fpu->area->header.xfeatures;
+
+	/* Components in their initial state were not written out. MXCSR was. */
+	if (!(saved & XFEATURE_MASK_FP)) {
+		memset(legacy, 0, offsetof(struct fxregs_state, mxcsr));
+		memset(legacy->st_space, 0, sizeof(legacy->st_space));
+		legacy->cwd = FCW_INITIAL;
+	}
+	if (!(saved & XFEATURE_MASK_SSE))
+		memset(legacy->xmm_space, 0, sizeof(legacy->xmm_space));
+	return legacy;
+}
+
+void guest_fpu_export(struct guest_fpu *fpu, void *data)
+{
 	u64 saved = fpu->area->header.xfeatures & component_mask;
+	struct xregs_state *area = data;
 	int i;
 
 	memset(area, 0, PAGE_SIZE);
-	area->header.xfeatures = saved;
-	to->cwd = FCW_INITIAL;
-	if (saved & XFEATURE_MASK_FP) {
-		memcpy(to, from, offsetof(struct fxregs_state, mxcsr));
-		memcpy(to->st_space, from->st_space, sizeof(to->st_space));
-	}
+	memcpy(&area->i387, guest_fpu_legacy(fpu), offsetof(struct fxregs_state, padding));
 	/* MXCSR belongs to SSE and AVX alike (SDM vol. 1, 13.7). */
-	to->mxcsr = saved & (XFEATURE_MASK_SSE | XFEATURE_MASK_YMM) ? from->mxcsr : MXCSR_DEFAULT;
-	to->mxcsr_mask = mxcsr_mask;
-	if (saved & XFEATURE_MASK_SSE)
-		memcpy(to->xmm_space, from->xmm_space, sizeof(to->xmm_space));
+	if (!(saved & (XFEATURE_MASK_SSE | XFEATURE_MASK_YMM)))
+		area->i387.mxcsr = MXCSR_DEFAULT;
+	area->i387.mxcsr_mask = mxcsr_mask;
+	area->header.xfeatures = saved;
 	for (i = 2; i < NR_COMPONENTS; i++)
 		if (saved & BIT_ULL(i))
 			memcpy(data + component[i].offset,
@@ -190,12 +198,8 @@ void guest_fpu_export(const struct guest_fpu *fpu, void *data)
 
 void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr)
 {
-	struct xregs_state *area = fpu->area;
+	struct fxregs_state *legacy = guest_fpu_legacy(fpu);
 
-	/* Registers in their initial state were not written out: they are zeros. MXCSR was. */
-	if (!(area->header.xfeatures & XFEATURE_MASK_SSE)) {
-		memset(area->i387.xmm_space, 0, sizeof(area->i387.xmm_space));
-		area->header.xfeatures |= XFEATURE_MASK_SSE;
-	}
-	return &area->i387.xmm_space[4 * (nr & 15)];
+	fpu->area->header.xfeatures |= XFEATURE_MASK_SSE;
+	return &legacy->xmm_space[4 * (nr & 15)];
 }

@@ -12,6 +12,9 @@
 /* Components kvirt offers: x87, SSE, AVX, AVX-512's three. */
 #define FPU_COMPONENTS	0xe7ULL
 
+struct fxregs_state;
+struct xregs_state;
+
 struct guest_fpu {
 	struct xregs_state *area;	/* one page: XSAVE's standard format, or FXSAVE's */
 	u64 xcr0;		/* while the guest runs: the host's stays without the guest's CR4.OSXSAVE */
@@ -42,8 +45,10 @@ void guest_fpu_save(struct guest_fpu *fpu);
  * written out as such, so that equal states give equal bytes.
  */
 int guest_fpu_import(struct guest_fpu *fpu, const void *data);
-void guest_fpu_export(const struct guest_fpu *fpu, void *data);
+void guest_fpu_export(struct guest_fpu *fpu, void *data);
 
+/* FXSAVE's region, whole, with no window open; a writer marks components that were initial. */
+struct fxregs_state *guest_fpu_legacy(struct guest_fpu *fpu);
 /* One XMM register, 16 bytes, to read or write with no window open: for MMIO by vector instructions. */
 void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr);
 

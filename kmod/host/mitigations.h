@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Assembler macros against leaks through the CPU at a world switch, shared by both
- * switch.S. Own copies where a kernel keeps its own for KVM. Each is patched away by
- * the kernel's alternatives where the CPU does not need it. Which issue needs which:
- * docs/mitigations.md.
+ * Assembler macros against leaks through the CPU at a world switch, shared by both switch.S. Own
+ * copies where a kernel keeps its own for KVM. Each is patched away by the kernel's alternatives
+ * where the CPU does not need it. Which issue needs which: docs/mitigations.md.
  */
 #ifndef KVIRT_HOST_MITIGATIONS_H
 #define KVIRT_HOST_MITIGATIONS_H

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The address space identifier: a name in a CPU's TLB that all hypervisors share, and of
- * which KVM believes that only KVM uses it. kvirt uses one, for the vCPU that is loaded,
- * and holds two rules:
+ * The address space identifier: a name in a CPU's TLB that all hypervisors share, and of which KVM
+ * believes that only KVM uses it. kvirt uses one, for the vCPU that is loaded, and holds two rules:
  *
  * - what the ASID holds when a vCPU enters is that vCPU's own: it is flushed unless the
  *   same thread ran the same vCPU here last, has not been switched out since, and KVM

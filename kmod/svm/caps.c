@@ -20,11 +20,8 @@ DEFINE_PER_CPU(struct svm_cpu, svm_cpu);
 
 #define FEATURES_LEAF		0x80000001
 #define CPUID_ECX_SVM		BIT(2)
-
 #define SVM_LEAF		0x8000000a
-
 #define ENCRYPTION_LEAF		0x8000001f
-
 #define VM_CR_MSR		0xc0010114
 #define VM_CR_DISABLED		BIT_ULL(4)
 
@@ -165,7 +162,6 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 	svm.edx = edx;
 	svm.flush = edx & SVM_EDX_FLUSH_BY_ASID ? TLB_CONTROL_ASID : TLB_CONTROL_ALL;
 	svm.clean = edx & SVM_EDX_CLEAN_BITS ? CLEAN_ALL : 0;
-	svm.tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	svm.virtual_spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL) &&
 				(edx & SVM_EDX_SPEC_CTRL);
 	/* One ASID serves: asid.c empties it whenever somebody else may use it next. */
@@ -178,10 +174,8 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 		.present = NPT_PRESENT,
 		.table = NPT_PRESENT | NPT_WRITE | NPT_USER | NPT_ACCESSED | svm.encryption,
 		.leaf = NPT_PRESENT | NPT_USER | svm.encryption,
-		.write = NPT_WRITE,
-		.large = NPT_LARGE,
-		.accessed = NPT_ACCESSED,
-		.dirty = NPT_DIRTY,
+		.write = NPT_WRITE, .large = NPT_LARGE,
+		.accessed = NPT_ACCESSED, .dirty = NPT_DIRTY,
 		/* VMRUN walks them in the host's paging mode (APM vol. 2, 15.25.3). */
 		.levels = host_read_cr4() & X86_CR4_LA57 ? 5 : 4,
 		.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M,
@@ -190,7 +184,7 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 	/* Eight bits before the point, 32 after it (APM vol. 2, 15.30.5). */
 	f->tsc_ratio_bits = boot_cpu_has(X86_FEATURE_TSCRATEMSR) ? 32 : 0;
 	f->tsc_ratio_max = 0xffffffffffULL;
-	f->rdtscp = svm.tsc_aux;
+	f->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	f->invpcid = boot_cpu_has(X86_FEATURE_INVPCID);
 }
 

@@ -164,8 +164,7 @@ static void take_vectoring(struct svm_vcpu *hw, struct kvirt_event *event)
 		.vector = info & EVENT_VECTOR, .has_error = info & EVENT_HAS_ERROR,
 		.error = info & EVENT_HAS_ERROR ? v->exit_int_error : 0,
 	};
-	if (event->type == EVENT_EXCEPTION &&
-	    (event->vector == X86_BP || event->vector == X86_OF))
+	if (event->type == EVENT_EXCEPTION && (event->vector == X86_BP || event->vector == X86_OF))
 		event->type = EVENT_SOFT_EXC;
 	if (soft_len && (event->type == EVENT_SOFT_EXC || event->type == EVENT_SOFT_INT)) {
 		event->insn_len = soft_len;

@@ -25,7 +25,6 @@ struct svm_features {
 	u32 edx;		/* enum svm_edx */
 	u8 flush;		/* TLB_CONTROL_*: the least that there is */
 	u32 clean;		/* CLEAN_ALL, or 0 without clean bits */
-	bool tsc_aux;		/* RDTSCP or RDPID: MSR_TSC_AUX exists */
 	bool virtual_spec_ctrl;	/* the VMCB has the guest's */
 	u32 asid;
 	u64 encryption;		/* physical address bit of encrypted host memory, or 0 */

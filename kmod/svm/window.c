@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The strict window: SVM mode taken and given back, and all host state that a guest's
- * run destroys put back as it was found. The VMCB is plain memory, so a window that only
- * moves registers touches nothing; the first entry arms it. Nothing outlives close(),
- * so KVM may turn SVM mode on and off, run and unload between any two windows. Called
- * through vm/backend.h by vm/vcpu.c, and by enter.c.
+ * The strict window: SVM mode taken and given back, and all host state that a guest's run destroys
+ * put back as it was found. The VMCB is plain memory, so a window that only moves registers touches
+ * nothing; the first entry arms it. Nothing outlives close(), so KVM may turn SVM mode on and off,
+ * run and unload between any two windows. Called through vm/backend.h by vm/vcpu.c, and by enter.c.
  *
  * Sources: APM vol. 2, 15.4 (EFER.SVME), 15.5 (what VMRUN saves), 15.30 (SVM's MSRs).
  */
@@ -14,10 +13,10 @@
 #include "../host/state.h"
 #include "svm.h"
 
-/* It is not in the VMCB; the guest has no way to it but an exit or reading it. */
+/* It is not in the VMCB, and there where RDTSCP or RDPID is; the guest has no way to it but an exit or reading it. */
 void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value)
 {
-	if (svm.tsc_aux && hw->armed && hw->guest_tsc_aux != value) {
+	if (features.rdtscp && hw->armed && hw->guest_tsc_aux != value) {
 		host_wrmsr(MSR_TSC_AUX, value);
 		hw->guest_tsc_aux = value;
 	}
@@ -52,7 +51,7 @@ void svm_arm(struct vcpu *vcpu)
 		if (hw->host_tsc_ratio != vcpu->state.tsc_ratio)
 			host_wrmsr(MSR_AMD64_TSC_RATIO, vcpu->state.tsc_ratio);
 	}
-	if (svm.tsc_aux) {
+	if (features.rdtscp) {
 		hw->host_tsc_aux = host_rdmsr(MSR_TSC_AUX);
 		hw->guest_tsc_aux = hw->host_tsc_aux;
 	}
@@ -85,8 +84,7 @@ void svm_close(struct vcpu *vcpu)
 	hw->armed = false;
 	if (hw->host_xss)
 		host_wrmsr(MSR_IA32_XSS, hw->host_xss);
-	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR) &&
-	    hw->host_tsc_ratio != vcpu->state.tsc_ratio)
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR) && hw->host_tsc_ratio != vcpu->state.tsc_ratio)
 		host_wrmsr(MSR_AMD64_TSC_RATIO, hw->host_tsc_ratio);
 	svm_mode_leave(&hw->mode);
 	if (unlikely(hw->machine_check))

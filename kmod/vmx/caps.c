@@ -151,12 +151,10 @@ static int ept_init(struct vmx_caps *caps, struct npt_format *npt)
 		.present = EPT_READ | EPT_WRITE | EPT_EXEC,
 		.table = EPT_READ | EPT_WRITE | EPT_EXEC,
 		.leaf = EPT_READ | EPT_EXEC | EPT_WRITE_BACK | EPT_IGNORE_PAT,
-		.write = EPT_WRITE,
-		.large = EPT_LARGE,
+		.write = EPT_WRITE, .large = EPT_LARGE,
 		.accessed = cap & EPT_CAP_AD ? EPT_ACCESSED : 0,
 		.dirty = cap & EPT_CAP_AD ? EPT_DIRTY : 0,
-		.levels = 4,
-		.max_level = NPT_LEVEL_4K,
+		.levels = 4, .max_level = NPT_LEVEL_4K,
 	};
 	/* An executable large page can hang such a CPU: the guest's to provoke, so not given. */
 	if ((cap & EPT_CAP_2M) && (allow_large_pages || !boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT)))

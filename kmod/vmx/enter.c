@@ -70,10 +70,9 @@ void vmx_windows(struct vcpu *vcpu)
 }
 
 /*
- * Let the preemption timer end this entry at the deadline. It starts anew from its field
- * at every entry, so the field is written only where it would be wrong by more than some
- * microseconds, or by half where the deadline is just the window's limit. False when there
- * is no time left.
+ * Let the preemption timer end this entry at the deadline. It starts anew from its field at every
+ * entry, so the field is written only where it would be wrong by more than some microseconds, or by
+ * half where the deadline is just the window's limit. False when there is no time left.
  */
 static __always_inline bool set_timer(struct vcpu *vcpu, struct vmx_vcpu *hw)
 {

@@ -146,15 +146,12 @@ static const struct {
 	u16 field, offset;
 } plain[] = {
 #define PLAIN(group, field, name) { X86_GROUP_##group, field, offsetof(struct x86_state, name) }
-	PLAIN(RSP, GUEST_RSP, gpr[X86_RSP]),
-	PLAIN(CR3, GUEST_CR3, cr3),
-	PLAIN(TABLES, GUEST_GDTR_BASE, gdtr.base),
-	PLAIN(TABLES, GUEST_IDTR_BASE, idtr.base),
+	PLAIN(RSP, GUEST_RSP, gpr[X86_RSP]), PLAIN(CR3, GUEST_CR3, cr3),
+	PLAIN(TABLES, GUEST_GDTR_BASE, gdtr.base), PLAIN(TABLES, GUEST_IDTR_BASE, idtr.base),
 	PLAIN(SYSENTER, GUEST_SYSENTER_CS, sysenter_cs),
 	PLAIN(SYSENTER, GUEST_SYSENTER_ESP, sysenter_esp),
 	PLAIN(SYSENTER, GUEST_SYSENTER_EIP, sysenter_eip),
-	PLAIN(PAT, GUEST_PAT, pat),
-	PLAIN(TSC, TSC_OFFSET, tsc_offset),
+	PLAIN(PAT, GUEST_PAT, pat), PLAIN(TSC, TSC_OFFSET, tsc_offset),
 };
 
 #define GROUPS_OF_A_STEP (X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_SHADOW | \
@@ -245,8 +242,7 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 	if (groups & X86_GROUP_CR4)
 		s->cr4 = (vmcs_read(GUEST_CR4) & hw->cr4_owned) | (hw->cr4_shadow & ~hw->cr4_owned);
 	/* The CPU has PAE's four entries in that mode, which CR0 and CR4 of the host's show. */
-	if ((groups & X86_GROUP_CR3) &&
-	    x86_pae_paging(hw->cr0_shadow, hw->cr4_shadow, s->efer))
+	if ((groups & X86_GROUP_CR3) && x86_pae_paging(hw->cr0_shadow, hw->cr4_shadow, s->efer))
 		for (i = 0; i < 4; i++)
 			s->pdptr[i] = vmcs_read(GUEST_PDPTE0 + 2 * i);
 	/* The guest writes only this one of its group without an exit. */

@@ -41,8 +41,7 @@ enum vmcs_field {
 	GUEST_SYSENTER_EIP = 0x6826, HOST_CR0 = 0x6c00, HOST_CR3 = 0x6c02, HOST_CR4 = 0x6c04,
 	HOST_FS_BASE = 0x6c06, HOST_GS_BASE = 0x6c08, HOST_TR_BASE = 0x6c0a,
 	HOST_GDTR_BASE = 0x6c0c, HOST_IDTR_BASE = 0x6c0e, HOST_SYSENTER_ESP = 0x6c10,
-	HOST_SYSENTER_EIP = 0x6c12, HOST_RSP = 0x6c14, /* written by switch.S */
-	HOST_RIP = 0x6c16,
+	HOST_SYSENTER_EIP = 0x6c12, HOST_RIP = 0x6c16, /* HOST_RSP: switch.S */
 };
 
 enum pin_control {
@@ -62,8 +61,7 @@ enum cpu_control {		/* primary processor-based */
 enum cpu2_control {		/* secondary processor-based */
 	CPU2_EPT = BIT(1), CPU2_RDTSCP = BIT(3), CPU2_VPID = BIT(5), CPU2_WBINVD_EXITING = BIT(6),
 	CPU2_UNRESTRICTED = BIT(7), CPU2_PAUSE_LOOP = BIT(10), CPU2_INVPCID = BIT(12),
-	CPU2_ENCLS_EXITING = BIT(15), CPU2_TSC_SCALING = BIT(25),
-	CPU2_ENCLV_EXITING = BIT(28),
+	CPU2_ENCLS_EXITING = BIT(15), CPU2_TSC_SCALING = BIT(25), CPU2_ENCLV_EXITING = BIT(28),
 };
 
 enum exit_control {
