@@ -72,10 +72,12 @@ bool vcpu_runnable(struct vcpu *vcpu)
 	return true;
 }
 
-/* An EOI that is to leave was the vCPU's own: while it waits for INIT, that waits too. */
+/* What is to leave after an access of the vCPU's own: while it waits for INIT, that waits too. */
+#define LEAVING	(BIT(REQUEST_EOI_EXIT) | BIT(REQUEST_TPR_ACCESS))
+
 static bool has_reason_to_wake(struct vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->requests) & ~BIT(REQUEST_EOI_EXIT) || lapic_has_signals(vcpu) ||
+	return READ_ONCE(vcpu->requests) & ~LEAVING || lapic_has_signals(vcpu) ||
 	       lapic_timer_due(vcpu) || signal_pending(current);
 }
 

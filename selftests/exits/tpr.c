@@ -3,6 +3,9 @@
  * The task priority as old guests' hypervisors share it: TPR_ACCESS_REPORTING with its exit, and SET_VAPIC_ADDR, by which the guest keeps
  * its TPR in memory.
  */
+#include <signal.h>
+#include <time.h>
+
 #include "guest.h"
 #include "vm.h"
 
@@ -58,6 +61,62 @@ static void accesses_are_reported(void)
 	vcpu_expect_exit(vcpu, KVIRT_EXIT_TPR_ACCESS);
 	vcpu_expect_stage(vcpu, 2);
 	ASSERT_OK(reporting(vcpu, 0, 0));
+	vcpu_finish(vcpu);
+}
+
+static void guest_moves(void)
+{
+	guest_stage(1);
+	asm volatile("movsl" : : "S"(GUEST_HOLE), "D"(APIC_MMIO + APIC_TPR) : "memory");
+	guest_done();
+}
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+
+	ASSERT_OK(clock_gettime(clock, &t));
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void set_mp_state(struct vcpu *vcpu, uint32_t state)
+{
+	struct kvirt_mp_state mp = { state };
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_MP_STATE, &mp));
+}
+
+/* An access finished by a KVM_RUN that does not enter: its report waits, and so does a vCPU without INIT. */
+static void report_waits_asleep(void)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct sigaction action = { .sa_handler = vcpu_interrupt };
+	struct itimerspec once = { .it_value = { 0, 50000000 } };
+	struct vcpu *vcpu = vcpu_new(vm_new_split(), 0, guest_moves);
+	uint64_t began, worked;
+	timer_t timer;
+
+	ASSERT_OK(sigaction(SIGUSR1, &action, NULL));
+	ASSERT_OK(timer_create(CLOCK_MONOTONIC, &event, &timer));
+	vcpu_expect_stage(vcpu, 1);
+	ASSERT_OK(reporting(vcpu, 1, 0));
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_MMIO);
+	vcpu->run->mmio.data[0] = 0x20;
+	vcpu->run->immediate_exit = 1;
+	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
+	vcpu->run->immediate_exit = 0;
+	EXPECT_EQ(vcpu->run->cr8, 2);
+	set_mp_state(vcpu, KVIRT_MP_STATE_UNINITIALIZED);
+	began = now(CLOCK_MONOTONIC);
+	worked = now(CLOCK_THREAD_CPUTIME_ID);
+	ASSERT_OK(timer_settime(timer, 0, &once, NULL));
+	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
+	worked = now(CLOCK_THREAD_CPUTIME_ID) - worked;
+	EXPECT(worked < (now(CLOCK_MONOTONIC) - began) / 2);
+	ASSERT_OK(timer_delete(timer));
+	set_mp_state(vcpu, KVIRT_MP_STATE_RUNNABLE);
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_TPR_ACCESS);
+	EXPECT_EQ(vcpu->run->tpr_access.is_write, 1);
 	vcpu_finish(vcpu);
 }
 
@@ -148,6 +207,7 @@ static void priority_in_memory(void)
 
 static const struct test tests[] = {
 	TEST(accesses_are_reported),
+	TEST(report_waits_asleep),
 	TEST(addresses_are_checked),
 	TEST(priority_in_memory),
 };
