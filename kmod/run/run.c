@@ -98,9 +98,12 @@ static void inject_events(struct vcpu *vcpu)
 /* One entry and its exit. Anything but STEP and RETRY ends the window. */
 static enum verdict enter_once(struct vcpu *vcpu)
 {
-	inject_events(vcpu);
-	if (unlikely(vcpu->pv.eoi_msr & 1) && vcpu->lapic && pv_eoi_to_guest(vcpu) == LEAVE)
+	/* Taken back before an event is in the control block: from there it goes in, whatever comes. */
+	if (unlikely(vcpu->pv.eoi_offered) && pv_eoi_to_guest(vcpu) == LEAVE)
 		return LEAVE;
+	inject_events(vcpu);
+	if (unlikely(vcpu->pv.eoi_msr & 1) && vcpu->lapic)
+		pv_eoi_to_guest(vcpu);
 	set_deadline(vcpu);
 	if (vcpu->dirty)
 		vcpu_push(vcpu);
