@@ -14,6 +14,7 @@
  * Called by enter.c, by vm/ through vm/backend.h. Source: APM vol. 2, 15.16 (TLB control).
  */
 #include <linux/sched.h>
+#include "../host/state.h"
 #include "svm.h"
 
 void svm_asid_arm(struct vcpu *vcpu, bool shared)
@@ -50,14 +51,18 @@ void svm_asid_arm(struct vcpu *vcpu, bool shared)
  */
 static void flush_run(struct svm_cpu *c)
 {
+	struct host_debug debug;
 	struct svm_mode found;
 
+	/* #VMEXIT disarms the host's breakpoints (APM vol. 2, 15.6). */
+	host_debug_save(&debug, NULL);
 	svm_mode_enter(&found, c->hsave);
 	svm_clgi();
 	c->flush->clean = 0;
 	svm_vmrun_nothing(svm_pa(c->flush));
 	svm_stgi();
 	svm_mode_leave(&found);
+	host_debug_restore(&debug);
 }
 
 void svm_unload(struct vcpu *vcpu)
