@@ -247,6 +247,7 @@ static void restart(struct vcpu *vcpu)
 	vcpu->windows = 0;
 	vcpu->flush |= FLUSH_NESTED;
 	x86_reset_by_init(&vcpu->state, vcpu->guest.signature);
+	vcpu->cr4_seen = vcpu->state.cr4;
 	svm_push(vcpu, X86_GROUPS_ALL);
 	vcpu->valid = X86_GROUPS_ALL;
 }
