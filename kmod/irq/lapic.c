@@ -203,11 +203,12 @@ static void wait_until_due(struct lapic *lapic)
 	s64 left = early - rdtsc();
 
 	lapic->early = 0;
-	if (left > -most && left <= most) {
-		lapic->advance = clamp(lapic->advance - (left >> 3), 0LL, most);
-		while (rdtsc() < early)
-			cpu_relax();
-	}
+	if (left <= -most || left > most)
+		return;
+	lapic->advance = clamp(lapic->advance - (left >> 3), 0LL, most);
+	/* A thread that is about to sleep may get to a CPU whose TSC lies behind. */
+	for (; left > 0 && left <= most; left = early - rdtsc())
+		cpu_relax();
 }
 
 static void timer_start(struct vcpu *vcpu)
