@@ -89,8 +89,6 @@ static void update_ppr(struct chip_lapic *l)
 	set(l, LAPIC_PPR, (tpr & 0xf0) >= isr ? tpr : isr);
 }
 
-/* --- arriving interrupts --- */
-
 static void lvt_deliver(struct chip_lapic *l, u32 reg);
 
 /* The interrupt comes with the first error after a write to ESR only: 10.5.3. */
@@ -164,8 +162,6 @@ void chip_lapic_set_tpr(struct chip_lapic *l, u8 tpr)
 	set(l, LAPIC_TPR, tpr);
 	update_ppr(l);
 }
-
-/* --- the timer --- */
 
 /* The divider, 10.5.4: bits 3, 1 and 0 give 2, 4, ... 128, and 1 for all ones. */
 static unsigned int timer_shift(const struct chip_lapic *l)
@@ -268,8 +264,6 @@ static void write_timer(struct chip_lapic *l, u32 reg, u32 value, u64 now)
 		timer_stop(l);
 	}
 }
-
-/* --- registers --- */
 
 static void mask_lvts(struct chip_lapic *l)
 {
@@ -461,8 +455,6 @@ int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now)
 	return 0;
 }
 
-/* --- the whole --- */
-
 /* The id and the logical id have another form in each mode. */
 static void set_ids(struct chip_lapic *l)
 {
@@ -588,8 +580,6 @@ int chip_lapic_restore(struct chip_lapic *l, const u32 *page, u64 now)
 	l->fx.what |= LAPIC_FX_ADDRESS | LAPIC_FX_TIMER;
 	return 0;
 }
-
-/* --- addresses --- */
 
 u64 chip_lapic_address(const struct chip_lapic *l)
 {

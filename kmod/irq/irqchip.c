@@ -84,8 +84,6 @@ static void leave(struct irqchips *c, unsigned long flags) __releases(&c->lock)
 	acked(c->vm, KVIRT_IRQCHIP_PIC_SLAVE, pic.acked >> 8);
 }
 
-/* --- lines --- */
-
 int irqchip_set_line(struct vm *vm, u32 chip, u32 pin, enum irq_source source, bool level)
 {
 	u8 *line = &vm->chips->lines[array_index_nospec(chip, KVIRT_NR_IRQCHIPS)]
@@ -147,8 +145,6 @@ void irq_eoi(struct vm *vm, u8 vector, bool level)
 	leave(c, flags);
 }
 
-/* --- the timer --- */
-
 static void pulse(struct vm *vm)
 {
 	irq_set(vm, IRQ_SOURCE_PIT, 0, 1);
@@ -189,8 +185,6 @@ static void acked(struct vm *vm, u32 chip, u32 pins)
 	}
 	irqfds_acked(vm, chip, pins);
 }
-
-/* --- registers and state --- */
 
 enum access { GET, SET };
 
@@ -330,8 +324,6 @@ long pit_set_reinject(struct vm *vm, void *data)
 	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
 }
-
-/* --- creation --- */
 
 long irqchips_create(struct vm *vm)
 {

@@ -38,8 +38,6 @@ static struct lapic *glue(struct vcpu *vcpu)
 	return container_of(vcpu->lapic, struct lapic, chip);
 }
 
-/* --- creation --- */
-
 static bool is_boot_vcpu(const struct vcpu *vcpu)
 {
 	return vcpu->id == READ_ONCE(vcpu->vm->boot_vcpu_id);
@@ -134,8 +132,6 @@ void lapic_configure(struct vcpu *vcpu)
 	if (vcpu->lapic)
 		vcpu->lapic->features = chip_features(vcpu);
 }
-
-/* --- the timer --- */
 
 bool lapic_timer_due(const struct vcpu *vcpu)
 {
@@ -245,8 +241,6 @@ void lapic_timer_disarm(struct vcpu *vcpu)
 	glue(vcpu)->armed = ~0ULL;
 	hrtimer_try_to_cancel(&vcpu->timer);
 }
-
-/* --- delivery --- */
 
 void irq_post_nmi(struct vcpu *vcpu)
 {
@@ -379,8 +373,6 @@ int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m)
 	return taken < 0 && nr && !is_broadcast(m) ? 0 : taken;
 }
 
-/* --- the owner --- */
-
 bool lapic_eoi_is_private(const struct vcpu *vcpu)
 {
 	const struct chip_lapic *l = vcpu->lapic;
@@ -458,8 +450,6 @@ bool lapic_accepts_extint(const struct vcpu *vcpu)
 {
 	return !vcpu->lapic || chip_lapic_accepts_extint(vcpu->lapic);
 }
-
-/* --- the doors --- */
 
 static u64 time_for(u32 reg)
 {
