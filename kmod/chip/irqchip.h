@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The chips of a PC besides its local APICs, as models: I/O APIC, 8259s and 8254, functions over one
- * struct for each. Not here: locks, vCPUs, the host's timer, who drives a line; irq/irqchip.c calls
- * them and does what they ask for. Time is in nanoseconds of a clock that does not go back.
+ * The chips of a PC besides its local APICs, as models: I/O APIC, 8259s and 8254, functions over
+ * one struct for each. Not here: locks, vCPUs, the host's timer, who drives a line; irq/irqchip.c
+ * calls them and does what they ask for. Time is in nanoseconds of a clock that does not go back.
  */
 #ifndef KVIRT_CHIP_IRQCHIP_H
 #define KVIRT_CHIP_IRQCHIP_H
@@ -37,8 +37,8 @@ u32 chip_ioapic_read(const struct chip_ioapic *io, u32 offset);
 void chip_ioapic_write(struct chip_ioapic *io, u32 offset, u32 value);
 
 /*
- * The level of @pin: 1, it went or stays low; 0, an edge that merges with one before; IOAPIC_SERVICE:
- * ask for the message, without one the answer is -1, ignored.
+ * The level of @pin: 1, it went or stays low; 0, an edge that merges with one before;
+ * IOAPIC_SERVICE: ask for the message, without one the answer is -1, ignored.
  */
 enum { IOAPIC_SERVICE = -2 };
 int chip_ioapic_set_line(struct chip_ioapic *io, unsigned int pin, bool level);

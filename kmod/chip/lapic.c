@@ -3,8 +3,8 @@
  * See lapic.h. Sections and tables named here are those of the Intel SDM, volume 3.
  *
  * Invariants, whatever a guest or a restored page does: isr_top and PPR follow ISR and TPR; an LVT
- * entry is masked while SVR has the APIC disabled; the count runs only in one-shot and periodic mode,
- * with TMICT not 0.
+ * entry is masked while SVR has the APIC disabled; the count runs only in one-shot and periodic
+ * mode, with TMICT not 0.
  */
 #include "lapic.h"
 
@@ -43,7 +43,7 @@ enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7)
 #define REGS_XAPIC	(REGS_READ_X2 | REG(LAPIC_APR) | REG(LAPIC_EOI) | REG(LAPIC_DFR) | \
 			 REG(LAPIC_ICR2))
 
-/* Bits that a write may set. An xAPIC keeps reserved ones of the ICR, as KVM. EOI, ESR: any value. */
+/* Bits that a write may set. An xAPIC keeps reserved ones of the ICR, as KVM. EOI, ESR: any. */
 static const u32 writable_bits[64] = {
 	[LAPIC_ID >> 4] = 0xff000000, [LAPIC_TPR >> 4] = 0xff, [LAPIC_LDR >> 4] = 0xff000000,
 	[LAPIC_DFR >> 4] = ~DFR_ONES, [LAPIC_SVR >> 4] = 0x3ff | SVR_DIRECTED_EOI,

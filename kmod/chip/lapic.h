@@ -41,6 +41,7 @@ enum {
 enum irq_mode {
 	IRQ_FIXED, IRQ_LOWEST, IRQ_SMI, IRQ_MODE_3, IRQ_NMI, IRQ_INIT, IRQ_SIPI, IRQ_EXTINT,
 };
+
 enum irq_shorthand { IRQ_TO_DEST, IRQ_TO_SELF, IRQ_TO_ALL, IRQ_TO_OTHERS };
 
 /* One interrupt message: what an ICR write, an MSI or an IOAPIC pin sends. */
@@ -68,7 +69,7 @@ struct irq_message {
 #define CHIP_LAPIC_LINT0_EXTINT	BIT(4)	/* RESET leaves the BSP's LINT0 ExtINT */
 #define CHIP_LAPIC_ID32		BIT(5)	/* saved state has 32-bit ids */
 
-/* What a call asks the caller to do: it adds flags to chip_lapic.fx.what, which the caller clears. */
+/* What calls ask the caller to do, in chip_lapic.fx: flags are added, the caller clears. */
 #define LAPIC_FX_TIMER		BIT(0)	/* ask chip_lapic_timer() again */
 #define LAPIC_FX_ADDRESS	BIT(1)	/* publish chip_lapic_address() again */
 #define LAPIC_FX_SEND		BIT(2)	/* deliver @message */
@@ -144,8 +145,8 @@ void chip_lapic_create(struct chip_lapic *l, u32 vcpu_id, u32 features);
 void chip_lapic_reset(struct chip_lapic *l);
 
 /*
- * The xAPIC page, @offset below 4 KiB; the caller has checked that the LAPIC is in xAPIC mode. Reads
- * that cross a register or name none give zeros; writes but aligned 32-bit ones have no effect.
+ * The page of a LAPIC in xAPIC mode, @offset below 4 KiB. Reads that cross a register or name none
+ * give zeros; writes but aligned 32-bit ones have no effect.
  */
 void chip_lapic_mmio_read(struct chip_lapic *l, u32 offset, void *data, u32 len, u64 now);
 void chip_lapic_mmio_write(struct chip_lapic *l, u32 offset, const void *data, u32 len, u64 now);
@@ -155,8 +156,8 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now);
 int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now);
 
 /*
- * IA32_APIC_BASE: 0, or -EINVAL for #GP. @value fits the address width. chip_lapic_check_base() - may @old
- * become @value (reserved bits; the transitions of figure 10-27, from which user space is free)?
+ * IA32_APIC_BASE: 0, or -EINVAL for #GP; the caller has checked its width. chip_lapic_check_base()
+ * - may @old become @value (reserved bits; figure 10-27, of whose transitions user space is free)?
  */
 int chip_lapic_check_base(u64 old, u64 value, u32 features, enum x86_msr_by by);
 int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Irqfds: interrupts by signalling an eventfd. Its wait queue calls here, interrupts off under the
- * queue's lock, and the interrupt is delivered at once by the route that the GSI has then. The eventfd's
- * last close takes its irqfd away under that same lock; DEASSIGN and the VM's end unlink it first and
- * then wait for the lock. Who unlinks it frees it. One that resamples holds its line until the guest's
- * EOI, then tells by another eventfd.
+ * queue's lock, and the interrupt is delivered at once by the route that the GSI has then. The
+ * eventfd's last close takes its irqfd away under that same lock; DEASSIGN and the VM's end unlink
+ * it first and then wait for the lock. Who unlinks it frees it. One that resamples holds its line
+ * until the guest's EOI, then tells by another eventfd.
  *
- * Ioeventfds: write-only devices on the bus that take a write of their length and value, and signal.
- * Inside a window too: what a signal wakes is looked at by the host's pending work before the guest is
- * entered again. An eventfd that all others closed stays until it is deassigned or the VM goes.
+ * Ioeventfds: write-only devices on the bus that take a write of their length and value, and
+ * signal. Inside a window too: what a signal wakes is looked at by the host's pending work before
+ * the guest is entered again. An eventfd that others closed stays until deassigned or the VM goes.
  *
  * Called by api/vm_fd.c, the bus, and irqchip.c at the end of an interrupt.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Eventfds: guest writes that signal one (KVM_IOEVENTFD), and interrupts that one signals (KVM_IRQFD).
- * The setters get a kernel copy of their structure and give 0 or the errno that the UAPI header tells;
- * process context. The freeing ones: nobody can reach the VM any more, its vCPUs are still there.
+ * Eventfds: guest writes that signal one (KVM_IOEVENTFD), interrupts that one signals (KVM_IRQFD).
+ * The setters get a kernel copy of their structure and give 0 or the UAPI header's errno; process
+ * context. The freeing ones: nobody can reach the VM any more, its vCPUs are still there.
  */
 #ifndef KVIRT_IRQ_EVENTFD_H
 #define KVIRT_IRQ_EVENTFD_H

@@ -4,8 +4,8 @@
  * bus; and the end of an interrupt, from where the guest says it to whom it concerns. Called by the
  * bus, api/, route.c (lines) and lapic.c (EOIs).
  *
- * Whoever changes a chip does so between irqs off and leave(), which carries on what follows. What the
- * guest has ended is told without the lock: that may set lines.
+ * Whoever changes a chip does so between irqs off and leave(), which carries on what follows. What
+ * the guest has ended is told without the lock: that may set lines.
  */
 #include <linux/ktime.h>
 #include <linux/nospec.h>

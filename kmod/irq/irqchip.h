@@ -30,9 +30,9 @@ struct irqchips {
 };
 
 /*
- * The ioctls, given a kernel copy of their structure: 0, or the errno that the UAPI header tells. May
- * sleep; vm->chips is not needed. pit_create() takes NULL for KVM_CREATE_PIT. irqchips_free(): last
- * use of the VM.
+ * The ioctls, given a kernel copy of their structure: 0, or the errno that the UAPI header tells.
+ * May sleep; vm->chips is not needed. pit_create() takes NULL for KVM_CREATE_PIT. irqchips_free():
+ * last use of the VM.
  */
 long irqchips_create(struct vm *vm);
 void irqchips_free(struct vm *vm);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to other vCPUs, the
- * timer, INIT and SIPI, and the doors for MMIO, MSRs and state. Called by run/ and api/; messages of
- * devices come from route.c.
+ * A vCPU's LAPIC in the kernel: what chip/lapic.c cannot do, being pure. Delivery to other vCPUs,
+ * the timer, INIT and SIPI, and the doors for MMIO, MSRs and state. Called by run/ and api/;
+ * messages of devices come from route.c.
  *
- * A sender sets bits in the target's irq_post, then the request REQUEST_EVENT, which kicks. The owner
- * takes the request first and the bits after it: none is lost.
+ * A sender sets bits in the target's irq_post, then the request REQUEST_EVENT, which kicks. The
+ * owner takes the request first and the bits after it: none is lost.
  */
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
@@ -188,9 +188,9 @@ static void timer_run(struct vcpu *vcpu)
 }
 
 /*
- * Between the host's timer and the guest lie an interrupt, a window and an entry, so that timer starts
- * early, and the rest is spun away before the entry. How early follows from how late guests were, but
- * for delays of another kind: the host had other things to do.
+ * Between the host's timer and the guest lie an interrupt, a window and an entry, so that timer
+ * starts early, and the rest is spun away before the entry. How early follows from how late guests
+ * were, but for delays of another kind: the host had other things to do.
  */
 static void wait_until_due(struct lapic *lapic)
 {
@@ -335,10 +335,10 @@ static struct vcpu *choose(struct vm *vm, const struct vcpu *source, const struc
 
 	for (i = 1; i <= nr; i++) {
 		vcpu = vm_vcpu(vm, (last + i) % nr);
-		if (!(READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW) || !addresses(m, source, vcpu))
-			continue;
-		atomic_set(&vm->lowest_priority, vcpu->index);
-		return vcpu;
+		if (READ_ONCE(vcpu->irq_address) & LAPIC_ADDRESS_SW && addresses(m, source, vcpu)) {
+			atomic_set(&vm->lowest_priority, vcpu->index);
+			return vcpu;
+		}
 	}
 	return NULL;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The local APIC of a vCPU in the kernel: glue around chip/lapic.h. Interrupts from anywhere are posted
- * to a vCPU without a lock; the owner moves them into its LAPIC before an entry. The timer becomes a
- * host TSC deadline or an hrtimer.
+ * The local APIC of a vCPU in the kernel: glue around chip/lapic.h. Interrupts from anywhere are
+ * posted to a vCPU without a lock; the owner moves them into its LAPIC before an entry. The timer
+ * becomes a host TSC deadline or an hrtimer.
  *
- * Unless said otherwise, a function is for the owner (who holds vcpu->mutex), needs vcpu->lapic, works
- * inside a strict window too, never sleeps and never fails.
+ * Unless said otherwise, a function is for the owner (who holds vcpu->mutex), needs vcpu->lapic,
+ * works inside a strict window too, never sleeps and never fails.
  */
 #ifndef KVIRT_IRQ_LAPIC_H
 #define KVIRT_IRQ_LAPIC_H
@@ -17,10 +17,10 @@
 #define IRQ_FAST_TARGETS	16	/* a window serves an IPI to at most this many */
 
 /*
- * lapic_create() - before the vCPU can be seen: APIC_BASE and mp_state as after power-up, and a LAPIC
- * if the VM has them in the kernel. 0 or -ENOMEM. lapic_free() undoes it, when nobody can reach the
- * vCPU any more: it waits for the timer. lapic_configure() - CPUID changed what the LAPIC offers; fine
- * without one.
+ * lapic_create() - before the vCPU can be seen: APIC_BASE and mp_state as after power-up, and a
+ * LAPIC if the VM has them in the kernel. 0 or -ENOMEM. lapic_free() undoes it, when nobody can
+ * reach the vCPU any more: it waits for the timer. lapic_configure() - CPUID changed what the LAPIC
+ * offers; fine without one.
  */
 int lapic_create(struct vcpu *vcpu);
 void lapic_free(struct vcpu *vcpu);
@@ -37,16 +37,16 @@ int lapic_set_state(struct vcpu *vcpu, void *state);
 bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
 
 /*
- * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT for one that is
- * not of the LAPIC. Without a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes, the
- * others are -EINVAL.
+ * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT for one that
+ * is not of the LAPIC. Without a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes,
+ * the others are -EINVAL.
  */
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
 
 /*
- * May a write of @value to LAPIC register @offset, to @msr, be served inside the window? All but IPIs
- * to more than 16, and APIC_BASE.
+ * May a write of @value to LAPIC register @offset, to @msr, be served inside the window? All but
+ * IPIs to more than 16, and APIC_BASE.
  */
 bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value);
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
@@ -61,11 +61,10 @@ void lapic_store_vapic(struct vcpu *vcpu);
 void lapic_load_vapic(struct vcpu *vcpu);
 
 /*
- * For any context, any thread:
- * irq_deliver() - send @m from @source (NULL: a device) to whom it addresses. Gives how many took it;
- * -1 when there is no vCPU, or no APIC that is on for a broadcast.
- * irq_find() - the vCPU whose LAPIC is on and has the physical @id, or NULL. irq_post() - @m to @vcpu,
- * whomever it addresses: 1, or 0 if refused. irq_post_nmi() - KVM_NMI, LAPIC or not.
+ * For any context, any thread. irq_deliver() - send @m from @source (NULL: a device) to whom it
+ * addresses: how many took it; -1 without a vCPU, or without an APIC that is on for a broadcast.
+ * irq_find() - the vCPU whose LAPIC is on and has the physical @id, or NULL. irq_post() - @m to
+ * @vcpu, whomever it addresses: 1, or 0 if refused. irq_post_nmi() - KVM_NMI, LAPIC or not.
  */
 int irq_deliver(struct vm *vm, struct vcpu *source, const struct irq_message *m);
 struct vcpu *irq_find(struct vm *vm, u64 id);
@@ -74,8 +73,8 @@ void irq_post_nmi(struct vcpu *vcpu);
 
 /*
  * lapic_drain() - take in what was posted, and a timer that is due; before each entry with
- * REQUEST_EVENT, before HLT blocks, and before state is read. Works without a LAPIC too (NMIs). INIT
- * and SIPI stay until lapic_apply_signals(), outside of a window.
+ * REQUEST_EVENT, before HLT blocks, and before state is read. Works without a LAPIC too (NMIs).
+ * INIT and SIPI stay until lapic_apply_signals(), outside of a window.
  */
 void lapic_drain(struct vcpu *vcpu);
 void lapic_apply_signals(struct vcpu *vcpu);
@@ -98,11 +97,11 @@ bool lapic_eoi_is_private(const struct vcpu *vcpu);
 bool lapic_accepts_extint(const struct vcpu *vcpu);
 
 /*
- * The timer, due at vcpu->deadline: lapic_timer_due() is the test before each entry, then lapic_drain().
- * lapic_timer_arm(): start the hrtimer, cheap when nothing changed; before blocking, and as the last
- * before entering where the back end has no deadline, since it also spins away what a TSC deadline's
- * interrupt comes early by. lapic_timer_disarm(): after blocking. lapic_timer_update(): tsc_offset or the
- * guest's TSC rate changed.
+ * The timer, due at vcpu->deadline: lapic_timer_due() is the test before each entry, then
+ * lapic_drain(). lapic_timer_arm(): start the hrtimer, cheap when nothing changed; before blocking,
+ * and as the last before entering where the back end has no deadline, since it also spins away what
+ * a TSC deadline's interrupt comes early by. lapic_timer_disarm(): after blocking.
+ * lapic_timer_update(): tsc_offset or the guest's TSC rate changed.
  */
 bool lapic_timer_due(const struct vcpu *vcpu);
 void lapic_timer_arm(struct vcpu *vcpu);
