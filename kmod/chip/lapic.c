@@ -507,21 +507,18 @@ int chip_lapic_check_base(u64 old, u64 value, u32 features, enum x86_msr_by by)
 	return 0;
 }
 
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by)
+void chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by)
 {
 	u64 old = l->base & BASE_MODES, new = value & BASE_MODES;
 
-	if (chip_lapic_check_base(old, value, l->features, by))
-		return -EINVAL;
 	l->base = value;
 	if (old == new)
-		return 0;
+		return;
 	if (by == X86_MSR_BY_GUEST && !new)
 		chip_lapic_reset(l);
 	set_ids(l);
 	set(l, LAPIC_ICR2, 0);
 	l->fx.what |= LAPIC_FX_ADDRESS;
-	return 0;
 }
 
 void chip_lapic_save(struct chip_lapic *l, u32 *page, u64 now)

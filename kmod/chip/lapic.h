@@ -156,11 +156,12 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now);
 int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now);
 
 /*
- * IA32_APIC_BASE: 0, or -EINVAL for #GP; the caller has checked its width. chip_lapic_check_base()
- * - may @old become @value (reserved bits; figure 10-27, of whose transitions user space is free)?
+ * IA32_APIC_BASE. chip_lapic_check_base() - may @old become @value (reserved bits but those above the
+ * address's width; figure 10-27, of whose transitions user space is free)? 0, or -EINVAL for #GP.
+ * chip_lapic_set_base() - to a value so checked.
  */
 int chip_lapic_check_base(u64 old, u64 value, u32 features, enum x86_msr_by by);
-int chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by);
+void chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by);
 
 /* IA32_TSC_DEADLINE: tsc_deadline, 0 outside of that timer mode, which ignores writes. */
 void chip_lapic_set_tsc_deadline(struct chip_lapic *l, u64 value);

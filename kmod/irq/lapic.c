@@ -526,18 +526,14 @@ int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
 
 static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 {
-	int err;
-
 	/* Before user space has set CPUID, addresses are as wide as PAE had them. */
-	if (value >> (vcpu->guest.maxphyaddr ?: 36))
+	if (value >> (vcpu->guest.maxphyaddr ?: 36) ||
+	    chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu), by))
 		return -EINVAL;
+	vcpu->apic_base = value;
 	if (vcpu->lapic)
-		err = chip_lapic_set_base(vcpu->lapic, value, by);
-	else
-		err = chip_lapic_check_base(vcpu->apic_base, value, chip_features(vcpu), by);
-	if (!err)
-		vcpu->apic_base = value;
-	return err;
+		chip_lapic_set_base(vcpu->lapic, value, by);
+	return 0;
 }
 
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by)

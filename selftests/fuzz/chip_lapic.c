@@ -86,9 +86,12 @@ static void set_base(const struct step *s)
 {
 	u64 value = 0xfee00000 | (s->value & 0xf00) | (u64)s->more << 30;
 	bool guest = s->what & 0x80;
+	enum x86_msr_by by = guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER;
+	int err = chip_lapic_check_base(l.base, value, l.features, by);
 
-	MUST(chip_lapic_set_base(&l, value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER) ==
-	     ref_set_base(&r, value, guest));
+	if (!err)
+		chip_lapic_set_base(&l, value, by);
+	MUST(err == ref_set_base(&r, value, guest));
 }
 
 static void interrupt(const struct step *s)
