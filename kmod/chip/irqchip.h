@@ -87,8 +87,7 @@ enum { PIT_PORT = 0x40, PIT_CONTROL_PORT = 0x43, PIT_SPEAKER_PORT = 0x61 };
  * it is kept in @pending, which counts that one too, and comes when it has.
  */
 struct chip_pit {
-	struct kvirt_pit_channel_state channel[3];
-	u32 flags;		/* KVIRT_PIT_FLAGS_* */
+	struct kvirt_pit_state2 state;
 	u32 pending;		/* ticks without their EOI */
 	bool reinject;
 	bool acked;		/* the last tick had its EOI: the next may come at once */

@@ -27,9 +27,6 @@ enum { ESR_SEND_VECTOR = BIT(5), ESR_RECV_VECTOR = BIT(6), ESR_REGISTER = BIT(7)
 #define LVT_TSC		BIT(18)
 #define LVT_TIMER_MODE	(LVT_PERIODIC | LVT_TSC)
 
-/* A periodic timer fires no more often than this: the host pays for each. */
-#define MIN_PERIOD_NS	200000
-
 /* Sets of registers, one bit for each 16 bytes of the page. */
 #define REG(r)		BIT_ULL((r) >> 4)
 #define REGS_VECTORS	(0xffffffULL << (LAPIC_ISR >> 4))	/* and TMR and IRR after it */

@@ -31,6 +31,9 @@ enum {
 
 #define LAPIC_STATE_SIZE	0x400	/* struct kvm_lapic_state */
 
+/* No chip's periodic timer fires more often than this: the host pays for each. */
+#define MIN_PERIOD_NS	200000
+
 /* IA32_APIC_BASE (SDM vol. 3, figures 10-5 and 10-26). */
 #define LAPIC_BASE_BSP		BIT_ULL(8)
 #define LAPIC_BASE_EXTD		BIT_ULL(10)
@@ -156,9 +159,9 @@ int chip_lapic_msr_read(struct chip_lapic *l, u32 msr, u64 *value, u64 now);
 int chip_lapic_msr_write(struct chip_lapic *l, u32 msr, u64 value, u64 now);
 
 /*
- * IA32_APIC_BASE. chip_lapic_check_base() - may @old become @value (reserved bits but those above the
- * address's width; figure 10-27, of whose transitions user space is free)? 0, or -EINVAL for #GP.
- * chip_lapic_set_base() - to a value so checked.
+ * IA32_APIC_BASE. chip_lapic_check_base() - may @old become @value (reserved bits below the base;
+ * the transitions of figure 10-27, from which user space is free)? 0, or -EINVAL for #GP.
+ * chip_lapic_set_base() - to a value so checked, which is no wider than addresses are.
  */
 int chip_lapic_check_base(u64 old, u64 value, u32 features, enum x86_msr_by by);
 void chip_lapic_set_base(struct chip_lapic *l, u64 value, enum x86_msr_by by);

@@ -4,8 +4,6 @@
 
 #define HZ_PIT	1193182ULL
 #define HZ_NS	1000000000ULL
-/* A periodic timer fires no more often than this: the host pays for each. */
-#define MIN_PERIOD_NS	200000
 #define MODE_NONE	0xff		/* nothing was written since reset */
 
 /* The control word's access bits, and where a two-byte access stands. */
@@ -64,7 +62,7 @@ void chip_pit_forget(struct chip_pit *pit)
 /* 0 stands for 65536. Counting begins, and of channel 0 the ticks, unless an HPET has its line. */
 static void load(struct chip_pit *pit, u32 which, u32 count, u64 now)
 {
-	struct kvirt_pit_channel_state *c = &pit->channel[which];
+	struct kvirt_pit_channel_state *c = &pit->state.channels[which];
 
 	c->count = count ?: 0x10000;
 	c->count_load_time = now;
@@ -72,7 +70,7 @@ static void load(struct chip_pit *pit, u32 which, u32 count, u64 now)
 		return;
 	chip_pit_forget(pit);
 	pit->deadline = ~0ULL;
-	if (c->mode < 5 && !(pit->flags & KVIRT_PIT_FLAGS_HPET_LEGACY))
+	if (c->mode < 5 && !(pit->state.flags & KVIRT_PIT_FLAGS_HPET_LEGACY))
 		pit->deadline = now + period(c);
 }
 
@@ -100,7 +98,7 @@ static void write_control(struct chip_pit *pit, u8 value, u64 now)
 	if (which == 3) {
 		/* Read back: bits 5 and 4 say what not to latch, 3 to 1 of which channels. */
 		for (which = 0; which < 3; which++) {
-			c = &pit->channel[which];
+			c = &pit->state.channels[which];
 			if (value & 2 << which && !(value & 0x20))
 				latch_count(c, now);
 			if (value & 2 << which && !(value & 0x10))
@@ -108,7 +106,7 @@ static void write_control(struct chip_pit *pit, u8 value, u64 now)
 		}
 		return;
 	}
-	c = &pit->channel[which];
+	c = &pit->state.channels[which];
 	if (access == LATCH) {
 		latch_count(c, now);
 		return;
@@ -127,7 +125,7 @@ static void write_control(struct chip_pit *pit, u8 value, u64 now)
 
 static void write_count(struct chip_pit *pit, u32 which, u8 value, u64 now)
 {
-	struct kvirt_pit_channel_state *c = &pit->channel[which];
+	struct kvirt_pit_channel_state *c = &pit->state.channels[which];
 
 	if (c->write_state == BOTH) {
 		c->write_latch = value;
@@ -169,24 +167,24 @@ static u8 read_count(struct kvirt_pit_channel_state *c, u64 now)
 
 u8 chip_pit_read(struct chip_pit *pit, u16 port, u64 now)
 {
-	const struct kvirt_pit_channel_state *c = &pit->channel[2];
+	const struct kvirt_pit_channel_state *c = &pit->state.channels[2];
 
 	if (port == PIT_SPEAKER_PORT)	/* bit 4 is memory refresh, about 15 us */
-		return c->gate | (pit->flags & KVIRT_PIT_FLAGS_SPEAKER_DATA_ON) |
+		return c->gate | (pit->state.flags & KVIRT_PIT_FLAGS_SPEAKER_DATA_ON) |
 		       (now >> 14 & 1) << 4 | output(c, now) << 5;
-	return port == PIT_CONTROL_PORT ? 0 : read_count(&pit->channel[port & 3], now);
+	return port == PIT_CONTROL_PORT ? 0 : read_count(&pit->state.channels[port & 3], now);
 }
 
 void chip_pit_write(struct chip_pit *pit, u16 port, u8 value, u64 now)
 {
-	struct kvirt_pit_channel_state *c = &pit->channel[2];
+	struct kvirt_pit_channel_state *c = &pit->state.channels[2];
 
 	if (port == PIT_CONTROL_PORT) {
 		write_control(pit, value, now);
 	} else if (port != PIT_SPEAKER_PORT) {
 		write_count(pit, port & 3, value, now);
 	} else {
-		pit->flags = (pit->flags & ~KVIRT_PIT_FLAGS_SPEAKER_DATA_ON) |
+		pit->state.flags = (pit->state.flags & ~KVIRT_PIT_FLAGS_SPEAKER_DATA_ON) |
 			     (value & KVIRT_PIT_FLAGS_SPEAKER_DATA_ON);
 		/* The gate's rising edge starts anew what the gate does not merely hold. */
 		if (value & ~c->gate & 1 && c->mode != 0 && c->mode != 4)
@@ -197,7 +195,7 @@ void chip_pit_write(struct chip_pit *pit, u16 port, u8 value, u64 now)
 
 bool chip_pit_expire(struct chip_pit *pit, u64 now)
 {
-	const struct kvirt_pit_channel_state *c = &pit->channel[0];
+	const struct kvirt_pit_channel_state *c = &pit->state.channels[0];
 	u64 step = period(c), missed = 0;
 
 	if (now < pit->deadline)
@@ -234,8 +232,8 @@ void chip_pit_reset(struct chip_pit *pit, u64 now)
 	memset(pit, 0, sizeof(*pit));
 	pit->reinject = true;
 	for (which = 0; which < 3; which++) {
-		pit->channel[which].mode = MODE_NONE;
-		pit->channel[which].gate = which != 2;
+		pit->state.channels[which].mode = MODE_NONE;
+		pit->state.channels[which].gate = which != 2;
 		load(pit, which, 0, now);
 	}
 }
@@ -245,9 +243,9 @@ void chip_pit_restore(struct chip_pit *pit, const struct kvirt_pit_state2 *state
 	struct kvirt_pit_channel_state *c;
 	u32 which;
 
-	pit->flags = state->flags;
+	pit->state.flags = state->flags;
 	for (which = 0; which < 3; which++) {
-		c = &pit->channel[which];
+		c = &pit->state.channels[which];
 		*c = state->channels[which];
 		if (c->mode > 5)
 			c->mode = MODE_NONE;

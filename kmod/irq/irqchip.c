@@ -61,7 +61,30 @@ static void arm(struct irqchips *c)
 		hrtimer_start(&c->timer, ns_to_ktime(deadline), HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
-static void acked(struct vm *vm, u32 chip, u32 pins);
+static void pulse(struct vm *vm)
+{
+	irq_set(vm, IRQ_SOURCE_PIT, 0, 1);
+	irq_set(vm, IRQ_SOURCE_PIT, 0, 0);
+}
+
+/* The guest has ended interrupts of @pins: tell who waits for that, the 8254 and the resamplers. */
+static void acked(struct vm *vm, u32 chip, u32 pins)
+{
+	struct irqchips *c = vm->chips;
+	unsigned long flags;
+	bool tick;
+
+	if (!pins)
+		return;
+	if (route_has(vm, 0, chip, pins)) {
+		raw_spin_lock_irqsave(&c->lock, flags);
+		tick = chip_pit_ack(&c->pit);
+		raw_spin_unlock_irqrestore(&c->lock, flags);
+		if (tick)
+			pulse(vm);
+	}
+	irqfds_acked(vm, chip, pins);
+}
 
 static void leave(struct irqchips *c, unsigned long flags) __releases(&c->lock)
 {
@@ -145,12 +168,6 @@ void irq_eoi(struct vm *vm, u8 vector, bool level)
 	leave(c, flags);
 }
 
-static void pulse(struct vm *vm)
-{
-	irq_set(vm, IRQ_SOURCE_PIT, 0, 1);
-	irq_set(vm, IRQ_SOURCE_PIT, 0, 0);
-}
-
 static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 {
 	struct irqchips *c = container_of(timer, struct irqchips, timer);
@@ -165,25 +182,6 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	if (tick)
 		pulse(c->vm);
 	return HRTIMER_NORESTART;
-}
-
-/* The guest has ended interrupts of @pins: tell who waits for that, the 8254 and the resamplers. */
-static void acked(struct vm *vm, u32 chip, u32 pins)
-{
-	struct irqchips *c = vm->chips;
-	unsigned long flags;
-	bool tick;
-
-	if (!pins)
-		return;
-	if (route_has(vm, 0, chip, pins)) {
-		raw_spin_lock_irqsave(&c->lock, flags);
-		tick = chip_pit_ack(&c->pit);
-		raw_spin_unlock_irqrestore(&c->lock, flags);
-		if (tick)
-			pulse(vm);
-	}
-	irqfds_acked(vm, chip, pins);
 }
 
 enum access { GET, SET };
@@ -270,18 +268,17 @@ long irqchip_set(struct vm *vm, void *data)
 /* The first @size bytes of the state: its older form ends before the flags. */
 static long pit_state(struct vm *vm, void *data, size_t size, enum access access)
 {
-	struct kvirt_pit_state2 state = { 0 };
+	struct kvirt_pit_state2 state;
 	struct irqchips *c = vm->chips;
 	unsigned long flags;
 
 	if (!c || !READ_ONCE(c->has_pit))
 		return -ENXIO;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	memcpy(state.channels, c->pit.channel, sizeof(state.channels));
-	state.flags = c->pit.flags;
 	if (access == GET) {
-		memcpy(data, &state, size);
+		memcpy(data, &c->pit.state, size);
 	} else {
+		state = c->pit.state;
 		memcpy(&state, data, size);
 		chip_pit_restore(&c->pit, &state, ktime_get_ns());
 	}

@@ -183,7 +183,7 @@ static void step_pit(const struct step *s, const uint8_t **data, size_t *size)
 	MUST(pit.deadline > now && pit.deadline >= before);
 	MUST(!tick || before <= now);
 	for (int i = 0; i < 3; i++)
-		MUST(pit.channel[i].count >= 1 && pit.channel[i].count <= 0x10000);
+		MUST(pit.state.channels[i].count >= 1 && pit.state.channels[i].count <= 0x10000);
 }
 
 void fuzz_input(const uint8_t *data, size_t size)

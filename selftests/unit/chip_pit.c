@@ -46,12 +46,12 @@ static void reset(void)
 	EXPECT_EQ(pit.deadline, NONE);
 	EXPECT(pit.reinject && pit.acked && !pit.pending);
 	for (int i = 0; i < 3; i++) {
-		EXPECT_EQ(pit.channel[i].count, 0x10000);
-		EXPECT_EQ(pit.channel[i].mode, 0xff);
+		EXPECT_EQ(pit.state.channels[i].count, 0x10000);
+		EXPECT_EQ(pit.state.channels[i].mode, 0xff);
 	}
 	/* Nothing is written to a channel without a control word. */
 	chip_pit_write(&pit, 0x40, 5, T0);
-	EXPECT_EQ(pit.channel[0].count, 0x10000);
+	EXPECT_EQ(pit.state.channels[0].count, 0x10000);
 	EXPECT_EQ(chip_pit_read(&pit, 0x43, T0), 0);
 }
 
@@ -70,16 +70,16 @@ static void counters(void)
 	/* Days later, without overflow. */
 	load(2, 2, 0, T0);
 	EXPECT(word(2, T0 + 400000ull * 1000000000) > 0 || 1);
-	EXPECT_EQ(pit.channel[2].count, 0x10000);
+	EXPECT_EQ(pit.state.channels[2].count, 0x10000);
 	/* Halves. */
 	control(0x90, T0);
 	chip_pit_write(&pit, 0x42, 0x34, T0);
-	EXPECT_EQ(pit.channel[2].count, 0x34);
+	EXPECT_EQ(pit.state.channels[2].count, 0x34);
 	EXPECT_EQ(chip_pit_read(&pit, 0x42, T0), 0x34);
 	EXPECT_EQ(chip_pit_read(&pit, 0x42, T0), 0x34);
 	control(0xa0, T0);
 	chip_pit_write(&pit, 0x42, 0x12, T0);
-	EXPECT_EQ(pit.channel[2].count, 0x1200);
+	EXPECT_EQ(pit.state.channels[2].count, 0x1200);
 	EXPECT_EQ(chip_pit_read(&pit, 0x42, T0), 0x12);
 	/* A clock that seems to go back counts nothing. */
 	EXPECT_EQ(chip_pit_read(&pit, 0x42, T0 - 5000), 0x12);
@@ -95,7 +95,7 @@ static void latches(void)
 	EXPECT_EQ(word(1, T0), 0x1234);
 	/* Read back: count and status of channel 1 and no other; the status comes first. */
 	control(0xc4, T0);
-	EXPECT_EQ(pit.channel[0].count_latched | pit.channel[2].status_latched, 0);
+	EXPECT_EQ(pit.state.channels[0].count_latched | pit.state.channels[2].status_latched, 0);
 	control(0xc4, T0 + ticks(100));
 	EXPECT_EQ(chip_pit_read(&pit, 0x41, T0), 0xb4);
 	EXPECT_EQ(word(1, T0 + ticks(50)), 0x1234);
@@ -146,7 +146,7 @@ static void port_61(void)
 	chip_pit_write(&pit, 0x61, 1, T0 + ticks(20));		/* no edge */
 	EXPECT_EQ(word(2, T0 + ticks(20)), 980);
 	EXPECT_EQ(chip_pit_read(&pit, 0x61, 0) & 0x1f, 1);
-	EXPECT_EQ(pit.flags, 0);
+	EXPECT_EQ(pit.state.flags, 0);
 	chip_pit_write(&pit, 0x61, 0, T0);
 	load(2, 0, 1000, T0);
 	chip_pit_write(&pit, 0x61, 1, T0 + ticks(10));		/* holds only */
@@ -219,11 +219,11 @@ static void restored_state(void)
 	state.flags = KVIRT_PIT_FLAGS_HPET_LEGACY;
 	chip_pit_restore(&pit, &state, T0);
 	EXPECT_EQ(pit.deadline, NONE);
-	EXPECT_EQ(pit.channel[0].mode, 2);
+	EXPECT_EQ(pit.state.channels[0].mode, 2);
 	memset(&state, 0xff, sizeof(state));
 	chip_pit_restore(&pit, &state, T0);
 	for (int i = 0; i < 3; i++) {
-		EXPECT(pit.channel[i].count > 0 && pit.channel[i].count <= 0x10000);
+		EXPECT(pit.state.channels[i].count > 0 && pit.state.channels[i].count <= 0x10000);
 		chip_pit_write(&pit, 0x40 + i, 1, T0);
 		chip_pit_read(&pit, 0x40 + i, T0);
 	}
