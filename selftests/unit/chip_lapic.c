@@ -47,11 +47,10 @@ static int wrmsr(u32 reg, u64 value)
 /* As irq/lapic.c: checked, then set. */
 static int set_base(u64 value, enum x86_msr_by by)
 {
-	int err = chip_lapic_check_base(l.base, value, l.features, by);
-
-	if (!err)
-		chip_lapic_set_base(&l, value, by);
-	return err;
+	if (chip_lapic_check_base(l.base, value, l.features, by))
+		return -EINVAL;
+	chip_lapic_set_base(&l, value, by);
+	return 0;
 }
 
 static int base(u64 value)
@@ -611,8 +610,6 @@ static void restored_class_0(void)
 	EXPECT_EQ(rd(LAPIC_IRR, 0), 0xa5a5);
 }
 
-/* --- the random run --- */
-
 static struct reference r;
 static u64 now, last_address, last_when;
 static enum chip_lapic_timer last_timer;
@@ -809,8 +806,7 @@ static void step_mode(void)
 
 	if (!below(8))
 		value ^= 1ULL << below(64);
-	EXPECT_EQ(set_base(value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER),
-		  ref_set_base(&r, value, guest));
+	EXPECT_EQ(set_base(value, guest ? X86_MSR_BY_GUEST : X86_MSR_BY_USER), ref_set_base(&r, value, guest));
 }
 
 static void step_rare(void)
