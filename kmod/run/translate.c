@@ -29,19 +29,12 @@ u64 linear_rip(struct vcpu *vcpu)
 /* 0: w->state tells; -EAGAIN: not inside this window; -EFAULT: a table is nowhere. */
 static int walk_tables(struct vcpu *vcpu, struct x86_walk *w, u64 linear, u32 access)
 {
-	const struct x86_state *s = &vcpu->state;
-	struct x86_walk_regs regs;
 	u64 entry;
 	int err;
 
 	vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4 | X86_GROUP_RFLAGS);
-	regs = (struct x86_walk_regs) {
-		.cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4, .efer = s->efer, .rflags = s->rflags,
-		.maxphyaddr = vcpu->guest.maxphyaddr,
-		.gbpages = vcpu->guest.has & X86_HAS_GBPAGES, .pdptr_in_memory = features.amd,
-	};
-	memcpy(regs.pdptr, s->pdptr, sizeof(regs.pdptr));
-	x86_walk_start(w, linear, access, &regs);
+	x86_walk_start(w, linear, access, &vcpu->state, &vcpu->guest,
+		       features.amd ? X86_PDPTRS_IN_MEMORY : X86_PDPTRS_LOADED);
 	while (w->state == X86_WALK_READ) {
 		entry = 0;
 		err = physical_read(vcpu, w->where[w->n], &entry, w->entry_size);

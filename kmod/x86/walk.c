@@ -6,25 +6,18 @@
  */
 #include "walk.h"
 
-#include "state.h"
-
 #define ADDRESS_52	GENMASK_ULL(51, 12)
 /* PAE's PDPTEs have no rights (SDM vol. 3, 4.4.1). */
 #define PDPTE_RESERVED	(GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1))
 
 static void fault(struct x86_walk *w, u32 cause)
 {
-	const struct x86_walk_regs *r = w->regs;
-	bool nx = w->entry_size == 8 && (r->efer & X86_EFER_NX_BIT);
+	bool nx = w->entry_size == 8 && (w->cpu->efer & X86_EFER_NX_BIT);
 
-	w->error_code = cause;
-	if (w->access & X86_ACCESS_WRITE)
-		w->error_code |= X86_PFEC_WRITE;
-	if (w->access & X86_ACCESS_USER)
-		w->error_code |= X86_PFEC_USER;
+	w->error_code = cause | w->access;
 	/* Without NX and SMEP, a fetch is not told from a read. */
-	if ((w->access & X86_ACCESS_EXEC) && (nx || (r->cr4 & X86_CR4_SMEP)))
-		w->error_code |= X86_PFEC_INSTR;
+	if (!nx && !(w->cpu->cr4 & X86_CR4_SMEP))
+		w->error_code &= ~X86_PFEC_INSTR;
 	w->state = X86_WALK_FAULT;
 }
 
@@ -41,38 +34,40 @@ static void descend(struct x86_walk *w, u64 table, unsigned int level)
 	}
 }
 
-void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_walk_regs *regs)
+void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_state *s,
+		    const struct x86_guest_features *f, enum x86_pdptrs pdptrs)
 {
-	u64 table = regs->cr3 & ADDRESS_52;	/* bits 61 to 63 are not address */
+	u64 table = s->cr3 & ADDRESS_52;	/* bits 61 to 63 are not address */
 	unsigned int level;
 
-	w->regs = regs;
+	w->cpu = s;
+	w->maxphyaddr = f->maxphyaddr;
 	w->access = access;
 	w->state = X86_WALK_READ;
 	w->n = 0;
-	w->long_mode = regs->efer & X86_EFER_LMA_BIT;
+	w->long_mode = x86_long_mode(s);
 	w->linear = w->long_mode ? linear : (u32)linear;
 	w->all = ~0ULL;
 	w->any = 0;
-	if (!(regs->cr0 & X86_CR0_PG)) {
+	if (!(s->cr0 & X86_CR0_PG)) {
 		w->gpa = w->linear;
 		w->state = X86_WALK_DONE;
 		return;
 	}
-	if (!(regs->cr4 & X86_CR4_PAE) && !w->long_mode) {
+	if (!(s->cr4 & X86_CR4_PAE) && !w->long_mode) {
 		w->entry_size = 4;
-		w->largest = regs->cr4 & X86_CR4_PSE ? 2 : 1;
+		w->largest = s->cr4 & X86_CR4_PSE ? 2 : 1;
 		w->reserved = 0;
 		descend(w, (u32)table, 2);
 		return;
 	}
 	w->entry_size = 8;
-	w->largest = w->long_mode && regs->gbpages ? 3 : 2;
-	w->reserved = GENMASK_ULL(51, 0) & ~0ULL << regs->maxphyaddr;
-	if (!(regs->efer & X86_EFER_NX_BIT))
+	w->largest = w->long_mode && (f->has & X86_HAS_GBPAGES) ? 3 : 2;
+	w->reserved = GENMASK_ULL(51, 0) & f->phys_reserved;
+	if (!(s->efer & X86_EFER_NX_BIT))
 		w->reserved |= X86_PTE_NX;
 	if (w->long_mode) {
-		level = regs->cr4 & X86_CR4_LA57 ? 5 : 4;
+		level = s->cr4 & X86_CR4_LA57 ? 5 : 4;
 		if (!x86_canonical(linear, level == 5 ? 57 : 48)) {
 			w->state = X86_WALK_NONCANONICAL;
 			return;
@@ -81,11 +76,11 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 		return;
 	}
 	w->reserved |= GENMASK_ULL(62, 52);
-	if (regs->pdptr_in_memory) {
-		descend(w, regs->cr3 & X86_CR3_PDPT, 3);
+	if (pdptrs == X86_PDPTRS_IN_MEMORY) {
+		descend(w, s->cr3 & X86_CR3_PDPT, 3);
 		return;
 	}
-	table = regs->pdptr[w->linear >> 30];
+	table = s->pdptr[w->linear >> 30];
 	if (table & X86_PTE_PRESENT)
 		descend(w, table & ADDRESS_52, 2);
 	else
@@ -101,7 +96,7 @@ bool x86_pdpte_valid(u64 pdpte, unsigned int maxphyaddr)
 /* Bits that must be zero in this present entry (SDM vol. 3, 4.3 to 4.5). */
 static u64 reserved_bits(const struct x86_walk *w, bool page)
 {
-	unsigned int bits = w->regs->maxphyaddr < 40 ? w->regs->maxphyaddr : 40;
+	unsigned int bits = w->maxphyaddr < 40 ? w->maxphyaddr : 40;
 
 	if (w->level == 1)
 		return w->reserved;
@@ -115,7 +110,7 @@ static u64 reserved_bits(const struct x86_walk *w, bool page)
 /* The rights of all levels together forbid this access (SDM vol. 3, 4.6.1). */
 static bool rights_forbid(const struct x86_walk *w)
 {
-	const struct x86_walk_regs *r = w->regs;
+	const struct x86_state *s = w->cpu;
 	bool read_only = (w->access & X86_ACCESS_WRITE) && !(w->all & X86_PTE_WRITE);
 
 	if ((w->access & X86_ACCESS_EXEC) && (w->any & X86_PTE_NX))
@@ -124,11 +119,11 @@ static bool rights_forbid(const struct x86_walk *w)
 		return read_only || !(w->all & X86_PTE_USER);
 	if (w->all & X86_PTE_USER) {
 		if (w->access & X86_ACCESS_EXEC)
-			return r->cr4 & X86_CR4_SMEP;
-		if ((r->cr4 & X86_CR4_SMAP) && !(r->rflags & X86_RFLAGS_AC))
+			return s->cr4 & X86_CR4_SMEP;
+		if ((s->cr4 & X86_CR4_SMAP) && !(s->rflags & X86_RFLAGS_AC))
 			return true;
 	}
-	return read_only && (r->cr0 & X86_CR0_WP);
+	return read_only && (s->cr0 & X86_CR0_WP);
 }
 
 static void finish(struct x86_walk *w, u64 entry)

@@ -3,7 +3,7 @@
  * The walk of a guest's page tables, as a stepper: no callback and no access to memory here,
  * so it runs inside and outside the strict window, and under a fuzzer.
  *
- *	x86_walk_start(&w, linear, access, &regs);
+ *	x86_walk_start(&w, linear, access, &state, &features, pdptrs);
  *	while (w.state == X86_WALK_READ) {
  *		read w.entry_size bytes at w.where[w.n], little-endian, into entry (or give up)
  *		x86_walk_feed(&w, entry);
@@ -14,19 +14,19 @@
 #ifndef KVIRT_X86_WALK_H
 #define KVIRT_X86_WALK_H
 
-#include "types.h"
-
-/* The access to be checked; without WRITE and EXEC it is a data read. */
-#define X86_ACCESS_WRITE	BIT(0)
-#define X86_ACCESS_EXEC		BIT(1)
-#define X86_ACCESS_USER		BIT(2)	/* at CPL 3 */
+#include "cpuid.h"
 
 /* Error code of a page fault (SDM vol. 3, 4.7). */
-#define X86_PFEC_PRESENT		BIT(0)
+#define X86_PFEC_PRESENT	BIT(0)
 #define X86_PFEC_WRITE		BIT(1)
 #define X86_PFEC_USER		BIT(2)
 #define X86_PFEC_RSVD		BIT(3)
 #define X86_PFEC_INSTR		BIT(4)
+
+/* The access to be checked, as the error code says it; without WRITE and EXEC a data read. */
+#define X86_ACCESS_WRITE	X86_PFEC_WRITE
+#define X86_ACCESS_EXEC		X86_PFEC_INSTR
+#define X86_ACCESS_USER		X86_PFEC_USER	/* at CPL 3 */
 
 #define X86_PTE_PRESENT		BIT_ULL(0)
 #define X86_PTE_WRITE		BIT_ULL(1)
@@ -36,15 +36,8 @@
 #define X86_PTE_LARGE		BIT_ULL(7)
 #define X86_PTE_NX		BIT_ULL(63)
 
-/* What of the vCPU decides a walk. */
-struct x86_walk_regs {
-	u64 cr0, cr3, cr4, efer;
-	u64 rflags;			/* AC alone is looked at */
-	u64 pdptr[4];			/* read under PAE paging only */
-	u8 maxphyaddr;			/* as the guest's CPUID has it, 32 to 52 */
-	bool gbpages;			/* 1 GiB pages exist */
-	bool pdptr_in_memory;		/* AMD-V reads PDPTEs as it walks, VT-x from registers */
-};
+/* PAE paging's PDPTEs: VT-x has them in registers, AMD-V reads them as it walks. */
+enum x86_pdptrs { X86_PDPTRS_LOADED, X86_PDPTRS_IN_MEMORY };
 
 enum x86_walk_state {
 	X86_WALK_READ,			/* the entry at where[n] is wanted */
@@ -56,7 +49,7 @@ enum x86_walk_state {
 #define X86_WALK_LEVELS 5
 
 struct x86_walk {
-	const struct x86_walk_regs *regs;	/* the caller's, for as long as the walk lasts */
+	const struct x86_state *cpu;	/* the caller's, for as long as the walk lasts */
 	u64 linear;
 	u64 gpa;			/* of the byte at linear, when DONE */
 	u32 access;			/* X86_ACCESS_* */
@@ -67,6 +60,7 @@ struct x86_walk {
 	u8 largest;			/* level up to which an entry may map a page */
 	u8 entry_size;			/* 4 or 8 */
 	u8 n;				/* entries read */
+	u8 maxphyaddr;			/* as the guest's CPUID has it, 32 to 52 */
 	bool long_mode;
 	u64 reserved;			/* bits that no level may set */
 	u64 all, any;			/* AND and OR of the entries so far: their rights */
@@ -80,8 +74,12 @@ struct x86_walk {
 	u8 set[X86_WALK_LEVELS];
 };
 
-/* x86_walk_start() - begin; may end the walk at once (no paging, not canonical). */
-void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_walk_regs *regs);
+/*
+ * x86_walk_start() - begin; may end the walk at once (no paging, not canonical).
+ * Needs CR0, CR3, CR4, RFLAGS of @s valid.
+ */
+void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_state *s,
+		    const struct x86_guest_features *f, enum x86_pdptrs pdptrs);
 
 /* x86_walk_feed() - take the entry at where[n], which is naturally aligned. */
 void x86_walk_feed(struct x86_walk *w, u64 entry);

@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "../../kmod/x86/state.h"
 #include "../../kmod/x86/walk.h"
 #include "../lib/ktap.h"
 
@@ -61,6 +60,13 @@ static u32 memory32(u64 gpa)
 	return memory(gpa);
 }
 
+/* What of a vCPU decides a walk. */
+struct cpu {
+	struct x86_state s;
+	struct x86_guest_features f;
+	enum x86_pdptrs pdptrs;
+};
+
 struct outcome {
 	enum x86_walk_state state;
 	u64 gpa, size;
@@ -72,7 +78,7 @@ struct outcome {
 
 /* What the manual calls the access's rights, from the paging-structure entries as an array. */
 static void judge(struct outcome *o, const u64 *entries, unsigned int first, unsigned int n,
-		  u32 access, const struct x86_walk_regs *r, bool has_nx)
+		  u32 access, const struct cpu *r, bool has_nx)
 {
 	bool user = true, writable = true, nx = false, ok;
 	bool wants_write = access & X86_ACCESS_WRITE, is_user = access & X86_ACCESS_USER;
@@ -88,14 +94,14 @@ static void judge(struct outcome *o, const u64 *entries, unsigned int first, uns
 		if (is_user)
 			ok = user && !nx;
 		else if (user)
-			ok = !(r->cr4 & X86_CR4_SMEP) && !nx;
+			ok = !(r->s.cr4 & X86_CR4_SMEP) && !nx;
 		else
 			ok = !nx;
 	} else if (is_user) {
 		ok = user && (!wants_write || writable);
 	} else {
-		ok = !wants_write || writable || !(r->cr0 & X86_CR0_WP);
-		if (user && (r->cr4 & X86_CR4_SMAP) && !(r->rflags & X86_RFLAGS_AC))
+		ok = !wants_write || writable || !(r->s.cr0 & X86_CR0_WP);
+		if (user && (r->s.cr4 & X86_CR4_SMAP) && !(r->s.rflags & X86_RFLAGS_AC))
 			ok = false;
 	}
 	if (!ok) {
@@ -110,14 +116,14 @@ static void judge(struct outcome *o, const u64 *entries, unsigned int first, uns
 		o->set[n - 1] |= 0x40;
 }
 
-static void access_bits(struct outcome *o, u32 access, const struct x86_walk_regs *r, bool pae)
+static void access_bits(struct outcome *o, u32 access, const struct cpu *r, bool pae)
 {
 	if (o->state != X86_WALK_FAULT)
 		return;
 	o->error |= access & X86_ACCESS_WRITE ? X86_PFEC_WRITE : 0;
 	o->error |= access & X86_ACCESS_USER ? X86_PFEC_USER : 0;
 	if (access & X86_ACCESS_EXEC)
-		if ((r->cr4 & X86_CR4_SMEP) || (pae && (r->efer & X86_EFER_NX_BIT)))
+		if ((r->s.cr4 & X86_CR4_SMEP) || (pae && (r->s.efer & X86_EFER_NX_BIT)))
 			o->error |= X86_PFEC_INSTR;
 }
 
@@ -128,21 +134,21 @@ static struct outcome reserved_fault(struct outcome o)
 	return o;
 }
 
-static struct outcome walk_legacy(u32 linear, u32 access, const struct x86_walk_regs *r)
+static struct outcome walk_legacy(u32 linear, u32 access, const struct cpu *r)
 {
 	struct outcome o = { .state = X86_WALK_FAULT };
 	u64 e[2];
 	u32 high;
 
-	o.where[o.n++] = (r->cr3 & 0xfffff000) + (linear >> 22) * 4;
+	o.where[o.n++] = (r->s.cr3 & 0xfffff000) + (linear >> 22) * 4;
 	e[0] = memory32(o.where[0]);
 	if (!(e[0] & 1))
 		return o;
-	if ((e[0] & 0x80) && (r->cr4 & X86_CR4_PSE)) {
+	if ((e[0] & 0x80) && (r->s.cr4 & X86_CR4_PSE)) {
 		high = (e[0] >> 13) & 0xff;
 		if (e[0] & (1 << 21))
 			return reserved_fault(o);
-		if (r->maxphyaddr < 40 && high >> (r->maxphyaddr - 32))
+		if (r->f.maxphyaddr < 40 && high >> (r->f.maxphyaddr - 32))
 			return reserved_fault(o);
 		o.size = 4 << 20;
 		o.gpa = ((u64)high << 32) | (e[0] & 0xffc00000) | (linear & 0x3fffff);
@@ -169,22 +175,22 @@ static u64 high_bits(unsigned int maxphyaddr, unsigned int last)
 	return mask;
 }
 
-static struct outcome walk_pae(u32 linear, u32 access, const struct x86_walk_regs *r)
+static struct outcome walk_pae(u32 linear, u32 access, const struct cpu *r)
 {
 	struct outcome o = { .state = X86_WALK_FAULT };
-	u64 e[3], top = high_bits(r->maxphyaddr, 62), pdpte;
-	bool nx = r->efer & X86_EFER_NX_BIT;
+	u64 e[3], top = high_bits(r->f.maxphyaddr, 62), pdpte;
+	bool nx = r->s.efer & X86_EFER_NX_BIT;
 	unsigned int first = 0;
 
-	if (r->pdptr_in_memory) {
-		o.where[o.n] = (r->cr3 & 0xffffffe0) + (linear >> 30) * 8;
+	if (r->pdptrs == X86_PDPTRS_IN_MEMORY) {
+		o.where[o.n] = (r->s.cr3 & 0xffffffe0) + (linear >> 30) * 8;
 		pdpte = memory(o.where[o.n]);
 		e[o.n++] = pdpte;
 		first = 1;
-		if ((pdpte & 1) && (pdpte & (high_bits(r->maxphyaddr, 63) | 0x1c6)))
+		if ((pdpte & 1) && (pdpte & (high_bits(r->f.maxphyaddr, 63) | 0x1c6)))
 			return reserved_fault(o);
 	} else {
-		pdpte = r->pdptr[linear >> 30];
+		pdpte = r->s.pdptr[linear >> 30];
 	}
 	if (!(pdpte & 1))
 		return o;
@@ -218,11 +224,11 @@ static struct outcome walk_pae(u32 linear, u32 access, const struct x86_walk_reg
 	return o;
 }
 
-static struct outcome walk_long(u64 linear, u32 access, const struct x86_walk_regs *r)
+static struct outcome walk_long(u64 linear, u32 access, const struct cpu *r)
 {
 	struct outcome o = { .state = X86_WALK_FAULT };
-	bool nx = r->efer & X86_EFER_NX_BIT, five = r->cr4 & X86_CR4_LA57;
-	u64 e[5], top = high_bits(r->maxphyaddr, 51), table = r->cr3 & 0xffffffffff000, low;
+	bool nx = r->s.efer & X86_EFER_NX_BIT, five = r->s.cr4 & X86_CR4_LA57;
+	u64 e[5], top = high_bits(r->f.maxphyaddr, 51), table = r->s.cr3 & 0xffffffffff000, low;
 	int level, shift;
 	u64 upper = linear >> (five ? 56 : 47), ones = five ? 0xff : 0x1ffff;
 
@@ -247,7 +253,7 @@ static struct outcome walk_long(u64 linear, u32 access, const struct x86_walk_re
 			break;
 		if (!(e[o.n - 1] & 0x80))
 			continue;
-		if (level >= 4 || (level == 3 && !r->gbpages))
+		if (level >= 4 || (level == 3 && !(r->f.has & X86_HAS_GBPAGES)))
 			return reserved_fault(o);
 		if (table & low & ~0x1000ULL)	/* bit 12 is PAT */
 			return reserved_fault(o);
@@ -259,18 +265,18 @@ static struct outcome walk_long(u64 linear, u32 access, const struct x86_walk_re
 	return o;
 }
 
-static struct outcome reference(u64 linear, u32 access, const struct x86_walk_regs *r)
+static struct outcome reference(u64 linear, u32 access, const struct cpu *r)
 {
 	struct outcome o = { .state = X86_WALK_DONE, .size = 4096 };
-	bool pae = r->cr4 & X86_CR4_PAE;
+	bool pae = r->s.cr4 & X86_CR4_PAE;
 
-	if (!(r->efer & X86_EFER_LMA_BIT))
+	if (!(r->s.efer & X86_EFER_LMA_BIT))
 		linear = (u32)linear;
-	if (!(r->cr0 & X86_CR0_PG)) {
+	if (!(r->s.cr0 & X86_CR0_PG)) {
 		o.gpa = linear;
 		return o;
 	}
-	if (r->efer & X86_EFER_LMA_BIT)
+	if (r->s.efer & X86_EFER_LMA_BIT)
 		o = walk_long(linear, access, r);
 	else if (pae)
 		o = walk_pae(linear, access, r);
@@ -280,39 +286,40 @@ static struct outcome reference(u64 linear, u32 access, const struct x86_walk_re
 	return o;
 }
 
-static void random_regs(struct x86_walk_regs *r)
+static void random_regs(struct cpu *r)
 {
 	unsigned int i;
 
 	memset(r, 0, sizeof(*r));
-	r->cr0 = X86_CR0_PE | (random64() % 8 ? X86_CR0_PG : 0) | (random64() & X86_CR0_WP);
-	r->cr4 = random64() & (X86_CR4_PSE | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
+	r->s.cr0 = X86_CR0_PE | (random64() % 8 ? X86_CR0_PG : 0) | (random64() & X86_CR0_WP);
+	r->s.cr4 = random64() & (X86_CR4_PSE | X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
 	switch (random64() % 4) {
 	case 0:
 		break;
 	case 1:
-		r->cr4 |= X86_CR4_PAE;
+		r->s.cr4 |= X86_CR4_PAE;
 		break;
 	default:
-		r->cr4 |= X86_CR4_PAE | (random64() & X86_CR4_LA57);
-		r->efer |= X86_EFER_LME_BIT;
-		if (r->cr0 & X86_CR0_PG)
-			r->efer |= X86_EFER_LMA_BIT;
+		r->s.cr4 |= X86_CR4_PAE | (random64() & X86_CR4_LA57);
+		r->s.efer |= X86_EFER_LME_BIT;
+		if (r->s.cr0 & X86_CR0_PG)
+			r->s.efer |= X86_EFER_LMA_BIT;
 	}
-	r->efer |= random64() % 4 ? X86_EFER_NX_BIT : 0;
-	r->cr3 = random64() & 0xffffffffff000;
-	r->rflags = random64() & X86_RFLAGS_AC;
-	r->maxphyaddr = 32 + random64() % 21;
-	r->gbpages = random64() % 4;
-	r->pdptr_in_memory = random64() % 2;
-	r->cr3 &= (1ULL << r->maxphyaddr) - 1;
+	r->s.efer |= random64() % 4 ? X86_EFER_NX_BIT : 0;
+	r->s.cr3 = random64() & 0xffffffffff000;
+	r->s.rflags = random64() & X86_RFLAGS_AC;
+	r->f.maxphyaddr = 32 + random64() % 21;
+	r->f.phys_reserved = ~0ULL << r->f.maxphyaddr;
+	r->f.has = random64() % 4 ? X86_HAS_GBPAGES : 0;
+	r->pdptrs = random64() % 2 ? X86_PDPTRS_IN_MEMORY : X86_PDPTRS_LOADED;
+	r->s.cr3 &= (1ULL << r->f.maxphyaddr) - 1;
 	for (i = 0; i < 4; i++)
-		r->pdptr[i] = memory(random64());
+		r->s.pdptr[i] = memory(random64());
 }
 
 static void model(void)
 {
-	struct x86_walk_regs regs;
+	struct cpu regs;
 	struct x86_walk w;
 	struct outcome want;
 	unsigned int round, n, i, seen[4] = { 0 }, bad = 0;
@@ -325,12 +332,12 @@ static void model(void)
 		linear = random64();
 		if (random64() % 8)
 			linear = (u64)((s64)(linear << 16) >> 16);
-		access = random64() & 7;
+		access = random64() & (X86_ACCESS_WRITE | X86_ACCESS_EXEC | X86_ACCESS_USER);
 		if (access & X86_ACCESS_EXEC)
 			access &= ~X86_ACCESS_WRITE;
 		want = reference(linear, access, &regs);
 
-		x86_walk_start(&w, linear, access, &regs);
+		x86_walk_start(&w, linear, access, &regs.s, &regs.f, regs.pdptrs);
 		for (n = 0; w.state == X86_WALK_READ; n++) {
 			if (n >= want.n || w.where[n] != want.where[n] || w.where[n] % w.entry_size)
 				break;
@@ -350,9 +357,9 @@ static void model(void)
 		if (bad)
 			test_fail(__FILE__, __LINE__,
 				  "linear %llx access %x cr0 %llx cr4 %llx efer %llx width %d: state %d/%d n %d/%d error %x/%x gpa %llx/%llx",
-				  (unsigned long long)linear, access, (unsigned long long)regs.cr0,
-				  (unsigned long long)regs.cr4, (unsigned long long)regs.efer,
-				  regs.maxphyaddr, w.state, want.state, n, want.n, w.error_code,
+				  (unsigned long long)linear, access, (unsigned long long)regs.s.cr0,
+				  (unsigned long long)regs.s.cr4, (unsigned long long)regs.s.efer,
+				  regs.f.maxphyaddr, w.state, want.state, n, want.n, w.error_code,
 				  want.error, (unsigned long long)w.gpa, (unsigned long long)want.gpa);
 	}
 	test_note("%u walks: %u done, %u faults, %u not canonical", round, seen[X86_WALK_DONE],
@@ -366,10 +373,10 @@ static void model(void)
 /* A 4-level walk whose entries are known. */
 static void by_hand(void)
 {
-	struct x86_walk_regs r = {
-		.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP,
-		.cr3 = 0x1000, .cr4 = X86_CR4_PAE, .efer = X86_EFER_LMA_BIT | X86_EFER_NX_BIT,
-		.maxphyaddr = 40, .gbpages = true,
+	struct cpu r = {
+		.s.cr0 = X86_CR0_PE | X86_CR0_PG | X86_CR0_WP, .s.cr3 = 0x1000, .s.cr4 = X86_CR4_PAE,
+		.s.efer = X86_EFER_LMA_BIT | X86_EFER_NX_BIT,
+		.f = { .maxphyaddr = 40, .phys_reserved = ~0ULL << 40, .has = X86_HAS_GBPAGES },
 	};
 	static const u64 where[4] = { 0x1000 + 8 * 256, 0x2000 + 8 * 3, 0x3000 + 8 * 2, 0x4000 + 8 };
 	static const u64 entry[4] = { 0x2067, 0x3067, 0x4067, 0x8000001234567061 };
@@ -377,7 +384,7 @@ static void by_hand(void)
 	struct x86_walk w;
 	unsigned int i;
 
-	x86_walk_start(&w, linear, 0, &r);
+	x86_walk_start(&w, linear, 0, &r.s, &r.f, r.pdptrs);
 	for (i = 0; i < 4; i++) {
 		ASSERT_EQ(w.state, X86_WALK_READ);
 		EXPECT_EQ(w.where[w.n], where[i]);
@@ -388,13 +395,13 @@ static void by_hand(void)
 	EXPECT_EQ(w.gpa, 0x1234567abc);
 	EXPECT_EQ(w.shift, 12);
 
-	x86_walk_start(&w, linear, X86_ACCESS_WRITE | X86_ACCESS_USER, &r);
+	x86_walk_start(&w, linear, X86_ACCESS_WRITE | X86_ACCESS_USER, &r.s, &r.f, r.pdptrs);
 	for (i = 0; i < 4; i++)
 		x86_walk_feed(&w, entry[i]);
 	EXPECT_EQ(w.state, X86_WALK_FAULT);
 	EXPECT_EQ(w.error_code, X86_PFEC_PRESENT | X86_PFEC_WRITE | X86_PFEC_USER);
 
-	x86_walk_start(&w, linear, X86_ACCESS_EXEC, &r);
+	x86_walk_start(&w, linear, X86_ACCESS_EXEC, &r.s, &r.f, r.pdptrs);
 	for (i = 0; i < 4; i++)
 		x86_walk_feed(&w, entry[i]);
 	EXPECT_EQ(w.error_code, X86_PFEC_PRESENT | X86_PFEC_INSTR);
