@@ -12,7 +12,6 @@
 #include "../irq/lapic.h"
 #include "../run/run.h"
 #include "../vm/gmem.h"
-#include "../x86/check.h"
 #include "../x86/walk.h"
 #include "api.h"
 

@@ -8,7 +8,6 @@
 #include "../irq/lapic.h"
 #include "../vm/gmem.h"
 #include "../vm/vm.h"
-#include "../x86/check.h"
 #include "../x86/walk.h"
 #include "run.h"
 

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "../../kmod/x86/check.h"
+#include "../../kmod/x86/cpuid.h"
 #include "../lib/ktap.h"
 
 static struct x86_guest_features features(void)
