@@ -22,7 +22,7 @@ static enum verdict step(struct vcpu *vcpu)
 }
 
 static const struct {
-	enum verdict (*handler)(struct vcpu *vcpu);
+	exit_handler *handler;
 	bool steps;	/* may return STEP: the instruction's length is needed first */
 	u32 groups;	/* what it will ask for behind the window */
 } table[EXIT_NR_KINDS] = {

@@ -179,8 +179,7 @@ int complete_last_exit(struct vcpu *vcpu)
 		return mmio_complete(vcpu);
 	case COMPLETE_RDMSR:
 	case COMPLETE_WRMSR:
-		msr_complete(vcpu, kind);
-		return 0;
+		return msr_complete(vcpu, kind);
 	default:
 		return 0;
 	}

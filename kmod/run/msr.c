@@ -11,26 +11,34 @@
 #include "../vm/vm.h"
 #include "run.h"
 
+/* x86/msr.c's verdict is user space's reason. */
+static_assert(X86_MSR_OK == 0 && X86_MSR_FAULT == KVIRT_MSR_EXIT_REASON_INVAL);
+
 static bool is_lapic_msr(u32 index)
 {
 	return (index >= X86_MSR_X2APIC_FIRST && index <= X86_MSR_X2APIC_LAST) ||
 	       index == X86_MSR_APIC_BASE || index == X86_MSR_TSC_DEADLINE;
 }
 
-static int read_emulated(struct vcpu *vcpu, u32 index, u64 *value)
+static u64 read_emulated(struct vcpu *vcpu, u32 index)
 {
 	switch (index) {
 	case X86_MSR_TSC:
-		*value = clock_guest_tsc(vcpu, rdtsc());
-		return 0;
+		return clock_guest_tsc(vcpu, rdtsc());
 	case X86_MSR_EFER:
-		*value = vcpu->state.efer;
-		return 0;
+		return vcpu->state.efer;
 	case X86_MSR_TSC_ADJUST:
-		*value = vcpu->tsc_adjust;
-		return 0;
+		return vcpu->tsc_adjust;
+	case X86_MSR_KVM_WALL_CLOCK:
+	case X86_MSR_KVM_WALL_CLOCK_NEW:
+		return READ_ONCE(vcpu->vm->wall_clock_msr);
+	case X86_MSR_KVM_SYSTEM_TIME:
+	case X86_MSR_KVM_SYSTEM_TIME_NEW:
+		return vcpu->pv.clock_msr;
+	case X86_MSR_KVM_STEAL_TIME:
+		return vcpu->pv.steal_msr;
 	default:
-		return pv_read_msr(vcpu, index, value);
+		return vcpu->pv.eoi_msr;
 	}
 }
 
@@ -98,6 +106,7 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 {
 	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest, index };
 	const struct x86_msr *row;
+	enum x86_msr_verdict verdict;
 
 	if (is_lapic_msr(index))
 		return lapic_read_msr(vcpu, index, value) ? 1 : 0;
@@ -109,20 +118,18 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 		return 1;
 	if (row->kind == X86_MSR_STATE)
 		vcpu_pull(vcpu, row->group);
-	switch (x86_msr_read(row, &file, by, value)) {
-	case X86_MSR_OK:
-		return 0;
-	case X86_MSR_EMULATE:
-		return read_emulated(vcpu, index, value);
-	default:
-		return 1;
-	}
+	verdict = x86_msr_read(row, &file, by, value);
+	if (verdict != X86_MSR_EMULATE)
+		return verdict;
+	*value = read_emulated(vcpu, index);
+	return 0;
 }
 
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 {
 	struct x86_msr_file file = { &vcpu->state, &vcpu->msrs, &vcpu->guest, index };
 	const struct x86_msr *row;
+	enum x86_msr_verdict verdict;
 
 	if (is_lapic_msr(index)) {
 		if (vcpu->in_window && !lapic_fast_msr(vcpu, index, value))
@@ -138,16 +145,12 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	/* The world switch writes it as it is, and there no #GP is caught. */
 	if (index == X86_MSR_SPEC_CTRL && !host_spec_ctrl_valid(value))
 		return 1;
-	switch (x86_msr_write(row, &file, by, value)) {
-	case X86_MSR_OK:
-		if (row->kind == X86_MSR_STATE)
-			vcpu_dirty(vcpu, row->group);
-		return 0;
-	case X86_MSR_EMULATE:
+	verdict = x86_msr_write(row, &file, by, value);
+	if (verdict == X86_MSR_EMULATE)
 		return write_emulated(vcpu, index, value, by);
-	default:
-		return 1;
-	}
+	if (verdict == X86_MSR_OK && row->kind == X86_MSR_STATE)
+		vcpu_dirty(vcpu, row->group);
+	return verdict;
 }
 
 /* The VM's filter lets the guest do this (@access: KVIRT_MSR_FILTER_*). */
@@ -199,15 +202,13 @@ static void load_value(struct vcpu *vcpu, u64 value)
 	vcpu->state.gpr[X86_RDX] = value >> 32;
 }
 
-void msr_complete(struct vcpu *vcpu, enum completion_kind kind)
+int msr_complete(struct vcpu *vcpu, enum completion_kind kind)
 {
-	if (READ_ONCE(vcpu->run->msr.error)) {
-		raise(vcpu, X86_GP);
-		return;
-	}
+	if (READ_ONCE(vcpu->run->msr.error))
+		return raise(vcpu, X86_GP);
 	if (kind == COMPLETE_RDMSR)
 		load_value(vcpu, READ_ONCE(vcpu->run->msr.data));
-	dispatch_step(vcpu, vcpu->complete.insn_len);
+	return dispatch_step(vcpu, vcpu->complete.insn_len);
 }
 
 enum verdict exit_rdmsr(struct vcpu *vcpu)

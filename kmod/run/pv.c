@@ -21,30 +21,6 @@ static bool has(const struct vcpu *vcpu, unsigned int feature)
 	return vcpu->guest.pv_features & BIT(feature);
 }
 
-/* --- MSRs --- */
-
-int pv_read_msr(struct vcpu *vcpu, u32 index, u64 *value)
-{
-	switch (index) {
-	case X86_MSR_KVM_WALL_CLOCK:
-	case X86_MSR_KVM_WALL_CLOCK_NEW:
-		*value = READ_ONCE(vcpu->vm->wall_clock_msr);
-		return 0;
-	case X86_MSR_KVM_SYSTEM_TIME:
-	case X86_MSR_KVM_SYSTEM_TIME_NEW:
-		*value = vcpu->pv.clock_msr;
-		return 0;
-	case X86_MSR_KVM_STEAL_TIME:
-		*value = vcpu->pv.steal_msr;
-		return 0;
-	case X86_MSR_KVM_PV_EOI:
-		*value = vcpu->pv.eoi_msr;
-		return 0;
-	default:
-		return 1;
-	}
-}
-
 int pv_write_msr(struct vcpu *vcpu, u32 index, u64 value)
 {
 	u8 byte;

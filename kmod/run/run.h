@@ -44,8 +44,7 @@ void vcpu_block(struct vcpu *vcpu);
 int vcpu_yield_to(struct vcpu *target);
 void vcpu_yield(struct vcpu *vcpu);
 
-/* pv.c. MSRs: 0, or 1 for #GP; outside of windows. */
-int pv_read_msr(struct vcpu *vcpu, u32 index, u64 *value);
+/* pv.c. An MSR: 0, or 1 for #GP; outside of windows. */
 int pv_write_msr(struct vcpu *vcpu, u32 index, u64 value);
 /* With steal time on, between instructions: it will not run for now; it does, and waited. */
 void pv_report_preempted(struct vcpu *vcpu);
@@ -107,29 +106,22 @@ void debug_keep_step(struct vcpu *vcpu);
 /* Queue an exception, with error code 0 where it has one. RETRY. */
 enum verdict raise(struct vcpu *vcpu, u8 vector);
 
-/* Handlers, by file; each gets vcpu->exit. pv.c, insn.c: */
-enum verdict exit_hypercall(struct vcpu *vcpu);
-enum verdict exit_cpuid(struct vcpu *vcpu);
-/* The registers that CPUID follows. Caller: holds vcpu->mutex. */
-struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu);
-enum verdict exit_hlt(struct vcpu *vcpu);
-enum verdict exit_pause(struct vcpu *vcpu);
-enum verdict exit_mwait(struct vcpu *vcpu);
-enum verdict exit_rdpmc(struct vcpu *vcpu);
-enum verdict exit_cr_read(struct vcpu *vcpu);
-enum verdict exit_cr_write(struct vcpu *vcpu);
-enum verdict exit_dr(struct vcpu *vcpu);
-enum verdict exit_xsetbv(struct vcpu *vcpu);
+/* Handlers; each gets vcpu->exit. First pv.c's, msr.c's and io.c's; insn.c's; fault.c's. */
+typedef enum verdict exit_handler(struct vcpu *vcpu);
+exit_handler exit_hypercall, exit_rdmsr, exit_wrmsr, exit_io;
+exit_handler exit_cpuid, exit_hlt, exit_pause, exit_mwait, exit_rdpmc, exit_cr_read, exit_cr_write,
+	     exit_dr, exit_xsetbv;
+exit_handler exit_nested_fault, exit_exception, exit_undefined, exit_triple_fault,
+	     exit_invalid_state, exit_internal, exit_task_switch;
+/* No way to emulate: SLOW inside a window, else INTERNAL_ERROR with @bytes of the instruction. */
+enum verdict stop_emulation(struct vcpu *vcpu, const u8 *bytes, u8 nr_bytes);
 
-/*
- * msr.c; the doors' too: 0, SLOW inside a window, or why it faults, KVIRT_MSR_EXIT_REASON_
- * INVAL (1) or _UNKNOWN.
- */
-enum verdict exit_rdmsr(struct vcpu *vcpu);
-enum verdict exit_wrmsr(struct vcpu *vcpu);
+/* insn.c: the registers that CPUID follows. Caller: holds vcpu->mutex. */
+struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu);
+
+/* msr.c; the doors' too: 0, SLOW inside a window, or why it faults: KVIRT_MSR_EXIT_REASON_. */
 int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by);
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by);
-void msr_complete(struct vcpu *vcpu, enum completion_kind kind);
 
 /* vm->msr_filter: replaced as a whole. Of @n ranges the first that has an MSR decides. */
 struct msr_filter {
@@ -142,21 +134,11 @@ struct msr_filter {
 	} range[KVIRT_MSR_FILTER_MAX_RANGES];
 };
 
-/* io.c, mmio.c; finish what user space answered: TO_USER: it needs more; else go on. */
-enum verdict exit_io(struct vcpu *vcpu);
+/* mmio.c: an access that faulted because no memory is there. */
 enum verdict mmio_start(struct vcpu *vcpu);
+/* msr.c, mmio.c, io.c: finish what user space answered. TO_USER: it needs more; else go on. */
+int msr_complete(struct vcpu *vcpu, enum completion_kind kind);
 int mmio_complete(struct vcpu *vcpu);
 int complete_last_exit(struct vcpu *vcpu);
-
-/* fault.c: faults, and exits that end in user space with a reason. */
-enum verdict exit_nested_fault(struct vcpu *vcpu);
-enum verdict exit_exception(struct vcpu *vcpu);
-enum verdict exit_undefined(struct vcpu *vcpu);
-enum verdict exit_triple_fault(struct vcpu *vcpu);
-enum verdict exit_invalid_state(struct vcpu *vcpu);
-enum verdict exit_internal(struct vcpu *vcpu);
-enum verdict exit_task_switch(struct vcpu *vcpu);
-/* No way to emulate: SLOW inside a window, else INTERNAL_ERROR with @bytes of the instruction. */
-enum verdict stop_emulation(struct vcpu *vcpu, const u8 *bytes, u8 nr_bytes);
 
 #endif
