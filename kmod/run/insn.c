@@ -6,7 +6,6 @@
  * what comes after the intercept is checked here. Called by dispatch.c.
  */
 #include "../irq/lapic.h"
-#include "../vm/gmem.h"
 #include "../vm/vm.h"
 #include "../x86/walk.h"
 #include "run.h"
@@ -143,17 +142,16 @@ enum verdict exit_cr_read(struct vcpu *vcpu)
 	return STEP;
 }
 
-/* The entries that PAE paging loads with @cr3, if it is that. 0, or a verdict: nothing changed. */
-static int load_pdptrs(struct vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4)
+/* The entries that PAE paging loads, if it is that. 0, or a verdict: nothing changed. */
+static int load_pdptrs(struct vcpu *vcpu, u64 cr0, u64 cr4)
 {
-	u64 pdptr[4], base = cr3 & X86_CR3_PDPT;
 	struct x86_state *s = &vcpu->state;
+	u64 pdptr[4];
 	int i, err;
 
 	if (!x86_pae_paging(cr0, cr4, s->efer))
 		return 0;
-	err = vcpu->in_window ? gmem_read_atomic(vcpu->vm, base, pdptr, sizeof(pdptr)) :
-				gmem_read(vcpu->vm, base, pdptr, sizeof(pdptr));
+	err = physical_read(vcpu, s->cr3 & X86_CR3_PDPT, pdptr, sizeof(pdptr));
 	if (err == -EAGAIN)
 		return SLOW;
 	for (i = 0; i < 4; i++)
@@ -207,7 +205,7 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 	    ((s->cr4 & X86_CR4_PCIDE) || long_code(vcpu)))
 		return raise(vcpu, X86_GP);
 	if ((cr0 ^ old) & PDPTR_CR0_BITS)
-		verdict = load_pdptrs(vcpu, cr0, s->cr3, s->cr4);
+		verdict = load_pdptrs(vcpu, cr0, s->cr4);
 	if (verdict)
 		return verdict;
 	s->cr0 = cr0;
@@ -235,7 +233,7 @@ static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 		return raise(vcpu, X86_GP);
 	}
 	if ((value ^ old) & PDPTR_CR4_BITS)
-		verdict = load_pdptrs(vcpu, s->cr0, s->cr3, value);
+		verdict = load_pdptrs(vcpu, s->cr0, value);
 	if (verdict)
 		return verdict;
 	vcpu_set_cr4(vcpu, value);

@@ -111,22 +111,21 @@ enum verdict pv_eoi_to_guest(struct vcpu *vcpu)
 enum verdict pv_eoi_from_guest(struct vcpu *vcpu)
 {
 	u64 gpa = vcpu->pv.eoi_msr & EOI_ADDRESS;
-	u8 byte = 0;
+	u8 byte;
+	int err = physical_read(vcpu, gpa, &byte, sizeof(byte));
 
-	if (vcpu->in_window) {
-		if (gmem_read_atomic(vcpu->vm, gpa, &byte, sizeof(byte)))
-			return LEAVE;
-		if (byte & EOI_ENABLED)
-			return RETRY;
-	} else if (!gmem_read(vcpu->vm, gpa, &byte, sizeof(byte)) && byte & EOI_ENABLED) {
+	if (err && vcpu->in_window)
+		return LEAVE;
+	if (err || !(byte & EOI_ENABLED)) {
+		lapic_eoi(vcpu);
+	} else if (vcpu->in_window) {
+		return RETRY;
+	} else {
 		/* The LAPIC's state is to be whole where others may see it. */
 		byte = 0;
 		gmem_write(vcpu->vm, gpa, &byte, sizeof(byte));
-		vcpu->pv.eoi_offered = false;
-		return RETRY;
 	}
 	vcpu->pv.eoi_offered = false;
-	lapic_eoi(vcpu);
 	return RETRY;
 }
 

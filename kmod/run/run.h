@@ -82,6 +82,8 @@ static inline bool long_code(struct vcpu *vcpu)
  */
 int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa);
 int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access);
+/* Guest-physical memory, by the form of gmem.h that the window allows; its answers. */
+int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len);
 /* vcpu->insn: the instruction at RIP; TO_USER: it cannot be decoded. */
 int fetch_insn(struct vcpu *vcpu);
 

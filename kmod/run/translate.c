@@ -9,7 +9,7 @@
 #include "../x86/walk.h"
 #include "run.h"
 
-static int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len)
+int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len)
 {
 	return vcpu->in_window ? gmem_read_atomic(vcpu->vm, gpa, data, len) :
 				 gmem_read(vcpu->vm, gpa, data, len);
@@ -128,11 +128,6 @@ int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access
  * entries and the code that they came from: while these are the same the instruction is, which is
  * quicker to see than to walk and decode again. Rights are not looked at: the CPU has executed it.
  */
-static struct vcpu_fetch *kept_fetch(struct vcpu *vcpu, u64 linear)
-{
-	return &vcpu->fetch[(linear ^ linear >> 4) % VCPU_FETCHES];
-}
-
 static bool fetched_before(struct vcpu *vcpu, const struct vcpu_fetch *f, u64 linear,
 			   enum x86_mode mode)
 {
@@ -142,9 +137,9 @@ static bool fetched_before(struct vcpu *vcpu, const struct vcpu_fetch *f, u64 li
 }
 
 /* The decoded vcpu->insn at @linear; @code: the aligned words that it lies in. */
-static void keep_fetch(struct vcpu *vcpu, u64 linear, const struct x86_walk *w, const u64 *code)
+static void keep_fetch(struct vcpu *vcpu, struct vcpu_fetch *f, u64 linear,
+		       const struct x86_walk *w, const u64 *code)
 {
-	struct vcpu_fetch *f = kept_fetch(vcpu, linear);
 	u64 gpa = w->gpa & ~7ULL;
 	unsigned int n;
 
@@ -173,8 +168,9 @@ int fetch_insn(struct vcpu *vcpu)
 	u8 bytes[X86_INSN_MAX] = {};
 	enum x86_mode mode;
 	struct x86_walk w;
+	struct vcpu_fetch *kept;
 	u64 code[3], linear;
-	bool keep = false;
+	bool keep;
 	int err;
 
 	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_MODE | X86_GROUP_CR3 | X86_GROUP_RFLAGS);
@@ -182,12 +178,11 @@ int fetch_insn(struct vcpu *vcpu)
 		vcpu_pull(vcpu, X86_GROUP_CR0);
 	linear = linear_rip(vcpu);
 	mode = x86_mode_of(&vcpu->state);
-	if (!n && x86_long_mode(&vcpu->state)) {
-		keep = true;
-		if (fetched_before(vcpu, kept_fetch(vcpu, linear), linear, mode)) {
-			*insn = kept_fetch(vcpu, linear)->insn;
-			return 0;
-		}
+	kept = &vcpu->fetch[(linear ^ linear >> 4) % VCPU_FETCHES];
+	keep = !n && x86_long_mode(&vcpu->state);
+	if (keep && fetched_before(vcpu, kept, linear, mode)) {
+		*insn = kept->insn;
+		return 0;
 	}
 	memcpy(bytes, vcpu->exit.bytes, n);
 	while ((result = x86_decode(insn, bytes, n, mode)) == X86_DECODE_MORE && n < sizeof(bytes)) {
@@ -208,7 +203,7 @@ int fetch_insn(struct vcpu *vcpu)
 	}
 	if (result == X86_DECODE_OK) {
 		if (keep)
-			keep_fetch(vcpu, linear, &w, code);
+			keep_fetch(vcpu, kept, linear, &w, code);
 		return 0;
 	}
 	trace_kvirt_decode(vcpu->id, linear, mode, result, bytes);
