@@ -6,15 +6,15 @@
  * what comes after the intercept is checked here. Called by dispatch.c.
  */
 #include "../irq/lapic.h"
-#include "../vm/vm.h"
 #include "../x86/walk.h"
 #include "run.h"
 
+/* Outside 64-bit mode registers are half as wide. */
 static u64 gpr_read(struct vcpu *vcpu, u8 gpr)
 {
 	if (gpr == X86_RSP)
 		vcpu_pull(vcpu, X86_GROUP_RSP);
-	return vcpu->state.gpr[gpr];
+	return long_code(vcpu) ? vcpu->state.gpr[gpr] : (u32)vcpu->state.gpr[gpr];
 }
 
 static void gpr_write(struct vcpu *vcpu, u8 gpr, u64 value)
@@ -290,8 +290,6 @@ enum verdict exit_cr_write(struct vcpu *vcpu)
 	if (exit->cr.how == CR_LMSW)
 		return load_msw(vcpu);
 	value = gpr_read(vcpu, exit->cr.gpr);
-	if (!long_code(vcpu))
-		value = (u32)value;
 	switch (exit->cr.nr) {
 	case 0:
 		return set_cr0(vcpu, value);
@@ -329,8 +327,6 @@ enum verdict exit_dr(struct vcpu *vcpu)
 	if (vcpu->in_window)
 		return SLOW;
 	value = gpr_read(vcpu, exit->dr.gpr);
-	if (!long_code(vcpu))
-		value = (u32)value;
 	if (nr >= 4 && value >> 32)
 		return raise(vcpu, X86_GP);
 	if (nr < 4)

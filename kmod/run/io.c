@@ -4,7 +4,6 @@
  * data in the page after it; and what KVM_RUN does first: finish the exit that user space has
  * answered, of which the kind says what is left to do. Called by dispatch.c, run.c.
  */
-#include "../vm/vm.h"
 #include "../x86/walk.h"
 #include "run.h"
 

@@ -8,7 +8,6 @@
 #include <asm/tsc.h>
 #include "../host/cpu.h"
 #include "../irq/lapic.h"
-#include "../vm/vm.h"
 #include "run.h"
 
 /* x86/msr.c's verdict is user space's reason. */

@@ -9,7 +9,6 @@
 #include <linux/sched/task.h>
 #include "../irq/irqchip.h"
 #include "../irq/lapic.h"
-#include "../vm/vm.h"
 #include "run.h"
 
 #define POLL_START_NS 10000ULL

@@ -5,7 +5,6 @@
  */
 #include "../host/trace.h"
 #include "../vm/gmem.h"
-#include "../vm/vm.h"
 #include "../x86/walk.h"
 #include "run.h"
 
