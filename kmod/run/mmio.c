@@ -9,7 +9,6 @@
  */
 #include "../irq/lapic.h"
 #include "../vm/gmem.h"
-#include "../vm/vm.h"
 #include "../x86/walk.h"
 #include "run.h"
 
@@ -102,7 +101,7 @@ static enum verdict commit(struct vcpu *vcpu)
 	u64 rflags, rsp;
 	bool over;
 
-	if (x86_vector_load(m->insn))
+	if (m->insn->op == X86_OP_VECTOR && m->insn->dst != X86_MEM)
 		memcpy(guest_fpu_xmm(&vcpu->fpu, m->insn->reg), m->data, 16);
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	rflags = s->rflags;
@@ -176,7 +175,7 @@ enum verdict mmio_start(struct vcpu *vcpu)
 	/* More than one access may have done half its work when it finds it cannot stay. */
 	if (vcpu->in_window && m->n != 1)
 		return SLOW;
-	if (x86_vector_store(insn))
+	if (insn->op == X86_OP_VECTOR && insn->dst == X86_MEM)
 		memcpy(m->data, guest_fpu_xmm(&vcpu->fpu, insn->reg), 16);
 	vcpu->mmio.done = 0;
 	return find_operands(vcpu) ?: go_on(vcpu);

@@ -337,12 +337,10 @@ static u8 size_of(const struct decoder *d, u8 size)
 	const struct x86_insn *insn = d->insn;
 
 	switch (size) {
-	case PAIR:
-		return d->opcode & 1 ? insn->op_size : 1;
-	case PORT:
+	case PAIR: case PORT:
 		if (!(d->opcode & 1))
 			return 1;
-		return insn->op_size == 8 ? 4 : insn->op_size;
+		return size == PORT && insn->op_size == 8 ? 4 : insn->op_size;
 	case STACK:
 		if (insn->mode != X86_MODE_64)
 			return insn->op_size;

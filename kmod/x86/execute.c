@@ -292,7 +292,7 @@ static void compute(struct x86_mmio *m)
 	case X86_OP_BT: case X86_OP_BTS: case X86_OP_BTR: case X86_OP_BTC:
 		m->result = bit_test(insn->op, a, b & (8 * size - 1), &m->rflags);
 		break;
-	case X86_OP_CMPXCHG:
+	case X86_OP_CMPXCHG: case X86_OP_SCAS:
 		alu(X86_OP_CMP, m->acc, a, size, &m->rflags);
 		m->result = m->rflags & ZF ? b : a;
 		break;
@@ -304,9 +304,6 @@ static void compute(struct x86_mmio *m)
 		break;
 	case X86_OP_CMPS:
 		alu(X86_OP_CMP, a, m->mem[1], size, &m->rflags);
-		break;
-	case X86_OP_SCAS:
-		alu(X86_OP_CMP, m->acc, a, size, &m->rflags);
 		break;
 	case X86_OP_MOV: case X86_OP_PUSH: case X86_OP_STOS: case X86_OP_XCHG:
 		m->result = insn->src == X86_MEM ? a : b;

@@ -5,10 +5,10 @@
  * registers change in one commit at the end.
  *
  *	verdict = x86_mmio_start(&m, &insn, state);
- *	if x86_vector_store(&insn), copy XMM register insn.reg to m.data
+ *	if X86_OP_VECTOR stores (insn.dst is X86_MEM), copy XMM register insn.reg to m.data
  *	for (; m.at < m.n; x86_mmio_feed(&m))
  *		access[m.at].write ? write .size bytes of m.data at .linear : read them into m.data
- *	if x86_vector_load(&insn), copy the 16 bytes of m.data to XMM register insn.reg
+ *	if X86_OP_VECTOR loads, copy the 16 bytes of m.data to XMM register insn.reg
  *	x86_mmio_commit(&m, state) ? RIP steps over the instruction : start again (REP)
  *
  * An access may cross a page: splitting it is the caller's. An access that faults is
@@ -84,15 +84,5 @@ u64 x86_effective(const struct x86_insn *insn, const struct x86_state *s);
  */
 u64 x86_string_count(const struct x86_insn *insn, const struct x86_state *s);
 bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n);
-
-static inline bool x86_vector_store(const struct x86_insn *insn)
-{
-	return insn->op == X86_OP_VECTOR && insn->dst == X86_MEM;
-}
-
-static inline bool x86_vector_load(const struct x86_insn *insn)
-{
-	return insn->op == X86_OP_VECTOR && insn->dst != X86_MEM;
-}
 
 #endif

@@ -306,22 +306,14 @@ static bool value_valid(const struct x86_msr *row, const struct x86_msr_file *fi
 {
 	const struct x86_guest_features *f = file->features;
 
-	if ((value ^ row->reset) & row->reserved)
-		return false;
-	if ((row->flags & ADDRESS) && !x86_canonical(value, f->linear_bits))
-		return false;
-	if ((row->flags & PAT) && !types_valid(value, 8, PAT_ALLOWED))
-		return false;
-	if ((row->flags & MTRR_TYPES) && !types_valid(value, 8, MTRR_ALLOWED))
-		return false;
-	if ((row->flags & MTRR_TYPE) && !types_valid(value, 1, MTRR_ALLOWED))
-		return false;
-	if ((row->flags & PHYSICAL) && (value & f->phys_reserved))
-		return false;
-	if ((row->flags & MCE) && !mce_valid(file, by, value))
-		return false;
-	return !(row->flags & SPEC) || by == X86_MSR_BY_USER ||
-	       !(value & ~f->spec_ctrl_allowed);
+	return !((value ^ row->reset) & row->reserved) &&
+	       (!(row->flags & ADDRESS) || x86_canonical(value, f->linear_bits)) &&
+	       (!(row->flags & PAT) || types_valid(value, 8, PAT_ALLOWED)) &&
+	       (!(row->flags & MTRR_TYPES) || types_valid(value, 8, MTRR_ALLOWED)) &&
+	       (!(row->flags & MTRR_TYPE) || types_valid(value, 1, MTRR_ALLOWED)) &&
+	       (!(row->flags & PHYSICAL) || !(value & f->phys_reserved)) &&
+	       (!(row->flags & MCE) || mce_valid(file, by, value)) &&
+	       (!(row->flags & SPEC) || by == X86_MSR_BY_USER || !(value & ~f->spec_ctrl_allowed));
 }
 
 enum x86_msr_verdict x86_msr_write(const struct x86_msr *row, const struct x86_msr_file *file,

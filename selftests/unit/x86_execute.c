@@ -102,7 +102,7 @@ static bool run_stepper(const struct x86_insn *insn, struct x86_state *s, u8 (*x
 			test_fail(__FILE__, __LINE__, "op %d: not started, fault %d", insn->op, m.fault);
 			return false;
 		}
-		if (x86_vector_store(insn))
+		if (insn->op == X86_OP_VECTOR && insn->dst == X86_MEM)
 			memcpy(m.data, xmm[insn->reg], 16);
 		for (; m.at < m.n; x86_mmio_feed(&m)) {
 			a = &m.access[m.at];
@@ -117,7 +117,7 @@ static bool run_stepper(const struct x86_insn *insn, struct x86_state *s, u8 (*x
 			else
 				memcpy(m.data, mine + offset, a->size);
 		}
-		if (x86_vector_load(insn))
+		if (insn->op == X86_OP_VECTOR && insn->dst != X86_MEM)
 			memcpy(xmm[insn->reg], m.data, 16);
 	} while (!x86_mmio_commit(&m, s) && guard++ < 1000);
 	return true;
