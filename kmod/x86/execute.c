@@ -169,15 +169,18 @@ u8 x86_linear(const struct x86_state *s, enum x86_seg seg, u64 offset, unsigned 
 	return last > g->limit ? vector : 0;
 }
 
-/* Plan one access. Return: 0 or the vector to raise. */
-static u8 plan(struct x86_mmio *m, const struct x86_state *s, u8 seg, u64 offset, u8 size,
-	       bool write)
+/* Plan one access, unless the one before raises a fault. */
+static void plan(struct x86_mmio *m, const struct x86_state *s, u8 seg, u64 offset, u8 size,
+		 bool write)
 {
-	struct x86_mmio_access *a = &m->access[m->n++];
+	struct x86_mmio_access *a = &m->access[m->n];
 
+	if (m->fault)
+		return;
+	m->n++;
 	a->size = size;
 	a->write = write;
-	return x86_linear(s, seg, offset, size, write ? X86_ACCESS_WRITE : 0, &a->linear);
+	m->fault = x86_linear(s, seg, offset, size, write ? X86_ACCESS_WRITE : 0, &a->linear);
 }
 
 static unsigned int stack_bytes(const struct x86_state *s)
@@ -207,42 +210,40 @@ u64 x86_string_count(const struct x86_insn *insn, const struct x86_state *s)
 	return insn->rep ? s->gpr[X86_RCX] & mask_of(insn->addr_size) : 1;
 }
 
-static u8 plan_string(struct x86_mmio *m, const struct x86_state *s)
+static void plan_string(struct x86_mmio *m, const struct x86_state *s)
 {
 	const struct x86_insn *insn = m->insn;
 	u64 mask = mask_of(insn->addr_size);
 	bool compares = insn->op == X86_OP_CMPS || insn->op == X86_OP_SCAS;
-	u8 fault = 0;
 
 	if (!x86_string_count(insn, s))
-		return 0;
+		return;
 	if (reads_source(insn->op))
-		fault = plan(m, s, insn->seg, s->gpr[X86_RSI] & mask, insn->op_size, false);
-	if (!fault && has_destination(insn->op))
-		fault = plan(m, s, X86_ES, s->gpr[X86_RDI] & mask, insn->op_size, !compares);
-	return fault;
+		plan(m, s, insn->seg, s->gpr[X86_RSI] & mask, insn->op_size, false);
+	if (has_destination(insn->op))
+		plan(m, s, X86_ES, s->gpr[X86_RDI] & mask, insn->op_size, !compares);
 }
 
-static u8 plan_stack(struct x86_mmio *m, const struct x86_state *s)
+static void plan_stack(struct x86_mmio *m, const struct x86_state *s)
 {
 	const struct x86_insn *insn = m->insn;
 	u64 mask = mask_of(stack_bytes(s)), ea = x86_effective(insn, s);
-	u8 fault = 0, size = insn->op_size;
+	u8 size = insn->op_size;
 
 	if (insn->op == X86_OP_PUSH) {
 		m->rsp = s->gpr[X86_RSP] - size;
 		if (insn->src == X86_MEM)
-			fault = plan(m, s, insn->seg, ea, size, false);
-		return fault ? fault : plan(m, s, X86_SS, m->rsp & mask, size, true);
+			plan(m, s, insn->seg, ea, size, false);
+		plan(m, s, X86_SS, m->rsp & mask, size, true);
+		return;
 	}
 	m->rsp = s->gpr[X86_RSP] + size;
-	fault = plan(m, s, X86_SS, s->gpr[X86_RSP] & mask, size, false);
-	if (fault || insn->dst != X86_MEM)
-		return fault;
+	plan(m, s, X86_SS, s->gpr[X86_RSP] & mask, size, false);
 	/* POP computes its memory operand's address after RSP has moved. */
 	if (insn->base == X86_RSP)
 		ea = (ea + size) & mask_of(insn->addr_size);
-	return plan(m, s, insn->seg, ea, size, true);
+	if (insn->dst == X86_MEM)
+		plan(m, s, insn->seg, ea, size, true);
 }
 
 /* BT and its kin reach beyond the operand when the bit offset is a register. */
@@ -257,19 +258,20 @@ static u64 bit_offset_bytes(const struct x86_mmio *m, const struct x86_state *s)
 	return (u64)((s64)bits >> 3) & ~((u64)insn->op_size - 1);
 }
 
-static u8 plan_plain(struct x86_mmio *m, const struct x86_state *s)
+static void plan_plain(struct x86_mmio *m, const struct x86_state *s)
 {
 	const struct x86_insn *insn = m->insn;
 	u64 ea = (x86_effective(insn, s) + bit_offset_bytes(m, s)) & mask_of(insn->addr_size);
-	u8 op = insn->op, fault = 0;
+	u8 op = insn->op;
 
-	if (insn->src == X86_MEM)
-		return plan(m, s, insn->seg, ea, insn->src_size, false);
+	if (insn->src == X86_MEM) {
+		plan(m, s, insn->seg, ea, insn->src_size, false);
+		return;
+	}
 	if (op != X86_OP_MOV && op != X86_OP_MOVBE && op != X86_OP_VECTOR)
-		fault = plan(m, s, insn->seg, ea, insn->op_size, false);
-	if (!fault && op != X86_OP_CMP && op != X86_OP_TEST && op != X86_OP_BT)
-		fault = plan(m, s, insn->seg, ea, insn->op_size, true);
-	return fault;
+		plan(m, s, insn->seg, ea, insn->op_size, false);
+	if (op != X86_OP_CMP && op != X86_OP_TEST && op != X86_OP_BT)
+		plan(m, s, insn->seg, ea, insn->op_size, true);
 }
 
 /* With all operands there: what to write, and the flags. */
@@ -324,6 +326,7 @@ enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *
 	m->insn = insn;
 	m->n = 0;
 	m->at = 0;
+	m->fault = 0;
 	m->rflags = s->rflags;
 	m->acc = s->gpr[X86_RAX] & mask_of(size);
 	m->operand = m->acc;
@@ -335,11 +338,11 @@ enum x86_mmio_verdict x86_mmio_start(struct x86_mmio *m, const struct x86_insn *
 		m->operand = insn->imm & mask_of(size);
 
 	if (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP)
-		m->fault = plan_stack(m, s);
+		plan_stack(m, s);
 	else if (is_string(insn->op))
-		m->fault = plan_string(m, s);
+		plan_string(m, s);
 	else if (memory && insn->op >= X86_OP_ADD && insn->op <= X86_OP_VECTOR)
-		m->fault = plan_plain(m, s);
+		plan_plain(m, s);
 	else
 		return X86_MMIO_UNSUPPORTED;
 	if (m->fault)

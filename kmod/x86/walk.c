@@ -41,12 +41,10 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 	unsigned int level;
 
 	w->cpu = s;
-	w->maxphyaddr = f->maxphyaddr;
 	w->access = access;
 	w->state = X86_WALK_READ;
 	w->n = 0;
-	w->long_mode = x86_long_mode(s);
-	w->linear = w->long_mode ? linear : (u32)linear;
+	w->linear = x86_long_mode(s) ? linear : (u32)linear;
 	w->all = ~0ULL;
 	w->any = 0;
 	if (!(s->cr0 & X86_CR0_PG)) {
@@ -54,19 +52,20 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 		w->state = X86_WALK_DONE;
 		return;
 	}
-	if (!(s->cr4 & X86_CR4_PAE) && !w->long_mode) {
+	if (!(s->cr4 & X86_CR4_PAE) && !x86_long_mode(s)) {
 		w->entry_size = 4;
 		w->largest = s->cr4 & X86_CR4_PSE ? 2 : 1;
-		w->reserved = 0;
+		/* PSE-36: bits 20 to 13 of a large page are address bits 39 to 32, if any. */
+		w->reserved = GENMASK_ULL(21, (f->maxphyaddr < 40 ? f->maxphyaddr : 40) - 19);
 		descend(w, (u32)table, 2);
 		return;
 	}
 	w->entry_size = 8;
-	w->largest = w->long_mode && (f->has & X86_HAS_GBPAGES) ? 3 : 2;
+	w->largest = x86_long_mode(s) && (f->has & X86_HAS_GBPAGES) ? 3 : 2;
 	w->reserved = GENMASK_ULL(51, 0) & f->phys_reserved;
 	if (!(s->efer & X86_EFER_NX_BIT))
 		w->reserved |= X86_PTE_NX;
-	if (w->long_mode) {
+	if (x86_long_mode(s)) {
 		level = s->cr4 & X86_CR4_LA57 ? 5 : 4;
 		if (!x86_canonical(linear, level == 5 ? 57 : 48)) {
 			w->state = X86_WALK_NONCANONICAL;
@@ -96,13 +95,11 @@ bool x86_pdpte_valid(u64 pdpte, unsigned int maxphyaddr)
 /* Bits that must be zero in this present entry (SDM vol. 3, 4.3 to 4.5). */
 static u64 reserved_bits(const struct x86_walk *w, bool page)
 {
-	unsigned int bits = w->maxphyaddr < 40 ? w->maxphyaddr : 40;
-
+	if (w->entry_size == 4)
+		return page && w->level == 2 ? w->reserved : 0;
 	if (w->level == 1)
 		return w->reserved;
-	if (w->entry_size == 4)	/* PSE-36: bits 20 to 13 are address bits 39 to 32, if any */
-		return page ? GENMASK_ULL(21, bits - 19) : 0;
-	if (w->level == 3 && !w->long_mode)	/* in memory, PDPTEs may be marked accessed */
+	if (w->level == 3 && !x86_long_mode(w->cpu))	/* in memory, PDPTEs may be marked accessed */
 		return w->reserved | X86_PTE_NX | (PDPTE_RESERVED & ~X86_PTE_ACCESSED);
 	return w->reserved | (page ? GENMASK_ULL(w->shift - 1, 13) : X86_PTE_LARGE);
 }
@@ -128,13 +125,8 @@ static bool rights_forbid(const struct x86_walk *w)
 
 static void finish(struct x86_walk *w, u64 entry)
 {
-	u64 offset;
+	u64 offset = (1ULL << w->shift) - 1;
 
-	if (rights_forbid(w)) {
-		fault(w, X86_PFEC_PRESENT);
-		return;
-	}
-	offset = (1ULL << w->shift) - 1;
 	w->gpa = (entry & ADDRESS_52 & ~offset) | (w->linear & offset);
 	if (w->entry_size == 4 && w->level == 2)	/* PSE-36 */
 		w->gpa |= (entry & GENMASK_ULL(20, 13)) << 19;
@@ -145,28 +137,25 @@ static void finish(struct x86_walk *w, u64 entry)
 
 void x86_walk_feed(struct x86_walk *w, u64 entry)
 {
-	bool pdpte = w->level == 3 && !w->long_mode, page;
+	bool pdpte = w->level == 3 && !x86_long_mode(w->cpu), page;
 
 	if (w->entry_size == 4)
 		entry = (u32)entry;
+	page = w->level == 1 || ((entry & X86_PTE_LARGE) && w->level <= w->largest);
 	w->value[w->n] = entry;
 	w->set[w->n++] = pdpte ? 0 : X86_PTE_ACCESSED & ~entry;
-	if (!(entry & X86_PTE_PRESENT)) {
-		fault(w, 0);
-		return;
-	}
-	page = w->level == 1 || ((entry & X86_PTE_LARGE) && w->level <= w->largest);
-	if (entry & reserved_bits(w, page)) {
-		fault(w, X86_PFEC_PRESENT | X86_PFEC_RSVD);
-		return;
-	}
 	if (!pdpte) {
 		w->all &= entry;
-		w->any |= entry;	/* where NX is off, bit 63 was reserved, or is not there */
+		w->any |= entry;	/* where NX is off, bit 63 is reserved, or is not there */
 	}
-	if (page) {
+	if (!(entry & X86_PTE_PRESENT))
+		fault(w, 0);
+	else if (entry & reserved_bits(w, page))
+		fault(w, X86_PFEC_PRESENT | X86_PFEC_RSVD);
+	else if (!page)
+		descend(w, entry & ADDRESS_52, w->level - 1);
+	else if (rights_forbid(w))
+		fault(w, X86_PFEC_PRESENT);
+	else
 		finish(w, entry);
-		return;
-	}
-	descend(w, entry & ADDRESS_52, w->level - 1);
 }

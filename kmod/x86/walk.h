@@ -60,9 +60,7 @@ struct x86_walk {
 	u8 largest;			/* level up to which an entry may map a page */
 	u8 entry_size;			/* 4 or 8 */
 	u8 n;				/* entries read */
-	u8 maxphyaddr;			/* as the guest's CPUID has it, 32 to 52 */
-	bool long_mode;
-	u64 reserved;			/* bits that no level may set */
+	u64 reserved;			/* bits that no level (entries of 4 bytes: a large page) may set */
 	u64 all, any;			/* AND and OR of the entries so far: their rights */
 	/*
 	 * The n entries from the top. set[i]: the accessed and dirty bits which the CPU
