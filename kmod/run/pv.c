@@ -118,9 +118,9 @@ enum verdict pv_eoi_from_guest(struct vcpu *vcpu)
 		return LEAVE;
 	if (err || !(byte & EOI_ENABLED)) {
 		lapic_eoi(vcpu);
-	} else if (vcpu->in_window) {
-		return RETRY;
 	} else {
+		if (vcpu->in_window)
+			return RETRY;
 		/* The LAPIC's state is to be whole where others may see it. */
 		byte = 0;
 		gmem_write(vcpu->vm, gpa, &byte, sizeof(byte));
@@ -170,19 +170,14 @@ static u64 pair_clocks(struct vcpu *vcpu, u64 gpa, u64 type)
 	return gmem_write(vcpu->vm, gpa, &pairing, sizeof(pairing)) ? -KVIRT_HC_EFAULT : 0;
 }
 
-/* False: not inside a window. Numbers that are not there, or not for this guest, keep @answer. */
-static bool serve(struct vcpu *vcpu, u64 nr, const u64 arg[4], bool wide, u64 *answer)
+/* The answer to a hypercall. */
+static u64 serve(struct vcpu *vcpu, u64 nr, const u64 arg[4], bool wide)
 {
 	struct vcpu *target;
 
-	/* Those that sleep, write memory or take long. */
-	if (vcpu->in_window && (nr == KVIRT_HC_SCHED_YIELD || nr == KVIRT_HC_CLOCK_PAIRING ||
-				hweight64(arg[0]) + hweight64(arg[1]) > IRQ_FAST_TARGETS))
-		return false;
 	switch (nr) {
 	case KVIRT_HC_VAPIC_POLL_IRQ:
-		*answer = 0;
-		break;
+		return 0;
 	case KVIRT_HC_KICK_CPU:
 		if (!has(vcpu, KVIRT_FEATURE_PV_UNHALT))
 			break;
@@ -192,41 +187,39 @@ static bool serve(struct vcpu *vcpu, u64 nr, const u64 arg[4], bool wide, u64 *a
 			WRITE_ONCE(target->unhalted, true);
 			vcpu_request(target, REQUEST_EVENT);
 		}
-		*answer = 0;
-		break;
+		return 0;
 	case KVIRT_HC_SEND_IPI:
 		if (!has(vcpu, KVIRT_FEATURE_PV_SEND_IPI))
 			break;
-		*answer = send_ipi(vcpu, arg, arg[2], arg[3], wide ? 64 : 32);
-		break;
+		return send_ipi(vcpu, arg, arg[2], arg[3], wide ? 64 : 32);
 	case KVIRT_HC_SCHED_YIELD:
 		if (!has(vcpu, KVIRT_FEATURE_PV_SCHED_YIELD))
 			break;
 		target = irq_find(vcpu->vm, arg[0]);
 		if (target && target != vcpu)
 			vcpu_yield_to(target);
-		*answer = 0;
-		break;
+		return 0;
 	case KVIRT_HC_CLOCK_PAIRING:
-		*answer = pair_clocks(vcpu, arg[0], arg[1]);
-		break;
+		return pair_clocks(vcpu, arg[0], arg[1]);
 	}
-	return true;
+	/* Not there, or not for this guest. */
+	return -KVIRT_HC_ENOSYS;
 }
 
 /* Number in RAX, arguments in RBX, RCX, RDX, RSI, the answer in RAX. */
 enum verdict exit_hypercall(struct vcpu *vcpu)
 {
-	u64 *gpr = vcpu->state.gpr, answer = -KVIRT_HC_ENOSYS;
+	u64 *gpr = vcpu->state.gpr, answer;
 	bool wide = long_code(vcpu);
-	u64 cut = wide ? ~0ULL : ~0U;
+	u64 cut = wide ? ~0ULL : ~0U, nr = gpr[X86_RAX] & cut;
 	const u64 arg[] = { gpr[X86_RBX] & cut, gpr[X86_RCX] & cut, gpr[X86_RDX] & cut,
 			    gpr[X86_RSI] & cut };
 
-	if (cpl(vcpu))
-		answer = -KVIRT_HC_EPERM;
-	else if (!serve(vcpu, gpr[X86_RAX] & cut, arg, wide, &answer))
+	/* Those that sleep, write memory or take long. */
+	if (vcpu->in_window && (nr == KVIRT_HC_SCHED_YIELD || nr == KVIRT_HC_CLOCK_PAIRING ||
+				hweight64(arg[0]) + hweight64(arg[1]) > IRQ_FAST_TARGETS))
 		return SLOW;
+	answer = cpl(vcpu) ? -KVIRT_HC_EPERM : serve(vcpu, nr, arg, wide);
 	gpr[X86_RAX] = answer & cut;
 	return STEP;
 }
