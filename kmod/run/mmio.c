@@ -8,7 +8,6 @@
  * Inside a window only what is one piece and cannot fail half-way is served.
  */
 #include "../irq/lapic.h"
-#include "../vm/gmem.h"
 #include "../x86/walk.h"
 #include "run.h"
 

@@ -9,7 +9,6 @@
 #include <asm/tsc.h>
 #include <uapi/linux/kvirt_para.h>
 #include "../irq/lapic.h"
-#include "../vm/gmem.h"
 #include "run.h"
 
 #define STEAL_ADDRESS	(~0x3fULL)

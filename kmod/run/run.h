@@ -7,6 +7,7 @@
 #ifndef KVIRT_RUN_RUN_H
 #define KVIRT_RUN_RUN_H
 
+#include "../vm/gmem.h"
 #include "../vm/vcpu.h"
 #include "../vm/vm.h"
 
@@ -83,7 +84,12 @@ static inline bool long_code(struct vcpu *vcpu)
 int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa);
 int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access);
 /* Guest-physical memory, by the form of gmem.h that the window allows; its answers. */
-int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len);
+static inline int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len)
+{
+	return vcpu->in_window ? gmem_read_atomic(vcpu->vm, gpa, data, len) :
+				 gmem_read(vcpu->vm, gpa, data, len);
+}
+
 /* vcpu->insn: the instruction at RIP; TO_USER: it cannot be decoded. */
 int fetch_insn(struct vcpu *vcpu);
 

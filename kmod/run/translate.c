@@ -4,15 +4,8 @@
  * (vm/gmem.h), and the instruction at RIP. Called by io.c, mmio.c, dispatch.c.
  */
 #include "../host/trace.h"
-#include "../vm/gmem.h"
 #include "../x86/walk.h"
 #include "run.h"
-
-int physical_read(struct vcpu *vcpu, u64 gpa, void *data, u32 len)
-{
-	return vcpu->in_window ? gmem_read_atomic(vcpu->vm, gpa, data, len) :
-				 gmem_read(vcpu->vm, gpa, data, len);
-}
 
 u64 linear_rip(struct vcpu *vcpu)
 {
