@@ -85,12 +85,11 @@ long cpuid_get(const struct vcpu *vcpu, unsigned int cmd, struct kvirt_cpuid2 __
 	}
 	if (n < 0 || n > head.nent || (!vcpu && !head.nent)) {
 		n = -E2BIG;
-		goto free;
+	} else {
+		head.nent = n;
+		n = copy_to_user(argp->entries, entries, n * sizeof(*entries)) ||
+		    copy_to_user(argp, &head, sizeof(head)) ? -EFAULT : 0;
 	}
-	head.nent = n;
-	n = copy_to_user(argp->entries, entries, n * sizeof(*entries)) ||
-	    copy_to_user(argp, &head, sizeof(head)) ? -EFAULT : 0;
-free:
 	kvfree(entries);
 	return n;
 }

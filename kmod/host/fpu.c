@@ -19,8 +19,7 @@
 #define FCW_INITIAL	0x37f
 #define NR_COMPONENTS	8
 
-static bool has_xsave __ro_after_init;
-static u64 host_xcr0 __ro_after_init;
+static u64 host_xcr0 __ro_after_init;	/* 0: a CPU or kernel without XSAVE, so FXSAVE */
 static u64 component_mask __ro_after_init = XFEATURE_MASK_FPSSE;
 static u32 mxcsr_mask __ro_after_init;
 static struct { u32 offset, size; } component[NR_COMPONENTS] __ro_after_init;
@@ -43,7 +42,6 @@ int __init host_fpu_init(void)
 	mxcsr_mask = image.i387.mxcsr_mask ?: 0xffbf;
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE))
 		return 0;
-	has_xsave = true;
 	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	component_mask = host_xcr0 & FPU_COMPONENTS;
 	for (i = 2; i < NR_COMPONENTS; i++) {
@@ -63,7 +61,7 @@ int __init host_fpu_init(void)
 
 u64 host_fpu_mask(void)
 {
-	return has_xsave ? component_mask : 0;
+	return host_xcr0 & FPU_COMPONENTS;
 }
 
 int guest_fpu_init(struct guest_fpu *fpu)
@@ -103,7 +101,7 @@ void guest_fpu_set_xcr0(struct guest_fpu *fpu, u64 xcr0, u64 cr4, bool loaded)
 /* The area was checked when it came in, so a fault here is ours: start afresh. */
 static bool restore(const struct xregs_state *area)
 {
-	if (has_xsave)
+	if (host_xcr0)
 		asm goto("1: xrstor64 %[area]\n\t" _ASM_EXTABLE(1b, %l[fault])
 			 : : [area] "m" (*area), "a" ((u32)component_mask),
 			     "d" ((u32)(component_mask >> 32)) : "memory" : fault);
@@ -135,7 +133,7 @@ void guest_fpu_save(struct guest_fpu *fpu)
 {
 	if (fpu->xcr0 != host_xcr0)
 		write_xcr0(host_xcr0);
-	if (has_xsave)
+	if (host_xcr0)
 		asm volatile("xsave64 %[area]" : [area] "+m" (*fpu->area)
 			     : "a" ((u32)component_mask), "d" ((u32)(component_mask >> 32))
 			     : "memory");
@@ -151,12 +149,12 @@ int guest_fpu_import(struct guest_fpu *fpu, const void *data)
 	if ((area->i387.mxcsr & ~mxcsr_mask) || (area->header.xfeatures & ~component_mask))
 		return -EINVAL;
 	/* Compacted format and reserved header words would fault in XRSTOR. */
-	if (has_xsave && (area->header.xcomp_bv ||
+	if (host_xcr0 && (area->header.xcomp_bv ||
 			  memchr_inv(area->header.reserved, 0, sizeof(area->header.reserved))))
 		return -EINVAL;
 	memcpy(fpu->area, area, PAGE_SIZE);
 	/* FXRSTOR loads both, whatever the header says. */
-	if (!has_xsave)
+	if (!host_xcr0)
 		fpu->area->header.xfeatures = XFEATURE_MASK_FPSSE;
 	return 0;
 }

@@ -7,8 +7,6 @@
 #ifndef KVIRT_HOST_MITIGATIONS_H
 #define KVIRT_HOST_MITIGATIONS_H
 
-#ifdef __ASSEMBLY__
-
 #include <asm/alternative.h>
 #include <asm/cpufeatures.h>
 #include <asm/msr-index.h>
@@ -124,5 +122,4 @@
 	.endr
 .endm
 
-#endif
 #endif

@@ -141,27 +141,18 @@ asmlinkage int svm_switch(u64 *gpr, const struct svm_vcpu *hw);
  * SVM instructions outside the world switch. They cannot fault while EFER.SVME is set;
  * should they, they are skipped and the entry reports it.
  */
-#define SVM_INSTRUCTION(name, text)						\
-static __always_inline void svm_##name(u64 pa)					\
+#define SVM_INSTRUCTION(name, argument, text, operands...)			\
+static __always_inline void svm_##name(argument)				\
 {										\
 	count_privop(PRIVOP_VMX);						\
-	asm volatile("1: " text "\n2:" _ASM_EXTABLE(1b, 2b) : : "a" (pa) : "memory", "cc"); \
+	asm volatile("1: " text "\n2:" _ASM_EXTABLE(1b, 2b) : : operands : "memory", "cc"); \
 }
 
-SVM_INSTRUCTION(vmsave, "vmsave %%rax")
+SVM_INSTRUCTION(clgi, void, "clgi")
+SVM_INSTRUCTION(stgi, void, "stgi")
+SVM_INSTRUCTION(vmsave, u64 pa, "vmsave %%rax", "a" (pa))
 /* Of a guest that exits before its first instruction, so that registers survive. */
-SVM_INSTRUCTION(vmrun_nothing, "vmrun %%rax")
+SVM_INSTRUCTION(vmrun_nothing, u64 pa, "vmrun %%rax", "a" (pa))
 
-static __always_inline void svm_clgi(void)
-{
-	count_privop(PRIVOP_VMX);
-	asm volatile("1: clgi\n2:" _ASM_EXTABLE(1b, 2b) : : : "memory");
-}
-
-static __always_inline void svm_stgi(void)
-{
-	count_privop(PRIVOP_VMX);
-	asm volatile("1: stgi\n2:" _ASM_EXTABLE(1b, 2b) : : : "memory");
-}
 
 #endif
