@@ -70,7 +70,6 @@ static void inject_events(struct vcpu *vcpu)
 		     vcpu_has_room_for_interrupt(vcpu);
 	int vector = next_vector(vcpu);
 	struct event_plan plan;
-	u8 windows;
 
 	/* Mostly there is nothing at all. */
 	if (likely(vector < 0 && !asked && !vcpu->windows && !event_any(&vcpu->events)))
@@ -79,19 +78,17 @@ static void inject_events(struct vcpu *vcpu)
 	if (plan.took_interrupt) {
 		plan.event.vector = take_vector(vcpu, vector);
 		vcpu->events.interrupt.vector = plan.event.vector;
-		plan.irq_window = next_vector(vcpu) >= 0;
 	}
 	if (plan.event.valid) {
 		trace_kvirt_inject(vcpu->id, plan.event.type, plan.event.vector, plan.event.error);
 		static_call(backend_inject)(vcpu, &plan.event);
 		vcpu->counts[COUNT_INJECTIONS]++;
 	}
-	if (asked)
-		plan.irq_window = true;
-	windows = (plan.irq_window ? WINDOW_IRQ : 0) | (plan.nmi_window ? WINDOW_NMI : 0);
-	if (likely(windows == vcpu->windows))
+	if (asked || (plan.took_interrupt && next_vector(vcpu) >= 0))
+		plan.windows |= WINDOW_IRQ;
+	if (likely(plan.windows == vcpu->windows))
 		return;
-	vcpu->windows = windows;
+	vcpu->windows = plan.windows;
 	static_call(backend_windows)(vcpu);
 }
 

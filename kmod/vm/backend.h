@@ -16,10 +16,6 @@
 #include "vcpu.h"
 #include "vm.h"
 
-/* Bits of vcpu->windows: exit as soon as the guest can take an interrupt, an NMI. */
-#define WINDOW_IRQ	BIT(0)
-#define WINDOW_NMI	BIT(1)
-
 struct kvirt_backend {
 	const char *name;		/* "VT-x", "AMD-V" */
 	size_t hw_size;			/* of what vcpu->hw points at, zeroed before vcpu_init() */

@@ -122,20 +122,19 @@ bool event_nmi_allowed(struct vcpu *vcpu)
 	return !vcpu->state.nmi_masked && !vcpu->state.shadow;
 }
 
-static struct kvirt_event plan_exception(struct vcpu *vcpu)
+/* The pending exception begins: what comes with it is the guest's from now on. */
+static struct kvirt_event begin_exception(struct vcpu *vcpu)
 {
 	struct vcpu_exception *e = &vcpu->events.exception;
 
-	if (e->pending) {
-		event_deliver_payload(vcpu);
-		if (!is_one_of(e->event.vector, NO_FAULTS)) {
-			vcpu_pull(vcpu, X86_GROUP_RFLAGS);
-			vcpu->state.rflags |= X86_RFLAGS_RF;
-			vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
-		}
-		e->pending = false;
-		e->event.valid = true;
+	event_deliver_payload(vcpu);
+	if (!is_one_of(e->event.vector, NO_FAULTS)) {
+		vcpu_pull(vcpu, X86_GROUP_RFLAGS);
+		vcpu->state.rflags |= X86_RFLAGS_RF;
+		vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
 	}
+	e->pending = false;
+	e->event.valid = true;
 	return e->event;
 }
 
@@ -147,13 +146,13 @@ void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 
 	memset(plan, 0, sizeof(*plan));
 	if (ev->exception.event.valid) {
-		plan->event = plan_exception(vcpu);
+		plan->event = ev->exception.event;
 	} else if (ev->nmi.injected) {
 		plan->event = nmi;
 	} else if (ev->interrupt.valid) {
 		plan->event = ev->interrupt;
 	} else if (ev->exception.pending) {
-		plan->event = plan_exception(vcpu);
+		plan->event = begin_exception(vcpu);
 	} else if (unlikely(vcpu->debug.control & KVIRT_GUESTDBG_BLOCKIRQ)) {
 		return;
 	} else if (ev->nmi.pending && event_nmi_allowed(vcpu)) {
@@ -167,8 +166,8 @@ void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan)
 		plan->took_interrupt = true;
 		plan->event = ev->interrupt;
 	}
-	plan->nmi_window = ev->nmi.pending;
-	plan->irq_window = vector >= 0 && !plan->took_interrupt;
+	plan->windows = (ev->nmi.pending ? WINDOW_NMI : 0) |
+			(vector >= 0 && !plan->took_interrupt ? WINDOW_IRQ : 0);
 }
 
 /* The delivery that an exit cut short goes back into the queue. */

@@ -73,11 +73,15 @@ void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address);
 void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
 
+/* Bits of vcpu->windows: exit as soon as the guest can take an interrupt, an NMI. */
+#define WINDOW_IRQ	BIT(0)
+#define WINDOW_NMI	BIT(1)
+
 /* What the next entry carries, and which windows to ask for: run/run.c tells the back end. */
 struct event_plan {
 	struct kvirt_event event;	/* .valid: inject it */
 	bool took_interrupt;		/* the vector offered is in it: acknowledge it */
-	bool irq_window, nmi_window;
+	u8 windows;
 };
 
 /*
