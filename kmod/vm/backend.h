@@ -50,10 +50,11 @@ struct kvirt_backend {
 	void (*push)(struct vcpu *vcpu, u32 groups);
 	/*
 	 * Dirty groups are pushed: drop what vcpu->flush says, run the guest until it exits, with
-	 * features.deadline at vcpu->deadline_asked at the latest (EXIT_DEADLINE), fill @exit whole.
-	 * After it the general registers (but RSP) and CR2 are in vcpu->state, and vcpu->valid names
-	 * all groups that are: at least RIP, CR2 and X86_GROUPS_OWN. The guest's syscall MSRs,
-	 * which a window that only pulls does not need, are loaded by its first enter().
+	 * features.deadline at vcpu->deadline_asked at the latest (EXIT_DEADLINE), fill @exit
+	 * whole. After it the general registers (but RSP) and CR2 are in vcpu->state, and
+	 * vcpu->valid names all groups that are: at least RIP, CR2 and X86_GROUPS_OWN. The guest's
+	 * syscall MSRs, which a window that only pulls does not need, are loaded by its first
+	 * enter().
 	 */
 	void (*enter)(struct vcpu *vcpu, struct kvirt_exit *exit);
 	/* This event goes in with the next entry, once. */

@@ -4,8 +4,8 @@
  * devices are irq/'s. Called by irq/, run/io.c, run/mmio.c.
  *
  * One array for each kind, sorted by address. A window reads it without any lock: who changes it
- * then brings all vCPUs out of their windows, and waits for the readers outside (vm->srcu) only when
- * a device goes.
+ * then brings all vCPUs out of their windows, and waits for the readers outside (vm->srcu) only
+ * when a device goes.
  */
 #include <linux/mm.h>
 #include <linux/nospec.h>

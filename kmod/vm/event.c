@@ -11,7 +11,7 @@
 enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
 
 #define CONTRIBUTORIES (BIT(X86_DE) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SSF) | BIT(X86_GP))
-/* A fault sets RF in the image it pushes, so that the breakpoint is not hit again: all but these. */
+/* A fault sets RF in the image it pushes, not to hit the breakpoint again: all but these are. */
 #define NO_FAULTS (BIT(X86_DB) | BIT(X86_BP) | BIT(X86_OF) | BIT(X86_DF) | BIT(X86_MC))
 
 /* Exceptions have vectors below 32. */
@@ -47,7 +47,8 @@ static void queue(struct vcpu *vcpu, struct vcpu_exception next)
 		}
 		if ((first == CONTRIBUTORY && second == CONTRIBUTORY) ||
 		    (first == PAGE_FAULT && (second == CONTRIBUTORY || second == PAGE_FAULT)))
-			next = (struct vcpu_exception){ .event = { .vector = X86_DF, .has_error = true } };
+			next = (struct vcpu_exception){
+				.event = { .vector = X86_DF, .has_error = true } };
 		/* A benign pair: the first is raised again when its instruction restarts. */
 	}
 	*e = next;

@@ -11,7 +11,7 @@
 
 struct vcpu;
 
-/* Pending has not begun; injected, or valid, was cut short by an exit and goes in again as it was. */
+/* Pending has not begun; injected, or valid, was cut short by an exit and goes in again. */
 struct vcpu_events {
 	struct vcpu_exception {
 		struct kvirt_event event;
@@ -37,7 +37,7 @@ static inline bool event_any(const struct vcpu_events *ev)
 	       ev->nmi.injected | ev->nmi.pending;
 }
 
-/* Set by run/debug.c, asked by run/ and the back ends. The guest's own registers stay as they are. */
+/* Set by run/debug.c, asked by run/ and the back ends. The guest's own registers stay. */
 struct vcpu_debug {
 	u32 control;		/* KVIRT_GUESTDBG_*; 0: nobody debugs the guest */
 	u64 dr[4], dr7;		/* in force instead of the guest's, with USE_HW_BP */
@@ -86,8 +86,8 @@ struct event_plan {
 
 /*
  * event_plan() - window open, before an entry: choose by priority what goes in. @vector: the
- * interrupt controllers' highest deliverable vector, or -1. event_delivered() - after an entry: what
- * was injected is in, unless @exit cut it short.
+ * interrupt controllers' highest deliverable vector, or -1. event_delivered() - after an entry:
+ * what was injected is in, unless @exit cut it short.
  */
 void event_plan(struct vcpu *vcpu, int vector, struct event_plan *plan);
 void event_delivered(struct vcpu *vcpu, const struct kvirt_exit *exit);

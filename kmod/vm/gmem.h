@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The only way to guest memory: a guest-physical address and a length, never a pointer. Each byte is
- * read once into the caller's memory, through the user address of the slot, so the host's page
+ * The only way to guest memory: a guest-physical address and a length, never a pointer. Each byte
+ * is read once into the caller's memory, through the user address of the slot, so the host's page
  * protection holds for us as for the process.
  *
  * All give 0, -ENOENT (no slot at some byte: MMIO), -EROFS (write into a read-only slot: MMIO),

@@ -5,12 +5,12 @@
  * host's choice of what to swap. vm/vm.c attaches and detaches.
  *
  * The protocol with vm/populate.c. A fault notes the sequence, looks slot and host page up without
- * any lock of ours, and installs the leaf under npt.lock unless an invalidation is under way for the
- * address (active), or one has ended meanwhile (sequence). An invalidation marks itself active, then
- * zaps under npt.lock: a fault that installs before is zapped, one that comes after sees the mark,
- * or the sequence, which changes before the mark goes. A slot published too late to be found here
- * (slots.c takes both locks) is looked up by faults that see the mark. invalidate_range_start()
- * returns when the zapped entries are flushed everywhere.
+ * any lock of ours, and installs the leaf under npt.lock unless an invalidation is under way for
+ * the address (active), or one has ended meanwhile (sequence). An invalidation marks itself active,
+ * then zaps under npt.lock: a fault that installs before is zapped, one that comes after sees the
+ * mark, or the sequence, which changes before the mark goes. A slot published too late to be found
+ * here (slots.c takes both locks) is looked up by faults that see the mark.
+ * invalidate_range_start() returns when the zapped entries are flushed everywhere.
  *
  * Locks: mm_notifier.lock is taken inside mmap_lock, the rmap locks and, by aging, a page-table
  * lock, and outside npt.lock. No window takes it, and nothing spins on it with interrupts off, so

@@ -37,13 +37,13 @@ struct npt_format {
 /*
  * The tree of one VM, shared by its vCPUs.
  *
- * Flushing: whoever clears a present entry, or its right to write, adds one to "zapped"; hardware may
- * use the entry as it was until a flush of all vCPUs that began later has ended, which "flushed" then
- * records. So an invalidation that finds nothing left to clear still knows whether it has to wait for
- * what somebody else has cleared just before.
+ * Flushing: whoever clears a present entry, or its right to write, adds one to "zapped"; hardware
+ * may use the entry as it was until a flush of all vCPUs that began later has ended, which
+ * "flushed" then records. So an invalidation that finds nothing left to clear still knows whether
+ * it has to wait for what somebody else has cleared just before.
  *
- * The lock is taken irqsave, inside a strict window by trylock only, and no holder waits for another
- * CPU: a window spins on nothing that could be waiting for it.
+ * The lock is taken irqsave, inside a strict window by trylock only, and no holder waits for
+ * another CPU: a window spins on nothing that could be waiting for it.
  */
 struct npt {
 	raw_spinlock_t lock;
@@ -73,8 +73,8 @@ int npt_init(struct npt *npt);
 void npt_fini(struct npt *npt);
 
 /*
- * Down from @table, the root of a tree of @format, towards @gfn to an entry of *@level, to a leaf or
- * to what is not present: it, and its level.
+ * Down from @table, the root of a tree of @format, towards @gfn to an entry of *@level, to a leaf
+ * or to what is not present: it, and its level.
  */
 u64 *npt_walk(const struct npt_format *format, u64 *table, u64 gfn, u8 *level);
 
@@ -113,8 +113,8 @@ void npt_zap(struct npt *npt, u64 gfn, u64 end, struct npt_garbage *garbage);
  */
 void npt_protect(struct npt *npt, u64 gfn, u64 end);
 /*
- * No lock that a window takes is held, interrupts on, spinlocks allowed: when it returns no CPU uses
- * what was zapped before. Does not sleep.
+ * No lock that a window takes is held, interrupts on, spinlocks allowed: when it returns no CPU
+ * uses what was zapped before. Does not sleep.
  */
 void npt_flush(struct vm *vm);
 /* After the flush. Takes long where much was mapped, so better without any lock. May sleep. */
@@ -140,9 +140,9 @@ bool npt_age(struct npt *npt, u64 gfn, u64 end, bool forget);
 int populate(struct vcpu *vcpu, u64 gpa, u8 access);
 
 /*
- * notifier_attach() - vm->mm is set, npt and slots are initialised: from here on host memory changes
- * reach @vm. -ENOMEM, -EINTR (killed meanwhile). notifier_detach() - when it returns no callback
- * touches @vm; waits for no grace period.
+ * notifier_attach() - vm->mm is set, npt and slots are initialised: from here on host memory
+ * changes reach @vm. -ENOMEM, -EINTR (killed meanwhile). notifier_detach() - when it returns no
+ * callback touches @vm; waits for no grace period.
  */
 int notifier_attach(struct vm *vm);
 void notifier_detach(struct vm *vm);

@@ -148,7 +148,7 @@ static bool fault_outdated(const struct fault *fault, const struct mm_notifier *
 	if (smp_load_acquire(&notifier->active) && start < READ_ONCE(notifier->end) &&
 	    start + size > READ_ONCE(notifier->start))
 		return true;
-	smp_rmb();
+	smp_rmb();	/* active, then sequence */
 	return READ_ONCE(notifier->sequence) != fault->sequence;
 }
 
@@ -173,8 +173,8 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 
 /*
  * One try, with the tables' cache filled. 0, -EAGAIN: outdated, -EEXIST, or populate()'s errors.
- * Inside a window what takes a sleep, a wait or an allocation is not done: only the writable page is
- * tried, and of a read-only slot nothing.
+ * Inside a window what takes a sleep, a wait or an allocation is not done: only the writable page
+ * is tried, and of a read-only slot nothing.
  */
 static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 access)
 {
@@ -211,8 +211,8 @@ out:
 }
 
 /*
- * Something else is mapped at @gfn. The protocol does not let that happen; should a host ever change
- * a mapping without telling, the guest still gets on.
+ * Something else is mapped at @gfn. The protocol does not let that happen; should a host ever
+ * change a mapping without telling, the guest still gets on.
  */
 static void drop_leaf(struct vm *vm, u64 gfn)
 {

@@ -5,10 +5,10 @@
  *
  * Each slot stands in three orders: by user space's number, for these ioctls; by guest-physical
  * page, in two trees used alternately, so that readers need no lock and no change waits for them;
- * by user address, under the notifier's lock. A slot that goes or moves is taken out of them and out
- * of the nested tables in one critical section of npt.lock and of the notifier's lock: so each host
- * page is either found by the notifier through its slot, or not mapped. A fault that is under way
- * with the old slot finds the notifier's sequence changed.
+ * by user address, under the notifier's lock. A slot that goes or moves is taken out of them and
+ * out of the nested tables in one critical section of npt.lock and of the notifier's lock: so each
+ * host page is either found by the notifier through its slot, or not mapped. A fault that is under
+ * way with the old slot finds the notifier's sequence changed.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>

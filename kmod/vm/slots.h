@@ -33,7 +33,7 @@ struct slot_entry {
 	struct interval_tree_node by_hva;
 };
 
-/* Changes of one mm: its VMs, and what their faults look at without the lock, as notifier.c tells. */
+/* Changes of one mm: its VMs, and what faults look at without the lock, as notifier.c tells. */
 struct mm_notifier {
 	struct mmu_notifier mn;
 	spinlock_t lock;		/* all below, and of each VM notifier_link, slots_by_hva */
@@ -83,7 +83,7 @@ static __always_inline bool slot_less(struct latch_tree_node *a, struct latch_tr
 
 static const struct latch_tree_ops slot_order = { .less = slot_less, .comp = slot_compare };
 
-/* A slot that has pages of [@gfn, @end), or NULL. Waits for nothing; vm->srcu or slots_lock held. */
+/* A slot with pages of [@gfn, @end), or NULL. Waits for nothing; vm->srcu or slots_lock held. */
 static inline const struct slot *slots_find(struct vm *vm, u64 gfn, u64 end)
 {
 	struct slot_range key = { gfn, end };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM's life. Its memory is slots.c, npt.c and notifier.c; its clock clock.c. Called by api/.
+ * A VM's life. Its memory is slots.c, npt.c and notifier.c; its time is clock.c. Called by api/.
  *
  * Nothing here waits for a grace period: what must (an SRCU callback still on its way) is left to a
  * work item, which module unload waits for.

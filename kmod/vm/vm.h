@@ -165,7 +165,7 @@ u64 clock_host_ticks(const struct vcpu *vcpu, u64 ticks);
  */
 bool clock_khz_valid(unsigned long khz);
 int clock_set_khz(struct vcpu *vcpu, unsigned long khz);
-/* Fill and write @vcpu's pvclock page, if the guest gave one; the wall clock of its boot. May sleep. */
+/* Write @vcpu's pvclock page, if the guest gave one; the wall clock at its boot. May sleep. */
 void clock_update_guest(struct vcpu *vcpu);
 void clock_write_wall(struct vcpu *vcpu, u64 gpa);
 
