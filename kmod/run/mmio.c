@@ -12,6 +12,7 @@
 #include "run.h"
 
 #define PIECE_MAX 8	/* bytes in one exit to user space */
+#define ITERATIONS_MAX 64	/* of a string instruction, before interrupts are looked for */
 
 /* All memory operands lie where the instruction faulted: no walk is needed. */
 static bool gpa_known(const struct vcpu *vcpu)
@@ -146,11 +147,23 @@ static enum verdict go_on(struct vcpu *vcpu)
 	return commit(vcpu);
 }
 
+/* The next iteration touches the same page: its operand is as far on as its linear address. */
+static bool follows(struct vcpu *vcpu, u64 before)
+{
+	const struct x86_mmio *m = &vcpu->mmio.steps;
+
+	if (m->n != 1 || (m->access[0].linear ^ before) & PAGE_MASK)
+		return false;
+	vcpu->exit.fault.gpa += m->access[0].linear - before;
+	return true;
+}
+
 enum verdict mmio_start(struct vcpu *vcpu)
 {
 	const struct x86_insn *insn = &vcpu->insn;
 	struct x86_mmio *m = &vcpu->mmio.steps;
-	int err;
+	u64 linear = 0, rip;
+	int err, i;
 
 	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR3);
 	err = fetch_insn(vcpu);
@@ -163,21 +176,31 @@ enum verdict mmio_start(struct vcpu *vcpu)
 		return RETRY;
 	if (insn->mode != X86_MODE_64 || insn->seg == X86_FS || insn->seg == X86_GS)
 		vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_CODE | X86_GROUP_CR0);
-	switch (x86_mmio_start(m, insn, &vcpu->state)) {
-	case X86_MMIO_OK:
-		break;
-	case X86_MMIO_FAULT:
-		return raise(vcpu, m->fault);
-	default:
-		return stop_emulation(vcpu, NULL, 0);
+	rip = vcpu->state.rip;
+	/* What repeats goes on here: an entry and an exit for each iteration is what costs. */
+	for (i = 1;; i++) {
+		switch (x86_mmio_start(m, insn, &vcpu->state)) {
+		case X86_MMIO_OK:
+			break;
+		case X86_MMIO_FAULT:
+			return raise(vcpu, m->fault);
+		default:
+			return stop_emulation(vcpu, NULL, 0);
+		}
+		/* More than one access may have done half its work when it finds it cannot stay. */
+		if (vcpu->in_window && m->n != 1)
+			return SLOW;
+		if (i > 1 && !follows(vcpu, linear))
+			return RETRY;
+		linear = m->access[0].linear;
+		if (insn->op == X86_OP_VECTOR && insn->dst == X86_MEM)
+			memcpy(m->data, guest_fpu_xmm(&vcpu->fpu, insn->reg), 16);
+		vcpu->mmio.done = 0;
+		err = find_operands(vcpu) ?: go_on(vcpu);
+		if (err != RETRY || !insn->rep || i == ITERATIONS_MAX || m->at < m->n ||
+		    vcpu->state.rip != rip || vcpu->state.rflags & X86_RFLAGS_TF)
+			return err;
 	}
-	/* More than one access may have done half its work when it finds it cannot stay. */
-	if (vcpu->in_window && m->n != 1)
-		return SLOW;
-	if (insn->op == X86_OP_VECTOR && insn->dst == X86_MEM)
-		memcpy(m->data, guest_fpu_xmm(&vcpu->fpu, insn->reg), 16);
-	vcpu->mmio.done = 0;
-	return find_operands(vcpu) ?: go_on(vcpu);
 }
 
 int mmio_complete(struct vcpu *vcpu)
