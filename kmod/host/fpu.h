@@ -17,7 +17,7 @@ struct xregs_state;
 
 struct guest_fpu {
 	struct xregs_state *area;	/* one page: XSAVE's standard format, or FXSAVE's */
-	u64 xcr0;		/* while the guest runs: the host's stays without the guest's CR4.OSXSAVE */
+	u64 xcr0;	/* while the guest runs; the host's stays without the guest's CR4.OSXSAVE */
 };
 
 /* At load: what this host can swap. 0, or -EOPNOTSUPP where a component is out of place. */
@@ -49,7 +49,7 @@ void guest_fpu_export(struct guest_fpu *fpu, void *data);
 
 /* FXSAVE's region, whole, with no window open; a writer marks components that were initial. */
 struct fxregs_state *guest_fpu_legacy(struct guest_fpu *fpu);
-/* One XMM register, 16 bytes, to read or write with no window open: for MMIO by vector instructions. */
+/* One XMM register, 16 bytes, to read or write with no window open: for vector MMIO. */
 void *guest_fpu_xmm(struct guest_fpu *fpu, unsigned int nr);
 
 #endif

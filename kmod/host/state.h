@@ -56,7 +56,7 @@ static inline void host_guest_ran(void)
 #endif
 }
 
-/* Signals, reschedule, task work (work.c); interrupts on, may sleep. 0, -EINTR: a signal is pending. */
+/* Signals, reschedule, task work (work.c); interrupts on, may sleep. 0; -EINTR: a signal. */
 int host_work_do(void);
 
 extern bool host_going_down;	/* a: the host goes down or suspends; no window may open any more */

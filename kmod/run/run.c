@@ -95,7 +95,7 @@ static void inject_events(struct vcpu *vcpu)
 /* One entry and its exit. Anything but STEP and RETRY ends the window. */
 static enum verdict enter_once(struct vcpu *vcpu)
 {
-	/* Taken back before an event is in the control block: from there it goes in, whatever comes. */
+	/* Taken back before an event is in the control block, from where it goes in anyway. */
 	if (unlikely(vcpu->pv.eoi_offered) && pv_eoi_to_guest(vcpu) == LEAVE)
 		return LEAVE;
 	inject_events(vcpu);
@@ -152,7 +152,8 @@ static bool stay(struct vcpu *vcpu)
 	/* Hardware without a deadline keeps to the limit at exits; interrupts are exits too. */
 	if (!features.deadline && unlikely(rdtsc() > vcpu->window_limit))
 		return false;
-	return !__xfer_to_guest_mode_work_pending() && likely(!vcpu->events.triple_fault && !vcpu->vapic);
+	return !__xfer_to_guest_mode_work_pending() &&
+	       likely(!vcpu->events.triple_fault && !vcpu->vapic);
 }
 
 /* One strict window: the verdict that ended it, or -errno if it did not open. */
@@ -291,7 +292,9 @@ int vcpu_run(struct vcpu *vcpu)
 
 	for (;;) {
 		/* Whoever wants something of this vCPU has left a bit. */
-		err = READ_ONCE(vcpu->requests) || lapic_has_signals(vcpu) ? serve_requests(vcpu) : 0;
+		err = 0;
+		if (READ_ONCE(vcpu->requests) || lapic_has_signals(vcpu))
+			err = serve_requests(vcpu);
 		err = err ?: npt_cache_fill(&vcpu->tables);
 		if (err)
 			return err;

@@ -177,7 +177,8 @@ int fetch_insn(struct vcpu *vcpu)
 		return 0;
 	}
 	memcpy(bytes, vcpu->exit.bytes, n);
-	while ((result = x86_decode(insn, bytes, n, mode)) == X86_DECODE_MORE && n < sizeof(bytes)) {
+	while ((result = x86_decode(insn, bytes, n, mode)) == X86_DECODE_MORE &&
+	       n < sizeof(bytes)) {
 		part = min_t(u64, sizeof(bytes) - n, PAGE_LEFT(linear + n));
 		err = walk(vcpu, &w, linear + n, X86_ACCESS_EXEC | privilege(vcpu));
 		if (err == RETRY)

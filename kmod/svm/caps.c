@@ -196,11 +196,11 @@ int __init svm_probe(struct backend_features *f)
 	if (boot_cpu_data.extended_cpuid_level < FEATURES_LEAF ||
 	    !(cpuid_ecx(FEATURES_LEAF) & CPUID_ECX_SVM))
 		return -ENODEV;
-	/* Since 6.7 the kernel's own feature bits say nothing of an AMD-V that firmware disabled. */
+	/* Since 6.7 the kernel's feature bits say nothing of an AMD-V that firmware disabled. */
 	if (!host_rdmsr_safe(VM_CR_MSR, &vm_cr) && (vm_cr & VM_CR_DISABLED))
 		return host_refuse("AMD-V is disabled by firmware: turn it on in its setup (SVM)");
 	if (!boot_cpu_has(X86_FEATURE_SVM))
-		return host_refuse("AMD-V is disabled by the kernel: look for clearcpuid= on its command line");
+		return host_refuse("AMD-V is disabled by clearcpuid= on the command line");
 	cpuid_count(SVM_LEAF, 0, &eax, &nr_asids, &ecx, &edx);
 	if (boot_cpu_data.extended_cpuid_level < SVM_LEAF || !(edx & SVM_EDX_NPT))
 		return host_refuse("AMD-V without nested paging");

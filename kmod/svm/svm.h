@@ -101,7 +101,7 @@ static inline void svm_set_bits(u32 *word, u32 bits, bool on)
 }
 
 /* The calls of vm/backend.h. */
-#define SVM_DECLARE(name) BACKEND_TYPE(name) svm_##name;
+#define SVM_DECLARE(name) BACKEND_PROTOTYPE(svm, name);
 BACKEND_CALLS(SVM_DECLARE)
 
 /* caps.c */
@@ -153,6 +153,5 @@ SVM_INSTRUCTION(stgi, void, "stgi")
 SVM_INSTRUCTION(vmsave, u64 pa, "vmsave %%rax", "a" (pa))
 /* Of a guest that exits before its first instruction, so that registers survive. */
 SVM_INSTRUCTION(vmrun_nothing, u64 pa, "vmrun %%rax", "a" (pa))
-
 
 #endif

@@ -13,7 +13,7 @@
 #include "../host/state.h"
 #include "svm.h"
 
-/* It is not in the VMCB, and there where RDTSCP or RDPID is; the guest has no way to it but an exit or reading it. */
+/* Not in the VMCB, there where RDTSCP or RDPID is; guests reach it by exits and reading. */
 void svm_load_tsc_aux(struct svm_vcpu *hw, u64 value)
 {
 	if (features.rdtscp && hw->armed && hw->guest_tsc_aux != value) {

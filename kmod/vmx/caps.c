@@ -215,11 +215,11 @@ static int check_enabled(void)
 	u64 feature;
 
 	if (host_rdmsr_safe(MSR_IA32_FEAT_CTL, &feature) || !(feature & FEAT_CTL_LOCKED))
-		return host_refuse("VT-x was left off by firmware and kernel (IA32_FEATURE_CONTROL)");
+		return host_refuse("VT-x: firmware and kernel left it off (IA32_FEATURE_CONTROL)");
 	if (!(feature & FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX))
 		return host_refuse("VT-x is disabled by firmware: turn it on in its setup");
 	if (!boot_cpu_has(X86_FEATURE_VMX))
-		return host_refuse("VT-x is disabled by the kernel: look for clearcpuid= on its command line");
+		return host_refuse("VT-x is disabled by clearcpuid= on the command line");
 	return 0;
 }
 

@@ -103,7 +103,7 @@ static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
 }
 
 /* The calls of vm/backend.h. */
-#define VMX_DECLARE(name) BACKEND_TYPE(name) vmx_##name;
+#define VMX_DECLARE(name) BACKEND_PROTOTYPE(vmx, name);
 BACKEND_CALLS(VMX_DECLARE)
 
 /* caps.c: 0; -ENODEV without VT-x; -EOPNOTSUPP after one line that says what is missing. */

@@ -99,7 +99,8 @@ static u64 reserved_bits(const struct x86_walk *w, bool page)
 		return page && w->level == 2 ? w->reserved : 0;
 	if (w->level == 1)
 		return w->reserved;
-	if (w->level == 3 && !x86_long_mode(w->cpu))	/* in memory, PDPTEs may be marked accessed */
+	/* In memory, PDPTEs may be marked accessed. */
+	if (w->level == 3 && !x86_long_mode(w->cpu))
 		return w->reserved | X86_PTE_NX | (PDPTE_RESERVED & ~X86_PTE_ACCESSED);
 	return w->reserved | (page ? GENMASK_ULL(w->shift - 1, 13) : X86_PTE_LARGE);
 }

@@ -60,7 +60,7 @@ struct x86_walk {
 	u8 largest;			/* level up to which an entry may map a page */
 	u8 entry_size;			/* 4 or 8 */
 	u8 n;				/* entries read */
-	u64 reserved;			/* bits that no level (entries of 4 bytes: a large page) may set */
+	u64 reserved;		/* bits that no level (4-byte entries: a large page) may set */
 	u64 all, any;			/* AND and OR of the entries so far: their rights */
 	/*
 	 * The n entries from the top. set[i]: the accessed and dirty bits which the CPU
