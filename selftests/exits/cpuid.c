@@ -197,26 +197,6 @@ static void guest_live(void)
 	guest_done();
 }
 
-static void guest_shuts_down(void)
-{
-	static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none;
-
-	WRITE_REGISTER(cr4, READ_REGISTER(cr4) | 1 << 18);
-	asm volatile("lidt %0; ud2" : : "m"(none));
-}
-
-/* Whatever CR4 is after SHUTDOWN, the leaf that shows it agrees. */
-static void live_bits_after_shutdown(void)
-{
-	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_shuts_down);
-	struct kvirt_cpuid2 *table = dev_cpuid();
-
-	vcpu_expect_exit(vcpu, KVIRT_EXIT_SHUTDOWN);
-	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_CPUID2, table));
-	EXPECT_EQ(cpuid_find(table, 1, 0)->ecx >> 27 & 1, vcpu_sregs(vcpu).cr4 >> 18 & 1);
-	free(table);
-}
-
 static void live_bits(void)
 {
 	struct vcpu *vcpu = vcpu_new(vm_new_split(), 0, guest_live);
@@ -250,7 +230,6 @@ static const struct test tests[] = {
 	TEST(amd_gives_zeros_beyond_the_end),
 	TEST(topology_leaf_names_itself),
 	TEST(live_bits),
-	TEST(live_bits_after_shutdown),
 	TEST(paravirtual_leaves),
 };
 

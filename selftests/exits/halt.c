@@ -2,6 +2,8 @@
 /*
  * How a guest stops: HLT without and with an in-kernel local APIC, triple fault, and code that is not there.
  */
+#include <stdlib.h>
+
 #include "guest.h"
 #include "vm.h"
 
@@ -119,10 +121,31 @@ static void pause_and_rdtsc(void)
 	vcpu_finish(vcpu_new(vm_new(), 0, guest_pause));
 }
 
+static void guest_shuts_down(void)
+{
+	static const struct { uint16_t limit; uint64_t base; } __attribute__((packed)) none;
+
+	WRITE_REGISTER(cr4, READ_REGISTER(cr4) | 1 << 18);
+	asm volatile("lidt %0; ud2" : : "m"(none));
+}
+
+/* Whatever CR4 is after SHUTDOWN, the leaf that shows it agrees. */
+static void cpuid_after_shutdown(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_shuts_down);
+	struct kvirt_cpuid2 *table = dev_cpuid();
+
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_SHUTDOWN);
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_CPUID2, table));
+	EXPECT_EQ(cpuid_find(table, 1, 0)->ecx >> 27 & 1, vcpu_sregs(vcpu).cr4 >> 18 & 1);
+	free(table);
+}
+
 static const struct test tests[] = {
 	TEST(halt_without_apic),
 	TEST(halt_with_apic),
 	TEST(triple_fault),
+	TEST(cpuid_after_shutdown),
 	TEST(code_without_memory),
 	TEST(pause_and_rdtsc),
 };
