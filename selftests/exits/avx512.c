@@ -74,9 +74,8 @@ static void guest_registers(void)
 static struct vcpu *with_avx512(void (*guest)(void))
 {
 	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest);
-	struct kvirt_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = AVX512 } } };
 
-	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_XCRS, &xcrs));
+	vcpu_set_xcr0(vcpu, AVX512);
 	return vcpu;
 }
 

@@ -15,18 +15,13 @@ static volatile uint64_t now;
 static uint64_t read_clock(void)
 {
 	volatile struct kvirt_pvclock_time_info *p = &page;
-	uint64_t delta, time;
 	uint32_t version;
+	uint64_t time;
 
 	do {
 		version = p->version;
 		asm volatile("lfence" : : : "memory");
-		delta = rdtsc() - p->tsc_timestamp;
-		if (p->tsc_shift >= 0)
-			delta <<= p->tsc_shift;
-		else
-			delta >>= -p->tsc_shift;
-		time = p->system_time + (uint64_t)((__uint128_t)delta * p->tsc_to_system_mul >> 32);
+		time = pvclock_at(p, rdtsc());
 		asm volatile("lfence" : : : "memory");
 	} while (version & 1 || version != p->version);
 	return time;
@@ -60,14 +55,6 @@ static void guest_clock(void)
 	guest_done();
 }
 
-static uint64_t vm_clock(struct vm *vm)
-{
-	struct kvirt_clock_data c;
-
-	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
-	return c.clock;
-}
-
 static void run_past_ports(struct vcpu *vcpu, long stage)
 {
 	long got;
@@ -82,12 +69,12 @@ static void time_goes_on(void)
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_clock);
 	struct kvirt_clock_data c = { 0 };
-	uint64_t before = vm_clock(vm), after, guest;
+	uint64_t before = vm_read_clock(vm), after, guest;
 	struct kvirt_pvclock_wall_clock *w;
 	struct timespec real;
 
 	run_past_ports(vcpu, 1);
-	after = vm_clock(vm);
+	after = vm_read_clock(vm);
 	guest = *vm_var(vm, now);
 	EXPECT(guest >= before);
 	EXPECT(guest <= after);
@@ -97,7 +84,7 @@ static void time_goes_on(void)
 	run_past_ports(vcpu, 2);
 	guest = *vm_var(vm, now);
 	EXPECT(guest >= c.clock);
-	EXPECT(guest <= vm_clock(vm));
+	EXPECT(guest <= vm_read_clock(vm));
 	EXPECT_OK(ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0));
 	run_past_ports(vcpu, 3);
 	EXPECT(*vm_var(vm, now) >= guest);
@@ -109,7 +96,7 @@ static void time_goes_on(void)
 	EXPECT(w->version != 0);
 	EXPECT(w->nsec < 1000000000);
 	{
-		int64_t sum = w->sec + (int64_t)(vm_clock(vm) / 1000000000), off = sum - real.tv_sec;
+		int64_t sum = w->sec + (int64_t)(vm_read_clock(vm) / 1000000000), off = sum - real.tv_sec;
 
 		EXPECT(off >= -2 && off <= 2);
 	}

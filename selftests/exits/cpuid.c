@@ -200,10 +200,9 @@ static void guest_live(void)
 static void live_bits(void)
 {
 	struct vcpu *vcpu = vcpu_new(vm_new_split(), 0, guest_live);
-	struct kvirt_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = 7 } } };
 
 	vcpu_expect_stage(vcpu, 1);
-	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_XCRS, &xcrs));
+	vcpu_set_xcr0(vcpu, 7);
 	vcpu_finish(vcpu);
 }
 

@@ -134,9 +134,8 @@ static bool step(struct vcpu *vcpu, uint8_t value)
 static struct vcpu *with_avx(void (*guest)(void))
 {
 	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest);
-	struct kvirt_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = 7 } } };
 
-	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_XCRS, &xcrs));
+	vcpu_set_xcr0(vcpu, 7);
 	return vcpu;
 }
 

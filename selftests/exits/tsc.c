@@ -56,23 +56,6 @@ static void expect_between(uint64_t value, uint64_t before, uint64_t after, stru
 	EXPECT(value - offset <= scaled(after, rate, host) + slack);
 }
 
-/* kvm-clock by the page that the guest has, at a TSC of the guest's. */
-static uint64_t clock_at(const struct kvirt_pvclock_time_info *p, uint64_t guest_tsc)
-{
-	uint64_t delta = guest_tsc - p->tsc_timestamp;
-
-	delta = p->tsc_shift >= 0 ? delta << p->tsc_shift : delta >> -p->tsc_shift;
-	return p->system_time + (uint64_t)((__uint128_t)delta * p->tsc_to_system_mul >> 32);
-}
-
-static uint64_t vm_clock(struct vm *vm)
-{
-	struct kvirt_clock_data c;
-
-	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
-	return c.clock;
-}
-
 static void at_rate(uint64_t rate, uint64_t host)
 {
 	struct vm *vm = vm_new();
@@ -82,19 +65,19 @@ static void at_rate(uint64_t rate, uint64_t host)
 	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_TSC_KHZ, rate));
 	EXPECT_EQ(ioctl(vcpu->fd, KVIRT_GET_TSC_KHZ, 0), rate);
 	for (int i = 0; i < 6; i++) {
-		clock_before = vm_clock(vm);
+		clock_before = vm_read_clock(vm);
 		before = host_tsc();
 		vcpu_expect_stage(vcpu, i / 2 + 1);
 		after = host_tsc();
-		clock_after = vm_clock(vm);
+		clock_after = vm_read_clock(vm);
 		value = *vm_var(vm, tsc);
 		expect_between(value, before, after, vcpu, rate, host);
 		/* Both are rounded to the kHz: a nanosecond in a millisecond at most. */
-		time = clock_at(vm_var(vm, page), value);
+		time = pvclock_at(vm_var(vm, page), value);
 		EXPECT(time + (clock_after >> 20) + 1000 >= clock_before);
 		EXPECT(time <= clock_after + (clock_after >> 20) + 1000);
 		before = host_tsc();
-		ASSERT_OK(vcpu_get_msr(vcpu, MSR_TSC, &value));
+		ASSERT_EQ(vcpu_get_msr(vcpu, MSR_TSC, &value), 1);
 		expect_between(value, before, host_tsc(), vcpu, rate, host);
 	}
 	vcpu_expect_stage(vcpu, STAGE_DONE);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/kvirt_para.h>
+
 /* The channel: an OUT to one of these, its arguments in RDI, RSI, RDX. */
 enum {
 	PORT_DONE	= 0x510,
@@ -104,6 +106,15 @@ static inline uint64_t rdtsc(void)
 
 	asm volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
 	return (uint64_t)hi << 32 | lo;
+}
+
+/* kvm-clock in nanoseconds, by the page that a guest has, when its TSC reads @tsc; the version is the caller's to look at. */
+static inline uint64_t pvclock_at(const volatile struct kvirt_pvclock_time_info *p, uint64_t tsc)
+{
+	uint64_t delta = tsc - p->tsc_timestamp;
+
+	delta = p->tsc_shift >= 0 ? delta << p->tsc_shift : delta >> -p->tsc_shift;
+	return p->system_time + (uint64_t)((__uint128_t)delta * p->tsc_to_system_mul >> 32);
 }
 
 #define READ_REGISTER(reg)						\

@@ -355,6 +355,21 @@ int vcpu_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 	return one_msr(vcpu, KVIRT_SET_MSRS, index, &value);
 }
 
+void vcpu_set_xcr0(struct vcpu *vcpu, uint64_t value)
+{
+	struct kvirt_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = value } } };
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_XCRS, &xcrs));
+}
+
+uint64_t vm_read_clock(struct vm *vm)
+{
+	struct kvirt_clock_data c;
+
+	ASSERT_OK(ioctl(vm->fd, KVIRT_GET_CLOCK, &c));
+	return c.clock;
+}
+
 int vcpu_run(struct vcpu *vcpu)
 {
 	return ioctl(vcpu->fd, KVIRT_RUN, 0);

@@ -122,6 +122,12 @@ void vcpu_set_sregs(struct vcpu *vcpu, const struct kvirt_sregs *sregs);
 int vcpu_get_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 int vcpu_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
+/* XCR0 by SET_XCRS, which must take it. */
+void vcpu_set_xcr0(struct vcpu *vcpu, uint64_t value);
+
+/* The VM's kvm-clock now, in nanoseconds. */
+uint64_t vm_read_clock(struct vm *vm);
+
 /* One KVIRT_RUN; the ioctl's own result. */
 int vcpu_run(struct vcpu *vcpu);
 /*
