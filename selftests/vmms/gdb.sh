@@ -7,6 +7,7 @@
 #   gdb.sh [--machine q35|microvm] --dev PATH
 
 . /tests/lib/ktap.sh
+. /tests/vmms/device.sh
 
 machine=q35 dev=/dev/kvirt
 while [ $# -gt 1 ]; do
@@ -23,14 +24,8 @@ microvm) set -- -M microvm ;;
 *) exit 2 ;;
 esac
 
-if [ "$dev" != /dev/kvm ]; then
-	kvm unload && ln -s "$dev" /dev/kvm || exit 1
-	trap 'rm -f /dev/kvm' EXIT
-fi
-
-work=/tmp/gdb
-rm -rf $work
-mkdir -p $work
+as_kvm "$dev"
+fresh_work /tmp/gdb
 
 # until_true COMMAND...   waits for it a minute at most
 until_true()
@@ -97,11 +92,11 @@ end
 continue
 END
 
-# The guest is busy in user space for a while, long enough to be stopped there.
+# The guest is busy in user space for a while, long enough to be stopped there: in a REP each iteration would be a step.
 /usr/bin/qemu-system-x86_64 "$@" -accel kvm -cpu host -m 256 -nodefaults -no-user-config -display none -no-reboot \
 	-gdb tcp:127.0.0.1:1234 -S -serial file:$work/console \
 	-kernel /guest/vmlinuz -initrd /vmms/initramfs -append "$(cat /vmms/arguments) nokaslr rdinit=/bin/sh -- -c \
-\"echo guest: busy; timeout 2 sh -c 'while :; do :; done'; poweroff -f\"" </dev/null 2>$work/complaints &
+\"timeout 2 sh -c 'echo guest: busy; while :; do :; done'; poweroff -f\"" </dev/null 2>$work/complaints &
 qemu=$!
 /usr/bin/gdb -nx -batch -x $work/script </dev/null >$work/out 2>&1 &
 gdb=$!

@@ -11,10 +11,10 @@
 #   microvm   split irqchip, devices in MMIO, no PCI
 #   kernel    SeaBIOS and -kernel        disk   SeaBIOS and GRUB from a disk        ovmf   OVMF and its shell
 #
-# QEMU knows one path for its device, /dev/kvm: for another, KVM is unloaded and that path a link. The times printed are the host's,
-# from QEMU's start to the first line of the guest's user space (OVMF: the shell's banner) and to QEMU's end.
+# The times printed are the host's, from QEMU's start to the first line of the guest's user space (OVMF: the shell's banner) and to QEMU's end.
 
 . /tests/lib/ktap.sh
+. /tests/vmms/device.sh
 
 machine=q35 cpus=1 boot=kernel dev=/dev/kvirt
 while [ $# -gt 1 ]; do
@@ -28,14 +28,8 @@ while [ $# -gt 1 ]; do
 	shift 2
 done
 
-if [ "$dev" != /dev/kvm ]; then
-	kvm unload && ln -s "$dev" /dev/kvm || exit 1
-	trap 'rm -f /dev/kvm' EXIT
-fi
-
-work=/tmp/qemu
-rm -rf $work
-mkdir -p $work
+as_kvm "$dev"
+fresh_work /tmp/qemu
 
 bus=pci
 case $machine in
