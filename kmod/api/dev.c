@@ -71,7 +71,7 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVIRT_CHECK_EXTENSION:
 		return capability(arg);
 	case KVIRT_GET_VCPU_MMAP_SIZE:
-		return arg ? -EINVAL : (long)(VCPU_MAPPING_PAGES * PAGE_SIZE);
+		return arg ? -EINVAL : (long)(VCPU_RUN_PAGES * PAGE_SIZE);
 	case KVIRT_GET_SUPPORTED_CPUID:
 	case KVIRT_GET_EMULATED_CPUID:
 		return cpuid_get(NULL, cmd, argp);

@@ -170,11 +170,9 @@ static vm_fault_t vcpu_mapping_fault(struct vm_fault *vmf)
 {
 	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
 
-	if (vmf->pgoff >= VCPU_MAPPING_PAGES)
+	if (vmf->pgoff >= VCPU_RUN_PAGES)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page(vmf->pgoff == KVIRT_COALESCED_MMIO_PAGE_OFFSET ?
-				 (void *)vcpu->vm->ring :
-				 (void *)vcpu->run + (vmf->pgoff << PAGE_SHIFT));
+	vmf->page = virt_to_page((void *)vcpu->run + (vmf->pgoff << PAGE_SHIFT));
 	get_page(vmf->page);
 	return 0;
 }

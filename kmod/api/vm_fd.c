@@ -173,8 +173,6 @@ static const struct {
 	{ KVIRT_SET_IDENTITY_MAP_ADDR, set_identity_map },
 	{ KVIRT_GET_CLOCK, get_clock }, { KVIRT_SET_CLOCK, set_clock },
 	{ KVIRT_IOEVENTFD, ioeventfd_set }, { KVIRT_IRQFD, irqfd_set },
-	{ KVIRT_REGISTER_COALESCED_MMIO, coalesced_register },
-	{ KVIRT_UNREGISTER_COALESCED_MMIO, coalesced_unregister },
 	{ KVIRT_X86_SET_MSR_FILTER, set_msr_filter },
 };
 

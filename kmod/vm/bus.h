@@ -43,12 +43,4 @@ void bus_fini(struct vm *vm);
 int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len,
 	       enum bus_access access);
 
-/*
- * coalesced.c: KVM_REGISTER_COALESCED_MMIO and its opposite, a kernel copy of the zone: 0,
- * -EINVAL, -ENOMEM, -ENOSPC; the ring and all zones, when nobody can reach the VM any more.
- */
-long coalesced_register(struct vm *vm, void *zone);
-long coalesced_unregister(struct vm *vm, void *zone);
-void coalesced_free(struct vm *vm);
-
 #endif

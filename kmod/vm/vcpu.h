@@ -45,8 +45,6 @@ enum vcpu_request {
 
 /* Pages of a vCPU that user space maps: the run page, and port data. */
 #define VCPU_RUN_PAGES 2
-/* And of the whole mapping, with the VM's ring of coalesced writes. */
-#define VCPU_MAPPING_PAGES (KVIRT_COALESCED_MMIO_PAGE_OFFSET + 1)
 
 /* What a vCPU drops before its next entry. */
 enum flush_scope {

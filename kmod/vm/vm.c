@@ -41,14 +41,11 @@ struct vm *vm_create(void)
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->routes_lock);
 	mutex_init(&vm->bus_lock);
-	INIT_LIST_HEAD(&vm->zones);
-	raw_spin_lock_init(&vm->ring_lock);
 	INIT_LIST_HEAD(&vm->ioeventfds);
 	raw_spin_lock_init(&vm->irqfds_lock);
 	INIT_WORK(&vm->release, vm_release);
 	clock_init(vm);
-	vm->ring = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vm->ring || init_srcu_struct(&vm->srcu))
+	if (init_srcu_struct(&vm->srcu))
 		goto free;
 	err = npt_init(&vm->npt);
 	if (err)
@@ -69,7 +66,6 @@ drop_mm:
 cleanup_srcu:
 	cleanup_srcu_struct(&vm->srcu);
 free:
-	coalesced_free(vm);
 	kvfree(vm);
 	return ERR_PTR(err);
 }
@@ -82,7 +78,6 @@ void vm_destroy(struct vm *vm)
 	for (i = 0; i < vm_nr_vcpus(vm); i++)
 		vcpu_free(vm_vcpu(vm, i));
 	bus_fini(vm);
-	coalesced_free(vm);
 	slots_fini(vm);
 	npt_fini(&vm->npt);
 	mmdrop(vm->mm);

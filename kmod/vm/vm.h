@@ -98,9 +98,6 @@ struct vm {
 	struct routes __rcu *routes;	/* r: irq/route.c */
 	struct mutex bus_lock;
 	struct bus __rcu *bus[BUS_NR_KINDS]; /* b: vm/bus.c */
-	struct kvirt_coalesced_mmio_ring *ring;	/* I: a page shared with user space ... */
-	raw_spinlock_t ring_lock;	/* ... a leaf; for its indices: vm/coalesced.c */
-	struct list_head zones;		/* b: vm/coalesced.c */
 	struct list_head ioeventfds;	/* b: irq/eventfd.c */
 	raw_spinlock_t irqfds_lock;	/* a leaf, under the eventfds' wait queue locks */
 	struct hlist_head irqfds;	/* under it, added with bus_lock too */

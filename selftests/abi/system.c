@@ -26,7 +26,7 @@ static void vcpu_mmap_size(void)
 	int dev = dev_open(), size = ioctl(dev, KVIRT_GET_VCPU_MMAP_SIZE, 0);
 
 	EXPECT(size >= 8192 && size % 4096 == 0);
-	/* The run page, the PIO page, and the coalesced ring's if it says so. */
+	/* The run page, the PIO page, and on KVM that of the coalesced writes' ring: none where the capability is 0. */
 	EXPECT_EQ(size, 4096 * (2 + (dev_cap(KVIRT_CAP_COALESCED_MMIO) ? 1 : 0)));
 	EXPECT_ERRNO(ioctl(dev, KVIRT_GET_VCPU_MMAP_SIZE, 1), EINVAL);
 }

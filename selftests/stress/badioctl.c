@@ -55,7 +55,7 @@ static const unsigned long on_vm[] = {
 	KVIRT_SET_IDENTITY_MAP_ADDR, KVIRT_SET_NR_MMU_PAGES, KVIRT_GET_DIRTY_LOG, KVIRT_CLEAR_DIRTY_LOG, KVIRT_IRQ_LINE,
 	KVIRT_IRQ_LINE_STATUS, KVIRT_SET_GSI_ROUTING, KVIRT_SET_GSI_ROUTING, KVIRT_SIGNAL_MSI, KVIRT_SIGNAL_MSI, KVIRT_ENABLE_CAP,
 	KVIRT_SET_CLOCK, KVIRT_GET_CLOCK, KVIRT_SET_BOOT_CPU_ID, KVIRT_SET_TSC_KHZ, KVIRT_GET_TSC_KHZ, KVIRT_CHECK_EXTENSION,
-	KVIRT_IOEVENTFD, KVIRT_IRQFD, KVIRT_REGISTER_COALESCED_MMIO, KVIRT_UNREGISTER_COALESCED_MMIO, KVIRT_GET_IRQCHIP,
+	KVIRT_IOEVENTFD, KVIRT_IRQFD, KVIRT_GET_IRQCHIP,
 	KVIRT_SET_IRQCHIP, KVIRT_RESET_DIRTY_RINGS, KVIRT_REINJECT_CONTROL,
 	KVIRT_X86_SET_MSR_FILTER, KVIRT_X86_SET_MSR_FILTER, KVIRT_GET_NR_MMU_PAGES,
 	KVIRT_CREATE_IRQCHIP, KVIRT_CREATE_PIT, KVIRT_CREATE_PIT2, KVIRT_GET_PIT, KVIRT_SET_PIT, KVIRT_GET_PIT2, KVIRT_SET_PIT2,
@@ -200,17 +200,14 @@ static void fill_events(const struct world *w, unsigned long request, uint8_t *p
 {
 	struct kvirt_ioeventfd e = { below(3), below(2) ? PORT_TEST + below(4) : GUEST_HOLE + below(4), below(9), w->eventfd, below(8) };
 	struct kvirt_irqfd f = { w->eventfd, below(30), below(4), w->eventfd };
-	struct kvirt_coalesced_mmio_zone z = { below(2) ? PORT_TEST : GUEST_HOLE, below(64), { below(3) } };
 	struct kvirt_msi m = { .address_lo = 0xfee00000 | below(1 << 20), .data = random64() };
 
 	if (request == KVIRT_SIGNAL_MSI)
 		memcpy(p, &m, sizeof(m));
 	else if (request == KVIRT_IOEVENTFD)
 		memcpy(p, &e, sizeof(e));
-	else if (request == KVIRT_IRQFD)
-		memcpy(p, &f, sizeof(f));
 	else
-		memcpy(p, &z, sizeof(z));
+		memcpy(p, &f, sizeof(f));
 }
 
 /* The right shape, then spoilt: so that not everything ends at the first check. */
@@ -254,8 +251,6 @@ static void fill(struct world *w, unsigned long request, uint8_t *p, size_t room
 	case KVIRT_SIGNAL_MSI:
 	case KVIRT_IOEVENTFD:
 	case KVIRT_IRQFD:
-	case KVIRT_REGISTER_COALESCED_MMIO:
-	case KVIRT_UNREGISTER_COALESCED_MMIO:
 		fill_events(w, request, p);
 		break;
 	case KVIRT_ENABLE_CAP: {

@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* KVM_COALESCED_MMIO_MAX has it, and user space does not. */
-#define PAGE_SIZE 4096
-
 #include "../../include/uapi/linux/kvirt.h"
 #include "../../include/uapi/linux/kvirt_para.h"
 #include "../lib/ktap.h"
@@ -29,7 +26,7 @@ struct row {
 #define R(name, kvm_name)	{ #name, KVIRT_##name, kvm_name }
 
 static const struct row numbers[] = {
-	N(API_VERSION), N(PIO_PAGE_OFFSET), N(COALESCED_MMIO_PAGE_OFFSET), N(DIRTY_LOG_PAGE_OFFSET), N(NR_INTERRUPTS),
+	N(API_VERSION), N(PIO_PAGE_OFFSET), N(DIRTY_LOG_PAGE_OFFSET), N(NR_INTERRUPTS),
 	N(SREGS2_FLAGS_PDPTRS_VALID), N(MAX_XCRS), N(CPUID_FLAG_SIGNIFCANT_INDEX), N(CPUID_FLAG_STATEFUL_FUNC),
 	N(CPUID_FLAG_STATE_READ_NEXT), N(VCPUEVENT_VALID_NMI_PENDING), N(VCPUEVENT_VALID_SIPI_VECTOR),
 	N(VCPUEVENT_VALID_SHADOW), N(VCPUEVENT_VALID_SMM), N(VCPUEVENT_VALID_PAYLOAD),
@@ -40,7 +37,7 @@ static const struct row numbers[] = {
 	N(IRQ_ROUTING_IRQCHIP), N(IRQ_ROUTING_MSI), N(IRQ_ROUTING_HV_SINT), N(MSI_VALID_DEVID), N(IRQCHIP_PIC_MASTER),
 	N(IRQCHIP_PIC_SLAVE), N(IRQCHIP_IOAPIC), N(NR_IRQCHIPS), N(IOAPIC_NUM_PINS), N(PIT_SPEAKER_DUMMY),
 	N(PIT_FLAGS_HPET_LEGACY), N(PIT_FLAGS_SPEAKER_DATA_ON), N(IRQFD_FLAG_DEASSIGN), N(IRQFD_FLAG_RESAMPLE),
-	N(COALESCED_MMIO_MAX), N(IOEVENTFD_FLAG_DATAMATCH), N(IOEVENTFD_FLAG_PIO), N(IOEVENTFD_FLAG_DEASSIGN), N(CLOCK_TSC_STABLE),
+	N(IOEVENTFD_FLAG_DATAMATCH), N(IOEVENTFD_FLAG_PIO), N(IOEVENTFD_FLAG_DEASSIGN), N(CLOCK_TSC_STABLE),
 	N(CLOCK_REALTIME), N(CLOCK_HOST_TSC), N(X2APIC_API_USE_32BIT_IDS), N(X2APIC_API_DISABLE_BROADCAST_QUIRK),
 	N(X86_QUIRK_LINT0_REENABLED), N(X86_QUIRK_CD_NW_CLEARED), N(X86_QUIRK_LAPIC_MMIO_HOLE),
 	N(X86_QUIRK_OUT_7E_INC_RIP), N(X86_QUIRK_MISC_ENABLE_NO_MWAIT), N(X86_QUIRK_FIX_HYPERCALL_INSN),
@@ -62,8 +59,8 @@ static const struct row numbers[] = {
 	N(CHECK_EXTENSION), N(GET_VCPU_MMAP_SIZE), N(GET_SUPPORTED_CPUID), N(GET_EMULATED_CPUID),
 	N(GET_MSR_FEATURE_INDEX_LIST), N(CREATE_VCPU), N(GET_DIRTY_LOG), N(SET_NR_MMU_PAGES), N(GET_NR_MMU_PAGES),
 	N(SET_USER_MEMORY_REGION), N(SET_TSS_ADDR), N(SET_IDENTITY_MAP_ADDR), N(CREATE_IRQCHIP), N(IRQ_LINE),
-	N(GET_IRQCHIP), N(SET_IRQCHIP), N(CREATE_PIT), N(IRQ_LINE_STATUS), N(REGISTER_COALESCED_MMIO),
-	N(UNREGISTER_COALESCED_MMIO), N(SET_GSI_ROUTING), N(REINJECT_CONTROL), N(IRQFD), N(CREATE_PIT2),
+	N(GET_IRQCHIP), N(SET_IRQCHIP), N(CREATE_PIT), N(IRQ_LINE_STATUS), N(SET_GSI_ROUTING),
+	N(REINJECT_CONTROL), N(IRQFD), N(CREATE_PIT2),
 	N(SET_BOOT_CPU_ID), N(IOEVENTFD), N(SET_CLOCK), N(GET_CLOCK), N(GET_PIT2), N(SET_PIT2), N(GET_PIT), N(SET_PIT), N(SET_TSC_KHZ),
 	N(GET_TSC_KHZ), N(SIGNAL_MSI), N(CLEAR_DIRTY_LOG), N(RESET_DIRTY_RINGS), N(X86_SET_MSR_FILTER), N(GET_STATS_FD), N(SET_DEVICE_ATTR),
 	N(GET_DEVICE_ATTR), N(HAS_DEVICE_ATTR), N(RUN), N(GET_REGS), N(SET_REGS), N(GET_SREGS), N(SET_SREGS),
@@ -217,12 +214,6 @@ static const struct field fields[] = {
 	S(irqfd), F(irqfd, fd), F(irqfd, gsi), F(irqfd, flags), F(irqfd, resamplefd), F(irqfd, pad),
 	S(ioeventfd), F(ioeventfd, datamatch), F(ioeventfd, addr), F(ioeventfd, len), F(ioeventfd, fd),
 	F(ioeventfd, flags), F(ioeventfd, pad),
-	S(coalesced_mmio_zone), F(coalesced_mmio_zone, addr), F(coalesced_mmio_zone, size),
-	F(coalesced_mmio_zone, pad), F(coalesced_mmio_zone, pio),
-	S(coalesced_mmio), F(coalesced_mmio, phys_addr), F(coalesced_mmio, len), F(coalesced_mmio, pad),
-	F(coalesced_mmio, pio), F(coalesced_mmio, data),
-	S(coalesced_mmio_ring), F(coalesced_mmio_ring, first), F(coalesced_mmio_ring, last),
-	E(coalesced_mmio_ring, coalesced_mmio),
 	S(clock_data), F(clock_data, clock), F(clock_data, flags), F(clock_data, pad0), F(clock_data, realtime),
 	F(clock_data, host_tsc), F(clock_data, pad),
 	S(enable_cap), F(enable_cap, cap), F(enable_cap, flags), F(enable_cap, args), F(enable_cap, pad),

@@ -38,7 +38,6 @@
 
 /* Guest-debug, PIO data and rings: page numbers inside a vCPU file's mapping. */
 #define KVIRT_PIO_PAGE_OFFSET		1
-#define KVIRT_COALESCED_MMIO_PAGE_OFFSET 2
 #define KVIRT_DIRTY_LOG_PAGE_OFFSET	64
 
 #define KVIRT_NR_INTERRUPTS		256
@@ -790,45 +789,6 @@ struct kvirt_ioeventfd {
 };
 
 /*
- * KVIRT_REGISTER_COALESCED_MMIO, KVIRT_UNREGISTER_COALESCED_MMIO (VM): guest writes that lie
- * within the zone, ports with pio 1, else addresses without memory, do not leave but go
- * into the VM's ring, while it has room. UNREGISTER takes away each zone that the given
- * one lies within; that there is none is no error.
- *   EINVAL  pio is neither 0 nor 1
- *   ENOSPC  1000 zones are there
- * The ring is page KVIRT_COALESCED_MMIO_PAGE_OFFSET of each vCPU's mapping. User space takes
- * entry first, if it is not last, and then moves first on by one, modulo
- * KVIRT_COALESCED_MMIO_MAX; one entry stays free. Who looks after each exit sees the
- * writes in order, before what the exit is about.
- */
-struct kvirt_coalesced_mmio_zone {
-	__u64 addr;
-	__u32 size;
-	union {
-		__u32 pad;
-		__u32 pio;
-	};
-};
-
-struct kvirt_coalesced_mmio {
-	__u64 phys_addr;
-	__u32 len;
-	union {
-		__u32 pad;
-		__u32 pio;
-	};
-	__u8  data[8];
-};
-
-struct kvirt_coalesced_mmio_ring {
-	__u32 first, last;
-	struct kvirt_coalesced_mmio coalesced_mmio[];
-};
-
-#define KVIRT_COALESCED_MMIO_MAX \
-	((4096 - sizeof(struct kvirt_coalesced_mmio_ring)) / sizeof(struct kvirt_coalesced_mmio))
-
-/*
  * ---------------------------------------------------------------------------
  * Time, capabilities, signals, debugging
  * ---------------------------------------------------------------------------
@@ -1270,10 +1230,6 @@ struct kvirt_run {
 #define KVIRT_GET_PIT			_IOWR(KVIRT_IO, 0x65, struct kvirt_pit_state)
 #define KVIRT_SET_PIT			_IOR(KVIRT_IO, 0x66, struct kvirt_pit_state)
 #define KVIRT_IRQ_LINE_STATUS		_IOWR(KVIRT_IO, 0x67, struct kvirt_irq_level)
-#define KVIRT_REGISTER_COALESCED_MMIO	_IOW(KVIRT_IO, 0x67, \
-					     struct kvirt_coalesced_mmio_zone)
-#define KVIRT_UNREGISTER_COALESCED_MMIO	_IOW(KVIRT_IO, 0x68, \
-					     struct kvirt_coalesced_mmio_zone)
 #define KVIRT_SET_GSI_ROUTING		_IOW(KVIRT_IO, 0x6a, struct kvirt_irq_routing)
 /* Takes a struct kvirt_reinject_control. ENXIO: no PIT. */
 #define KVIRT_REINJECT_CONTROL		_IO(KVIRT_IO, 0x71)
@@ -1404,7 +1360,7 @@ struct kvirt_run {
 #define KVIRT_CAP_NOP_IO_DELAY			12
 #define KVIRT_CAP_PV_MMU			13
 #define KVIRT_CAP_MP_STATE			14
-#define KVIRT_CAP_COALESCED_MMIO		15	/* the ring's page in the mapping */
+#define KVIRT_CAP_COALESCED_MMIO		15
 #define KVIRT_CAP_SYNC_MMU			16
 #define KVIRT_CAP_DESTROY_MEMORY_REGION_WORKS	21
 #define KVIRT_CAP_USER_NMI			22
