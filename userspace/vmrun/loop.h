@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The event loop of the main thread.
+ * An event loop: the main thread's, and one in each worker. It belongs to the thread
+ * that runs it: only this one calls the functions below, but before loop_run() and after
+ * it whoever owns the loop may. Other threads reach it by an eventfd that it watches.
  */
 #ifndef VMRUN_LOOP_H
 #define VMRUN_LOOP_H
@@ -8,22 +10,23 @@
 #include "log.h"
 #include "types.h"
 
-#define LOOP_MAX_WATCHES	8
+#define LOOP_MAX_WATCHES	1024
 
 typedef void loop_fn(void *ctx, u32 events);
 
 struct loop_watch {
 	int fd;
 	u32 events;
-	loop_fn *fn;
+	u32 generation;	/* counts the users of this place: tells events of an earlier one */
+	loop_fn *fn;	/* NULL: nobody's */
 	void *ctx;
 };
 
 struct loop {
 	int epoll_fd;
 	bool stop;
-	struct loop_watch watch[LOOP_MAX_WATCHES];
-	unsigned int nr_watches;
+	struct loop_watch *watch;
+	unsigned int nr_watches;	/* places in the table, free ones included */
 };
 
 int loop_create(struct loop *loop, struct vm_error *err);
@@ -32,12 +35,18 @@ void loop_destroy(struct loop *loop);
 /*
  * Calls @fn when one of @events (EPOLLIN, EPOLLOUT; 0: none yet) is there.
  * Returns the watch's index, or -errno: -EPERM for a file that cannot be
- * waited for (a regular file), which is always ready.
+ * waited for (a regular file), which is always ready; -ENOSPC, -ENOMEM.
  */
 int loop_watch(struct loop *loop, int fd, u32 events, loop_fn *fn, void *ctx);
 
 /* Changes what watch @index, from loop_watch(), waits for. */
 void loop_change(struct loop *loop, int index, u32 events);
+
+/*
+ * Forgets watch @index, before its descriptor is closed. Its function is not called
+ * again, not even for an event that was fetched already; any watch's function may do that.
+ */
+void loop_unwatch(struct loop *loop, int index);
 
 /* Runs until loop_stop(), which only the loop's own functions may call. */
 int loop_run(struct loop *loop, struct vm_error *err);
