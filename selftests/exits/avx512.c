@@ -106,18 +106,12 @@ static bool step(struct vcpu *vcpu, uint8_t value)
 static void two_guests(void)
 {
 	struct vcpu *one, *two;
-	bool first = true, second = true;
 
 	pattern = 1;
 	one = with_avx512(guest_registers);
 	pattern = 0x80;
 	two = with_avx512(guest_registers);
-	for (int i = 0; first || second; i++) {
-		if (first)
-			first = step(one, 0x11 + i);
-		if (second)
-			second = step(two, 0x99 + i);
-	}
+	vcpus_in_turn(one, two, step);
 }
 
 /* A guest that never used them finds nothing of anybody's. */

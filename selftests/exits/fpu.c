@@ -142,19 +142,13 @@ static struct vcpu *with_avx(void (*guest)(void))
 static void two_guests(bool wide)
 {
 	struct vcpu *one, *two;
-	bool first = true, second = true;
 
 	avx = wide;
 	pattern = 1;
 	one = with_avx(guest_registers);
 	pattern = 0x80;
 	two = with_avx(guest_registers);
-	for (int i = 0; first || second; i++) {
-		if (first)
-			first = step(one, 0x11 + i);
-		if (second)
-			second = step(two, 0x99 + i);
-	}
+	vcpus_in_turn(one, two, step);
 }
 
 static void sse(void)

@@ -482,3 +482,15 @@ void vcpu_expect_exit(struct vcpu *vcpu, uint32_t reason)
 	vcpu_describe(vcpu);
 	test_end();
 }
+
+void vcpus_in_turn(struct vcpu *one, struct vcpu *two, bool (*step)(struct vcpu *vcpu, uint8_t value))
+{
+	bool first = true, second = true;
+
+	for (uint8_t i = 0; first || second; i++) {
+		if (first)
+			first = step(one, 0x11 + i);
+		if (second)
+			second = step(two, 0x99 + i);
+	}
+}

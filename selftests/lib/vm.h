@@ -153,6 +153,12 @@ void vcpu_finish(struct vcpu *vcpu);
 void vcpu_expect_stage(struct vcpu *vcpu, long stage);
 void vcpu_expect_exit(struct vcpu *vcpu, uint32_t reason);
 
+/*
+ * Two guests, one exit of each in turn, by the test's own way to RUN: @step gives false when its guest is done. It gets another
+ * @value each time, of which no two are the same, to know its own registers by.
+ */
+void vcpus_in_turn(struct vcpu *one, struct vcpu *two, bool (*step)(struct vcpu *vcpu, uint8_t value));
+
 /* One line about the exit in the run page, for a failure's sake. */
 void vcpu_describe(struct vcpu *vcpu);
 
