@@ -82,8 +82,8 @@ static void guest_steal(void)
 		GUEST_EXPECT_EQ(TRY_WRMSR(KVIRT_MSR_STEAL_TIME, address | 1 | bit), GP);
 	GUEST_EXPECT_EQ(TRY_WRMSR(KVIRT_MSR_STEAL_TIME, address | 1), NO_FAULT);
 	GUEST_EXPECT_EQ(rdmsr(KVIRT_MSR_STEAL_TIME), address | 1);
-	/* An odd version that was there already is made even first. */
-	GUEST_EXPECT_EQ(steal[0].version, 10);
+	/* An odd version that was there already is made even first; each time that the host took the CPU away since added two. */
+	GUEST_EXPECT(steal[0].version >= 10 && steal[0].version % 2 == 0);
 	GUEST_EXPECT_EQ(steal[0].preempted, 0);
 	GUEST_EXPECT_EQ(steal[0].flags, 0);
 	guest_stage(1);
