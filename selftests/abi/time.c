@@ -112,6 +112,54 @@ static void tsc_begins_at_zero(void)
 	EXPECT(second <= after - before && second >= first);
 }
 
+static uint64_t offset_of(struct vcpu *vcpu)
+{
+	uint64_t v = 0;
+	struct kvirt_device_attr attr = { .addr = (uintptr_t)&v };
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_DEVICE_ATTR, &attr));
+	return v;
+}
+
+/*
+ * A TSC that user space writes near the one it wrote last is taken for that one, and 0 always: VMMs write each vCPU's in its turn, and a
+ * vCPU that is new has 0. The time between two writes here is far below a second on any host that is not stopped.
+ */
+static void tsc_writes_are_matched(void)
+{
+	struct vm *vm = vm_bare();
+	struct vcpu *a = vcpu_bare(vm, 0), *b = vcpu_bare(vm, 1);
+	uint64_t second = ioctl(a->fd, KVIRT_GET_TSC_KHZ, 0) * 1000ull, at = 1ull << 44, begun = offset_of(a), v;
+
+	EXPECT_EQ(offset_of(b), begun);
+	/* Far ahead: its own, whatever the other has. */
+	EXPECT_EQ(vcpu_set_msr(a, 0x10, at), 1);
+	EXPECT(offset_of(a) != begun);
+	EXPECT_EQ(offset_of(b), begun);
+	/* 0 joins the others, and starts nothing anew. */
+	EXPECT_EQ(vcpu_set_msr(b, 0x10, 0), 1);
+	EXPECT_EQ(offset_of(b), offset_of(a));
+	EXPECT_EQ(vcpu_get_msr(b, 0x10, &v), 1);
+	EXPECT(v >= at);
+	EXPECT_EQ(vcpu_set_msr(a, 0x10, 0), 1);
+	EXPECT_EQ(offset_of(a), offset_of(b));
+	/* It counts as the last write all the same: what was near is far now, and the other way round. */
+	EXPECT_EQ(vcpu_set_msr(a, 0x10, second / 2), 1);
+	EXPECT_EQ(offset_of(a), offset_of(b));
+	EXPECT_EQ(vcpu_set_msr(a, 0x10, at), 1);
+	EXPECT(offset_of(a) != offset_of(b));
+	/* Half a second ahead of the other and half a second behind that. */
+	EXPECT_EQ(vcpu_set_msr(b, 0x10, at + second / 2), 1);
+	EXPECT_EQ(offset_of(b), offset_of(a));
+	EXPECT_EQ(vcpu_set_msr(b, 0x10, at), 1);
+	EXPECT_EQ(offset_of(b), offset_of(a));
+	/* More than a second, on either side. */
+	EXPECT_EQ(vcpu_set_msr(b, 0x10, at + 8 * second), 1);
+	EXPECT(offset_of(b) > offset_of(a));
+	EXPECT_EQ(vcpu_set_msr(a, 0x10, at + 6 * second), 1);
+	EXPECT(offset_of(a) < offset_of(b));
+}
+
 static void signal_mask(void)
 {
 	struct vcpu *vcpu = vcpu_bare(vm_bare(), 0);
@@ -137,6 +185,7 @@ static const struct test tests[] = {
 	TEST(vm_clock_with_realtime),
 	TEST(kvmclock_ctrl),
 	TEST(tsc_begins_at_zero),
+	TEST(tsc_writes_are_matched),
 	TEST(signal_mask),
 };
 

@@ -214,6 +214,111 @@ static void level_eoi(void)
 	EXPECT_EQ(*vm_var(vm, taken), 4);
 }
 
+/* Vectors VECTOR to VECTOR + 5, each by an IPI to itself: what the routes say of them alone decides whether the EOI leaves. */
+enum { TO_ID_0, TO_ID_5, TO_MEMBER_0, TO_MEMBER_1, TO_MEMBER_2, TO_MEMBER_4_AND_1, NR_TARGETS };
+
+static void take_all(long stage)
+{
+	taken = 0;
+	for (uint32_t v = VECTOR; v < VECTOR + NR_TARGETS; v++) {
+		if (apic_in_x2)
+			x2apic_write(APIC_SELF_IPI, v);
+		else
+			xapic_write(APIC_ICR, 0x44000 | v);
+		sti();
+		cli();
+	}
+	GUEST_EXPECT_EQ(taken, NR_TARGETS);
+	guest_stage(stage);
+}
+
+static void handle_in_either_mode(struct guest_frame *frame)
+{
+	taken++;
+	apic_write(APIC_EOI, 0);
+}
+
+static void guest_changes_address(void)
+{
+	guest_idt_load();
+	for (uint32_t v = VECTOR; v < VECTOR + NR_TARGETS; v++)
+		guest_handle(v, handle_in_either_mode);
+	xapic_write(APIC_SVR, 0x1ff);
+	take_all(1);
+	xapic_write(APIC_ID, 5 << 24);
+	take_all(2);
+	xapic_write(APIC_LDR, 4 << 24);
+	take_all(3);
+	xapic_write(APIC_LDR, 2 << 24);
+	take_all(4);
+	xapic_write(APIC_DFR, 0x0fffffff);		/* clusters: member 1 of number 0 */
+	take_all(5);
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | 1 << 10);
+	apic_in_x2 = true;
+	take_all(6);
+	wrmsr(MSR_APIC_BASE, APIC_MMIO);		/* off, and on in the other mode */
+	wrmsr(MSR_APIC_BASE, APIC_MMIO | 1 << 11);
+	apic_in_x2 = false;
+	xapic_write(APIC_SVR, 0x1ff);
+	xapic_write(APIC_DFR, 0xffffffff);		/* which KVM keeps from before */
+	xapic_write(APIC_LDR, 4 << 24);
+	take_all(7);
+	take_all(8);					/* user space has changed the id and the LDR */
+	apic_in_x2 = true;
+	take_all(9);					/* and the mode */
+	guest_done();
+}
+
+/* The vectors whose EOI leaves on the way to the stage. */
+static void expect_exits(struct vcpu *vcpu, long stage, uint32_t want)
+{
+	uint32_t got = 0;
+	long at;
+
+	while ((at = vcpu_go(vcpu)) == OTHER_EXIT) {
+		ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_IOAPIC_EOI);
+		got |= 1u << (vcpu->run->eoi.vector - VECTOR);
+	}
+	ASSERT_EQ(at, stage);
+	if (got != want)
+		test_fail(__FILE__, __LINE__, "stage %ld: exits of %#x, not %#x", stage, got, want);
+}
+
+static void level_eoi_follows_the_address(void)
+{
+	static const struct {
+		uint8_t dest, logical;
+	} target[NR_TARGETS] = { { 0, 0 }, { 5, 0 }, { 1, 1 }, { 2, 1 }, { 4, 1 }, { 0x12, 1 } };
+	struct vm *vm = vm_new_split();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_changes_address);
+	struct kvirt_irq_routing *t = table(NR_TARGETS);
+	struct kvirt_lapic_state l;
+	struct kvirt_sregs s;
+
+	for (uint32_t i = 0; i < NR_TARGETS; i++) {
+		t->entries[i].u.msi.address_lo = 0xfee00000 | target[i].dest << 12 | target[i].logical << 2;
+		t->entries[i].u.msi.data = (VECTOR + i) | 1 << 15 | 1 << 14;
+	}
+	ASSERT_OK(set_routes(vm, t));
+	expect_exits(vcpu, 1, 1 << TO_ID_0);
+	expect_exits(vcpu, 2, 1 << TO_ID_5);
+	expect_exits(vcpu, 3, 1 << TO_ID_5 | 1 << TO_MEMBER_2);
+	expect_exits(vcpu, 4, 1 << TO_ID_5 | 1 << TO_MEMBER_1 | 1 << TO_MEMBER_4_AND_1);
+	expect_exits(vcpu, 5, 1 << TO_ID_5 | 1 << TO_MEMBER_1);
+	expect_exits(vcpu, 6, 1 << TO_ID_0 | 1 << TO_MEMBER_0);
+	expect_exits(vcpu, 7, 1 << TO_ID_0 | 1 << TO_MEMBER_2);
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_LAPIC, &l));
+	*(uint32_t *)(l.regs + APIC_ID) = 5 << 24;
+	*(uint32_t *)(l.regs + APIC_LDR) = 2 << 24;
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_LAPIC, &l));
+	expect_exits(vcpu, 8, 1 << TO_ID_5 | 1 << TO_MEMBER_1 | 1 << TO_MEMBER_4_AND_1);
+	s = vcpu_sregs(vcpu);
+	s.apic_base |= 1 << 10;
+	vcpu_set_sregs(vcpu, &s);
+	expect_exits(vcpu, 9, 1 << TO_ID_0 | 1 << TO_MEMBER_0);
+	vcpu_finish(vcpu);
+}
+
 static void guest_takes_extint(void)
 {
 	guest_idt_load();
@@ -259,7 +364,8 @@ static void external(void)
 }
 
 static const struct test tests[] = {
-	TEST(signalling), TEST(routing), TEST(many_tables), TEST(level_eoi), TEST(external),
+	TEST(signalling), TEST(routing), TEST(many_tables), TEST(level_eoi),
+	TEST(level_eoi_follows_the_address), TEST(external),
 };
 
 int main(int argc, char **argv)
