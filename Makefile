@@ -68,7 +68,7 @@ VMRUN = $(BUILD)/vmrun
 VMRUN_TESTS = $(patsubst userspace/vmrun/tests/%.c,$(VMRUN)/check/%,$(wildcard userspace/vmrun/tests/test_*.c))
 
 ifneq ($(wildcard userspace/vmrun/Makefile),)
-vmrun: deps ## build build/vmrun/vmrun (static) and its unit tests
+vmrun: deps ## build build/vmrun/vmrun and its unit tests
 	@$(MAKE) --no-print-directory -C userspace/vmrun O=$(VMRUN) all $(VMRUN_TESTS)
 else
 vmrun: deps
