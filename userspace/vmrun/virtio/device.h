@@ -70,10 +70,16 @@ struct virtio_device {
 	pthread_mutex_t lock;		/* all below, and the device's own state */
 	u64 features;			/* as agreed on; 0 before */
 	bool started;
+	bool needs_reset;		/* until the driver resets it; kicks are dropped */
+	unsigned int nr_told;		/* faults of the guest in the log: bounded */
 	struct ring queue[VIRTIO_MAX_QUEUES];
 };
 
-/* @sizes: the maximum of each queue, a power of two up to RING_MAX_SIZE. */
+/*
+ * Fills in all but what virtio_pci_add() does (transport, the rings' memory). @name, @ops and
+ * @loop must outlive @dev.
+ * @sizes: the maximum of each queue, a power of two up to RING_MAX_SIZE.
+ */
 void virtio_device_init(struct virtio_device *dev, const char *name, enum virtio_id id,
 			const struct virtio_device_ops *ops, u64 features,
 			const u16 *sizes, unsigned int nr_queues, struct loop *loop);
@@ -89,7 +95,7 @@ void virtio_config_changed(struct virtio_device *dev);
 
 /*
  * The guest broke a rule (a ring that is broken, a request that makes no sense):
- * DEVICE_NEEDS_RESET, told to the log once for each start. No kick comes until it is reset.
+ * DEVICE_NEEDS_RESET, told to the log once for each start (of the first few). No kick comes until it is reset.
  */
 void virtio_needs_reset(struct virtio_device *dev, const char *why);
 

@@ -30,7 +30,8 @@ struct ring {
 	bool event_idx;		/* VIRTIO_F_EVENT_IDX was negotiated */
 	u16 next_avail;		/* the next entry of avail to look at */
 	u16 next_used;		/* the next entry of used to fill */
-	u16 signalled_used;	/* next_used when the driver was last interrupted */
+	u32 unsignalled;	/* how many were pushed since the driver was last thought of */
+	bool kicks_off;		/* ring_disable_kicks() */
 	bool started;
 	bool broken;
 };
@@ -47,18 +48,20 @@ struct ring_chain {
 };
 
 /*
+ * A ring is not locked: its device's lock is held around every call below.
+ *
  * Takes the three addresses and the size as the driver wrote them. Returns 0, or
  * -1 when one is not in RAM, not aligned or the size no power of two up to max_size.
  */
 int ring_start(struct ring *ring, bool event_idx);
 
-/* Forgets all but mem and max_size. */
+/* Forgets all but mem and max_size, which size is again, as the driver meets it. */
 void ring_reset(struct ring *ring);
 
 /* The next request in @chain: 1; none there: 0; the ring is broken: -1. */
 int ring_pop(struct ring *ring, struct ring_chain *chain);
 
-/* Gives @chain back, @written bytes of its in buffers filled from their start. */
+/* Gives @chain back, @written bytes of its in buffers filled from their start. In any order. */
 void ring_push(struct ring *ring, const struct ring_chain *chain, u32 written);
 
 /*
@@ -69,7 +72,8 @@ bool ring_wants_interrupt(struct ring *ring);
 
 /*
  * Says whether the driver is to kick for new requests. Switching on returns true
- * when one has come meanwhile: look again. A ring starts with kicks on.
+ * when one has come meanwhile: look again. A ring starts with kicks on, and a device
+ * that takes all there is until ring_pop() gives 0 need not call either.
  */
 void ring_disable_kicks(struct ring *ring);
 bool ring_enable_kicks(struct ring *ring);
