@@ -10,13 +10,12 @@
 #include "svm.h"
 
 #define DR6_STATUS		(0xfULL | X86_DR6_BD | X86_DR6_BS | BIT_ULL(15))
-#define INSN_MAX		15
 
 static u8 insn_len(const struct vmcb *v, u64 next_rip)
 {
 	u64 len = next_rip - v->rip;
 
-	return len <= INSN_MAX ? len : 0;
+	return len <= X86_INSN_MAX ? len : 0;
 }
 
 static void decode_exception(struct svm_vcpu *hw, struct kvirt_exit *exit)

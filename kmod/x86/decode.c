@@ -40,8 +40,7 @@ struct decoder {
 	bool data_prefix;	/* 0x66 */
 	u8 rex;			/* 0 or 0x40 to 0x4f */
 	u8 map, opcode;
-	u8 modrm;
-	bool has_modrm;
+	u8 modrm, mod, reg;	/* mod, reg: fields of the ModRM byte, 0 without one */
 };
 
 static u64 fetch(struct decoder *d, unsigned int size)
@@ -56,16 +55,6 @@ static u64 fetch(struct decoder *d, unsigned int size)
 static u64 fetch_signed(struct decoder *d, unsigned int size)
 {
 	return x86_sign_extend(fetch(d, size), 8 * size);
-}
-
-static unsigned int mod(const struct decoder *d)
-{
-	return d->modrm >> 6;
-}
-
-static unsigned int reg_field(const struct decoder *d)
-{
-	return (d->modrm >> 3) & 7;
 }
 
 /* Prefixes, in any order and number, and the opcode; a REX counts only directly before it. */
@@ -117,15 +106,15 @@ static void decode_memory_16(struct decoder *d)
 	struct x86_insn *insn = d->insn;
 	unsigned int rm = d->modrm & 7;
 
-	if (mod(d) == 0 && rm == 6) {
+	if (d->mod == 0 && rm == 6) {
 		insn->disp = fetch_signed(d, 2);
 		return;
 	}
 	insn->base = base[rm];
 	if (rm < 4)
 		insn->index = index[rm];
-	if (mod(d))
-		insn->disp = fetch_signed(d, mod(d));
+	if (d->mod)
+		insn->disp = fetch_signed(d, d->mod);
 }
 
 static void decode_memory(struct decoder *d)
@@ -143,14 +132,14 @@ static void decode_memory(struct decoder *d)
 		if (index != 4)
 			insn->index = index;
 	}
-	if (mod(d) == 0 && base == 5) {
+	if (d->mod == 0 && base == 5) {
 		insn->disp = fetch_signed(d, 4);
 		insn->rip_relative = !sib && insn->mode == X86_MODE_64;
 		return;
 	}
 	insn->base = base | (d->rex & REX_B ? 8 : 0);
-	if (mod(d))
-		insn->disp = fetch_signed(d, mod(d) == 1 ? 1 : 4);
+	if (d->mod)
+		insn->disp = fetch_signed(d, d->mod == 1 ? 1 : 4);
 }
 
 static void decode_modrm(struct decoder *d, bool registers_only)
@@ -158,10 +147,10 @@ static void decode_modrm(struct decoder *d, bool registers_only)
 	struct x86_insn *insn = d->insn;
 
 	d->modrm = fetch(d, 1);
-	d->has_modrm = true;
-	insn->reg = reg_field(d) | (d->rex & REX_R ? 8 : 0);
-	if (registers_only || mod(d) == 3) {
-		d->modrm |= 0xc0;
+	d->mod = registers_only ? 3 : d->modrm >> 6;
+	d->reg = (d->modrm >> 3) & 7;
+	insn->reg = d->reg | (d->rex & REX_R ? 8 : 0);
+	if (d->mod == 3) {
 		insn->rm = (d->modrm & 7) | (d->rex & REX_B ? 8 : 0);
 		return;
 	}
@@ -192,7 +181,7 @@ static bool decode_rest(struct decoder *d, char form)
 
 	switch (form) {
 	case 'V':
-		return mod(d) != 3;
+		return d->mod != 3;
 	case 'B': case 'b': case 'y': case 'Y':
 		insn->imm = fetch_signed(d, 1);
 		break;
@@ -200,7 +189,7 @@ static bool decode_rest(struct decoder *d, char form)
 		insn->imm = fetch_signed(d, z);
 		break;
 	case 'T':
-		if (reg_field(d) < 2)
+		if (d->reg < 2)
 			insn->imm = fetch_signed(d, d->opcode & 1 ? z : 1);
 		break;
 	case 'v': case 'w': case 'e': case 'p':
@@ -302,9 +291,9 @@ static bool matches(const struct decoder *d, const struct meaning *row)
 {
 	u8 prefix = d->insn->rep ? d->insn->rep : d->data_prefix ? 0x66 : 0;
 
-	if (row->reg != ANY_REG && row->reg != reg_field(d))
+	if (row->reg != ANY_REG && row->reg != d->reg)
 		return false;
-	if (d->has_modrm && mod(d) == 3 && (row->dst == X86_MEM || row->src == X86_MEM))
+	if (d->mod == 3 && (row->dst == X86_MEM || row->src == X86_MEM))
 		return false;
 	if (row->prefix == NOT_REP)
 		return !d->insn->rep;
@@ -355,7 +344,7 @@ static void set_meaning(struct decoder *d)
 {
 	struct x86_insn *insn = d->insn;
 	const struct meaning *row;
-	u8 rm = mod(d) == 3 ? X86_RM : X86_MEM;
+	u8 rm = d->mod == 3 ? X86_RM : X86_MEM;
 
 	if (d->map == MAP_0F && d->opcode == 1 && (d->modrm == 0xc1 || d->modrm == 0xd9)) {
 		insn->op = d->modrm == 0xc1 ? X86_OP_VMCALL : X86_OP_VMMCALL;
@@ -367,7 +356,7 @@ static void set_meaning(struct decoder *d)
 
 	insn->op = row->op;
 	if (row->op == X86_OP_ADD)
-		insn->op += d->opcode < 0x40 ? d->opcode >> 3 : reg_field(d);
+		insn->op += d->opcode < 0x40 ? d->opcode >> 3 : d->reg;
 	insn->dst = row->dst == X86_RM ? rm : row->dst;
 	insn->src = row->src == X86_RM ? rm : row->src;
 	insn->op_size = size_of(d, row->size);
@@ -375,7 +364,7 @@ static void set_meaning(struct decoder *d)
 	/* MOVSXD to 16 bits has a source of 16. */
 	if (row->size >= FROM_1 && 1 << (row->size - FROM_1) < insn->op_size)
 		insn->src_size = 1 << (row->size - FROM_1);
-	if (!d->has_modrm && (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP))
+	if (insn->reg == X86_NO_REG && (insn->op == X86_OP_PUSH || insn->op == X86_OP_POP))
 		insn->reg = (d->opcode & 7) | (d->rex & REX_B ? 8 : 0);
 }
 
@@ -392,7 +381,7 @@ static bool opcode_unknown(const struct decoder *d)
 {
 	u8 rep = d->insn->rep;
 
-	return (d->map == MAP_1 && d->opcode == 0x8f && reg_field(d)) ||
+	return (d->map == MAP_1 && d->opcode == 0x8f && d->reg) ||
 	       (d->map == MAP_0F && d->opcode == 0x78 && (rep || d->data_prefix)) ||
 	       (d->map == MAP_0F && d->opcode == 0xb8 && rep != 0xf3);
 }
@@ -403,8 +392,7 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 	struct decoder d = { .insn = insn };
 	char form;
 
-	if (n > X86_INSN_MAX)
-		n = X86_INSN_MAX;
+	n = min(n, X86_INSN_MAX);
 	memcpy(d.bytes, bytes, n);
 	*insn = (struct x86_insn) {
 		.mode = mode, .seg = X86_NO_REG, .base = X86_NO_REG, .index = X86_NO_REG,

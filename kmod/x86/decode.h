@@ -13,7 +13,7 @@
 
 #include "state.h"
 
-#define X86_INSN_MAX	15
+#define X86_INSN_MAX	15U
 
 /* CS.D and CS.L decide; real and virtual-8086 mode are 16. */
 enum x86_mode { X86_MODE_16, X86_MODE_32, X86_MODE_64 };

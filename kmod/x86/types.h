@@ -33,6 +33,9 @@ typedef int64_t s64;
 #define BIT_ULL(n) (1ULL << (n))
 #define GENMASK_ULL(h, l) ((~0ULL << (l)) & (~0ULL >> (63 - (h))))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define clamp(value, low, high) min(max(value, low), high)
 #define fallthrough __attribute__((__fallthrough__))
 #ifndef __aligned
 #define __aligned(n) __attribute__((__aligned__(n)))
@@ -40,5 +43,10 @@ typedef int64_t s64;
 #undef static_assert	/* <assert.h> has it without the message being optional */
 #define static_assert(condition, ...) _Static_assert(condition, #condition)
 #endif
+
+static inline void set_bits_if(u32 *word, u32 bits, bool on)
+{
+	*word = on ? *word | bits : *word & ~bits;
+}
 
 #endif
