@@ -53,7 +53,7 @@ static int supported(struct x86_cpuid_entry *entries)
 		.spec_ctrl = features.spec_ctrl,
 	};
 
-	return x86_cpuid_supported(&policy, entries, X86_CPUID_MAX);
+	return x86_cpuid_supported(&policy, entries);
 }
 
 /* Make @n entries what the guest finds: with the bits that follow registers. */

@@ -32,9 +32,7 @@ u64 host_guest_cr4(void)
 		{ X86_FEATURE_UMIP, X86_CR4_UMIP }, { X86_FEATURE_LA57, X86_CR4_LA57 },
 		{ X86_FEATURE_PCID, X86_CR4_PCIDE },
 	};
-	u64 cr4 = X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |
-		  X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR |
-		  X86_CR4_OSXMMEXCPT;
+	u64 cr4 = 0;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(optional); i++)

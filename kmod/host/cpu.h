@@ -18,7 +18,7 @@ static inline int host_refuse(const char *reason)
 
 /* 0, or -EOPNOTSUPP after one line in the log: FRED in use, PREEMPT_RT, Xen PV. */
 int host_cpu_check(void);
-/* CR4 and EFER bits that a guest may have on this host, by what its CPUs know. */
+/* Optional bits of CR4, and all of EFER, that a guest may have on this host. */
 u64 host_guest_cr4(void);
 u64 host_guest_efer(void);
 /* SPEC_CTRL takes this value; one with bits that the CPU lacks faults when written. */

@@ -46,8 +46,8 @@ void svm_windows(struct vcpu *vcpu)
 	struct svm_vcpu *hw = to_svm(vcpu);
 	bool on = vcpu->windows & WINDOW_IRQ;
 
-	svm_set_bits(&hw->vmcb->int_ctl, V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH, on);
-	svm_set_bits(&hw->vmcb->intercepts[0], INTERCEPT_VINTR, on);
+	set_bits_if(&hw->vmcb->int_ctl, V_IRQ | V_IGN_TPR | V_INTR_PRIO_HIGH, on);
+	set_bits_if(&hw->vmcb->intercepts[0], INTERCEPT_VINTR, on);
 	hw->clean &= ~(CLEAN_INT_CTL | CLEAN_INTERCEPTS);
 }
 
@@ -76,7 +76,7 @@ static noinline void prepare_nmi(struct vcpu *vcpu, bool nmi)
 		hw->nmi_masked = true;
 		hw->iret_seen = false;
 	}
-	svm_set_bits(&v->intercepts[0], INTERCEPT_IRET, hw->nmi_masked && !hw->iret_seen);
+	set_bits_if(&v->intercepts[0], INTERCEPT_IRET, hw->nmi_masked && !hw->iret_seen);
 	hw->clean &= ~CLEAN_INTERCEPTS;
 	hw->stepping = (vcpu->windows & WINDOW_NMI) && !(v->event & EVENT_VALID) &&
 		       (hw->nmi_masked ? hw->iret_seen && v->rip == hw->iret_rip :

@@ -71,13 +71,13 @@ static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *
 	if (groups & X86_GROUP_CR0) {
 		hw->cr0_hidden = s->cr0 & CR0_CACHE;
 		v->cr0 = (s->cr0 & ~CR0_CACHE) | X86_CR0_ET;
-		svm_set_bits(&v->intercept_cr, CR_READ(0) | CR_WRITE(0), hw->cr0_hidden);
+		set_bits_if(&v->intercept_cr, CR_READ(0) | CR_WRITE(0), hw->cr0_hidden);
 	}
 	/* Every write of CR4 exits, so the guest's value is kept beside the hardware's. */
 	if (groups & X86_GROUP_CR4) {
 		hw->cr4 = s->cr4;
 		v->cr4 = s->cr4 | svm.host_cr4;
-		svm_set_bits(&v->intercept_cr, CR_READ(4), v->cr4 != s->cr4);
+		set_bits_if(&v->intercept_cr, CR_READ(4), v->cr4 != s->cr4);
 	}
 	/*
 	 * VMRUN wants SVME set; the guest's own EFER is read and written by exits alone. LME

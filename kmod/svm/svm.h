@@ -94,12 +94,6 @@ static inline u64 svm_pa(const void *page)
 	return __pa(page) | svm.encryption;
 }
 
-/* The clean bit is the caller's. */
-static inline void svm_set_bits(u32 *word, u32 bits, bool on)
-{
-	*word = on ? *word | bits : *word & ~bits;
-}
-
 /* The calls of vm/backend.h. */
 #define SVM_DECLARE(name) BACKEND_PROTOTYPE(svm, name);
 BACKEND_CALLS(SVM_DECLARE)

@@ -6,7 +6,7 @@
  */
 #include "cpuid.h"
 
-#define BASIC_MAX	0x1f
+#define BASIC_MAX	0x1fU
 #define EXTENDED	0x80000000
 #define EXTENDED_MAX	0x80000021
 #define PV_SIGNATURE	0x40000000
@@ -82,9 +82,7 @@ static bool has_subleaves(u32 leaf)
 /* The last leaf that is looked at, of the range that @e begins. */
 static u32 range_end(const struct x86_cpuid_entry *e)
 {
-	u32 max = e->leaf ? EXTENDED_MAX : BASIC_MAX;
-
-	return e->eax < max ? e->eax : max;
+	return min(e->eax, e->leaf ? EXTENDED_MAX : BASIC_MAX);
 }
 
 /* There is more to look at behind @e in its leaf. */
@@ -116,14 +114,14 @@ bool x86_cpuid_next(struct x86_cpuid_entry *e)
 struct list {
 	const struct x86_cpuid_policy *policy;
 	struct x86_cpuid_entry *out;
-	unsigned int n, max;
+	unsigned int n;
 	u32 have;		/* of enum needs */
 };
 
 static struct x86_cpuid_entry *append(struct list *l, u32 leaf, u32 subleaf)
 {
 	/* Count on when it is full; the caller compares at the end. */
-	struct x86_cpuid_entry *e = &l->out[l->n < l->max ? l->n : l->max - 1];
+	struct x86_cpuid_entry *e = &l->out[min(l->n, X86_CPUID_MAX - 1U)];
 
 	l->n++;
 	*e = (struct x86_cpuid_entry){ .leaf = leaf, .subleaf = subleaf };
@@ -161,8 +159,7 @@ static void append_xsave(struct list *l, const struct x86_cpuid_entry *host)
 		e->eax = host[i].eax;
 		e->ebx = host[i].ebx;
 		e->ecx = host[i].ecx & BIT(1);	/* alignment in the compacted form */
-		if (e->ebx + e->eax > size)
-			size = e->ebx + e->eax;
+		size = max(size, e->ebx + e->eax);
 	}
 	all->eax = xcr0;
 	all->edx = xcr0 >> 32;
@@ -195,7 +192,7 @@ static void complete(const struct x86_cpuid_policy *policy, const struct x86_cpu
 		break;
 	case 0x7:
 		if (host->subleaf == 0) {
-			e->eax = host->eax < 1 ? host->eax : 1;
+			e->eax = min(host->eax, 1U);
 			e->ebx |= BIT(1);			/* TSC_ADJUST is emulated */
 		}
 		break;
@@ -204,8 +201,7 @@ static void complete(const struct x86_cpuid_policy *policy, const struct x86_cpu
 		e->ebx = host->ebx & ~0x0fff0000U;
 		break;
 	case 0x80000008:	/* what nested tables cannot translate is no address */
-		e->eax = policy->maxphyaddr < policy->nested_bits ?
-			 policy->maxphyaddr : policy->nested_bits;
+		e->eax = min(policy->maxphyaddr, policy->nested_bits);
 		e->eax |= policy->nested_bits == 57 ? host->eax & 0xff00 : 48 << 8;
 		break;
 	}
@@ -219,17 +215,14 @@ static void append_pv(struct list *l)
 	append(l, PV_FEATURES, 0)->eax = l->policy->pv_features;
 }
 
-int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out,
-			unsigned int max)
+int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out)
 {
 	const struct x86_cpuid_entry *host = policy->host, *end = host + policy->nr_host;
-	struct list l = { .policy = policy, .out = out, .max = max };
+	struct list l = { .policy = policy, .out = out };
 
 	l.have = (policy->xcr0 & 0xff) | (policy->rdtscp ? IF_RDTSCP : 0) |
 		 (policy->invpcid ? IF_INVPCID : 0) | (policy->spec_ctrl ? IF_SPEC : 0) |
 		 (policy->nested_bits == 57 ? IF_LA57 : 0);
-	if (!max)
-		return -E2BIG;
 	for (; host < end; host++) {
 		if (host->leaf == EXTENDED)
 			append_pv(&l);
@@ -238,7 +231,7 @@ int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_
 		else if (!host->subleaf)
 			append_xsave(&l, host);
 	}
-	return l.n > max ? -E2BIG : (int)l.n;
+	return l.n > X86_CPUID_MAX ? -E2BIG : (int)l.n;
 }
 
 /* Basic, hypervisor and extended leaves in use lie apart. */
@@ -300,15 +293,9 @@ static u32 xsave_size(const struct x86_cpuid *t, u64 xcr0, bool compacted)
 		offset = e->ebx;
 		if (compacted)
 			offset = e->ecx & BIT(1) ? (size + 63) & ~63U : size;
-		if (offset + e->eax > size)
-			size = offset + e->eax;
+		size = max(size, offset + e->eax);
 	}
 	return size;
-}
-
-static void set_bit_if(u32 *reg, u32 bit, bool on)
-{
-	*reg = on ? *reg | bit : *reg & ~bit;
 }
 
 void x86_cpuid(const struct x86_cpuid *t, const struct x86_cpuid_live *live, u32 leaf,
@@ -337,14 +324,14 @@ void x86_cpuid_follow(const struct x86_cpuid *t, const struct x86_cpuid_live *li
 {
 	switch (e->leaf) {
 	case 0x1:
-		set_bit_if(&regs[ECX], BIT(27), live->cr4 & X86_CR4_OSXSAVE);
-		set_bit_if(&regs[EDX], BIT(9), live->apic_base & BIT(11));
+		set_bits_if(&regs[ECX], BIT(27), live->cr4 & X86_CR4_OSXSAVE);
+		set_bits_if(&regs[EDX], BIT(9), live->apic_base & BIT(11));
 		if (live->misc_enable)
-			set_bit_if(&regs[ECX], BIT(3), *live->misc_enable & BIT(18));
+			set_bits_if(&regs[ECX], BIT(3), *live->misc_enable & BIT(18));
 		break;
 	case 0x7:
 		if (e->subleaf == 0)
-			set_bit_if(&regs[ECX], BIT(4), live->cr4 & X86_CR4_PKE);
+			set_bits_if(&regs[ECX], BIT(4), live->cr4 & X86_CR4_PKE);
 		break;
 	case 0xd:
 		if (e->subleaf == 0)
@@ -440,18 +427,14 @@ void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_feature
 		f->efer_allowed |= meanings[i].efer;
 		f->spec_ctrl_allowed |= meanings[i].spec;
 	}
-	f->cr4_allowed &= host_cr4;
+	f->cr4_allowed &= host_cr4 | CR4_ALWAYS;
 	f->efer_allowed &= host_efer;
 
 	e = x86_cpuid_find(t, 1, 0);
 	f->signature = e ? e->eax : 0x600;
 	e = x86_cpuid_find(t, EXTENDED, 0);
 	e = e && e->eax >= 0x80000008 ? x86_cpuid_find(t, 0x80000008, 0) : NULL;
-	f->maxphyaddr = e ? e->eax : 36;
-	if (f->maxphyaddr < 32)
-		f->maxphyaddr = 32;
-	if (f->maxphyaddr > 52)
-		f->maxphyaddr = 52;
+	f->maxphyaddr = clamp(e ? e->eax & 0xff : 36, 32U, 52U);
 	e = x86_cpuid_find(t, 0xd, 0);
 	f->xcr0_allowed = ((e ? e->eax | (u64)e->edx << 32 : 0) & host_xcr0) | 1;
 	f->phys_reserved = ~0ULL << f->maxphyaddr;

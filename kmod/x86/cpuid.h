@@ -42,10 +42,9 @@ struct x86_cpuid_policy {
 
 /*
  * x86_cpuid_supported() - KVM_GET_SUPPORTED_CPUID's list.
- * Return: the number of entries, at most X86_CPUID_MAX; -E2BIG when @max is too small.
+ * Return: the number of entries, at most X86_CPUID_MAX; -E2BIG when that is too few.
  */
-int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out,
-			unsigned int max);
+int x86_cpuid_supported(const struct x86_cpuid_policy *policy, struct x86_cpuid_entry *out);
 
 /*
  * x86_cpuid_next() - the order in which a snapshot of the host is taken. Begin with @e
@@ -110,8 +109,8 @@ struct x86_cpuid_live {
 
 /*
  * x86_cpuid_set() - make @t of the first @n (at most X86_CPUID_MAX) of t->entry[], and say
- * in @f what it allows. @host_cr4, @host_efer, @host_xcr0: what back end and host can do at most;
- * with an empty table that is what CR4 and EFER may hold.
+ * in @f what it allows. @host_cr4 (beside what all CPUs have), @host_efer, @host_xcr0: what back
+ * end and host can do at most; with an empty table that is what CR4 and EFER may hold.
  */
 void x86_cpuid_set(struct x86_cpuid *t, unsigned int n, struct x86_guest_features *f,
 		   u64 host_cr4, u64 host_efer, u64 host_xcr0);

@@ -148,7 +148,7 @@ static void offers_by_name(void)
 
 	snapshot_full("GenuineIntel");
 	policy = full_policy();
-	n = x86_cpuid_supported(&policy, out, X86_CPUID_MAX);
+	n = x86_cpuid_supported(&policy, out);
 	ASSERT(n > 40 && n <= X86_CPUID_MAX);
 	for (i = 0; i < COUNT(bits); i++) {
 		e = search(out, n, bits[i].leaf, bits[i].subleaf);
@@ -181,7 +181,7 @@ static void offers_by_name(void)
 	policy.xcr0 = 3;
 	policy.nested_bits = 48;
 	policy.maxphyaddr = 52;
-	n = x86_cpuid_supported(&policy, out, X86_CPUID_MAX);
+	n = x86_cpuid_supported(&policy, out);
 	EXPECT_EQ(search(out, n, 1, 0)->ecx & (1u << 28 | 1u << 12 | 1u << 29), 0);
 	EXPECT_EQ(search(out, n, 7, 0)->ebx & (1u << 5 | 1u << 10 | 1u << 16 | 1u << 31), 0);
 	EXPECT_EQ(search(out, n, 7, 0)->ecx & (1u << 3 | 1u << 16 | 1u << 22), 0);
@@ -192,13 +192,18 @@ static void offers_by_name(void)
 	EXPECT_EQ(search(out, n, 0xd, 0)->eax, 3);
 	EXPECT_EQ(search(out, n, 0xd, 0)->ebx, 576);
 	policy.xcr0 = 0;
-	n = x86_cpuid_supported(&policy, out, X86_CPUID_MAX);
+	n = x86_cpuid_supported(&policy, out);
 	EXPECT_EQ(search(out, n, 1, 0)->ecx & 1u << 26, 0);
 
-	EXPECT_EQ(x86_cpuid_supported(&policy, out, n), n);
-	EXPECT_EQ(x86_cpuid_supported(&policy, out, n - 1), -E2BIG);
-	EXPECT_EQ(x86_cpuid_supported(&policy, out, 1), -E2BIG);
-	EXPECT_EQ(x86_cpuid_supported(&policy, out, 0), -E2BIG);
+	/* As many as there is room for, with the two leaves of PV; and one more. */
+	memset(host, 0, sizeof(host));
+	host[0].leaf = 0x80000000;
+	policy.nr_host = X86_CPUID_MAX - 2;
+	EXPECT_EQ(x86_cpuid_supported(&policy, out), X86_CPUID_MAX);
+	policy.nr_host++;
+	EXPECT_EQ(x86_cpuid_supported(&policy, out), -E2BIG);
+	policy.nr_host++;
+	EXPECT_EQ(x86_cpuid_supported(&policy, out), -E2BIG);
 }
 
 /* From a real machine: nothing is offered that it does not have, but what is emulated. */
@@ -212,7 +217,7 @@ static void offers_of_this_machine(void)
 	test_note("%u leaves", nr_host);
 	policy = full_policy();
 	policy.xcr0 = (search(host, nr_host, 0xd, 0) ? search(host, nr_host, 0xd, 0)->eax : 0) & 0x2e7;
-	n = x86_cpuid_supported(&policy, out, X86_CPUID_MAX);
+	n = x86_cpuid_supported(&policy, out);
 	ASSERT(n > 20 && n <= X86_CPUID_MAX);
 	for (i = 0; i < n; i++) {
 		if (i && out[i].leaf == out[i - 1].leaf)
@@ -315,7 +320,7 @@ static void out_of_range(void)
 	x86_cpuid_set(&table, 0, &f, 0x1234, 0x500, ~0ULL);	/* an empty table */
 	x86_cpuid(&table, &live, 0, 0, r);
 	EXPECT_EQ(r[0] | r[1] | r[2] | r[3], 0);
-	EXPECT_EQ(f.cr4_allowed, 0x1234);
+	EXPECT_EQ(f.cr4_allowed, 0x1234 | 0x7ff);	/* VME to OSXMMEXCPT: any CPU's */
 	EXPECT_EQ(f.efer_allowed, 0x500);
 	EXPECT_EQ(f.xcr0_allowed, 1);
 	EXPECT_EQ(f.maxphyaddr, 36);
@@ -387,7 +392,7 @@ static void features(void)
 
 	snapshot_full("AuthenticAMD");
 	policy = full_policy();
-	n = x86_cpuid_supported(&policy, table.entry, X86_CPUID_MAX);
+	n = x86_cpuid_supported(&policy, table.entry);
 	x86_cpuid_set(&table, n, &f, ~0ULL & ~X86_CR4_VMXE, ~0ULL, 0x2e7);
 	EXPECT(f.has & X86_HAS_AMD);
 	EXPECT(!(f.has & X86_HAS_TSC_DEADLINE));
