@@ -524,7 +524,7 @@ static int set_mce(struct vcpu *vcpu, void *data)
 	vcpu_pull(vcpu, X86_GROUP_CR4);
 	verdict = x86_mce_report(&vcpu->msrs, data, vcpu->state.cr4);
 	if (verdict == X86_MCE_RAISE)
-		event_queue_exception(vcpu, X86_MC);
+		event_queue_exception(vcpu, X86_MC, 0);
 	vcpu->events.triple_fault |= verdict == X86_MCE_SHUTDOWN;
 	return verdict == X86_MCE_REFUSED ? -EINVAL : 0;
 }

@@ -8,10 +8,7 @@
 
 enum verdict raise(struct vcpu *vcpu, u8 vector)
 {
-	if (vector == X86_UD)
-		event_queue_exception(vcpu, vector);
-	else
-		event_queue_exception_error(vcpu, vector, 0);
+	event_queue_exception(vcpu, vector, 0);
 	return RETRY;
 }
 
@@ -76,10 +73,8 @@ enum verdict exit_exception(struct vcpu *vcpu)
 	}
 	if (vector == X86_PF)
 		event_queue_page_fault(vcpu, exit->exception.error, exit->exception.payload);
-	else if (exit->exception.has_error)
-		event_queue_exception_error(vcpu, vector, exit->exception.error);
 	else
-		event_queue_exception(vcpu, vector);
+		event_queue_exception(vcpu, vector, exit->exception.error);
 	return RETRY;
 }
 

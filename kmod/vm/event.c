@@ -8,9 +8,12 @@
 #include "vm.h"
 
 /* SDM vol. 3, table 6-5: how two exceptions combine. */
-enum exception_class { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT };
+static const enum { BENIGN, CONTRIBUTORY, PAGE_FAULT, DOUBLE_FAULT } exception_class[32] = {
+	[X86_DE] = CONTRIBUTORY, [X86_TS] = CONTRIBUTORY, [X86_NP] = CONTRIBUTORY,
+	[X86_SSF] = CONTRIBUTORY, [X86_GP] = CONTRIBUTORY,
+	[X86_PF] = PAGE_FAULT, [X86_DF] = DOUBLE_FAULT,
+};
 
-#define CONTRIBUTORIES (BIT(X86_DE) | BIT(X86_TS) | BIT(X86_NP) | BIT(X86_SSF) | BIT(X86_GP))
 /* A fault sets RF in the image it pushes, not to hit the breakpoint again: all but these are. */
 #define NO_FAULTS (BIT(X86_DB) | BIT(X86_BP) | BIT(X86_OF) | BIT(X86_DF) | BIT(X86_MC))
 
@@ -20,25 +23,16 @@ static bool is_one_of(u8 vector, u32 exceptions)
 	return exceptions & BIT(vector % 32);
 }
 
-static enum exception_class exception_class(u8 vector)
-{
-	if (vector == X86_PF)
-		return PAGE_FAULT;
-	if (vector == X86_DF)
-		return DOUBLE_FAULT;
-	return is_one_of(vector, CONTRIBUTORIES) ? CONTRIBUTORY : BENIGN;
-}
-
 /* Queue @next; one that was being delivered combines with it, or gives way to it. */
 static void queue(struct vcpu *vcpu, struct vcpu_exception next)
 {
 	struct vcpu_exception *e = &vcpu->events.exception;
-	enum exception_class first, second;
+	u8 first, second;
 	bool soft;
 
 	if (e->pending || e->event.valid) {
-		first = exception_class(e->event.vector);
-		second = exception_class(next.event.vector);
+		first = exception_class[e->event.vector % 32];
+		second = exception_class[next.event.vector % 32];
 		if (first == DOUBLE_FAULT && second != BENIGN) {
 			e->pending = false;
 			e->event.valid = false;
@@ -59,17 +53,17 @@ static void queue(struct vcpu *vcpu, struct vcpu_exception next)
 	e->event.insn_len = soft;
 }
 
-void event_queue_exception(struct vcpu *vcpu, u8 vector)
+void event_queue_exception(struct vcpu *vcpu, u8 vector, u32 error)
 {
-	queue(vcpu, (struct vcpu_exception){ .event.vector = vector });
-}
+	struct vcpu_exception next = { .event.vector = vector };
 
-void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error)
-{
-	/* Real mode pushes no error codes (SDM vol. 3, 20.1.4). */
-	vcpu_pull(vcpu, X86_GROUP_CR0);
-	queue(vcpu, (struct vcpu_exception){ .event = {
-		.vector = vector, .has_error = vcpu->state.cr0 & X86_CR0_PE, .error = error } });
+	if (is_one_of(vector, X86_ERROR_CODE_VECTORS)) {
+		/* Real mode pushes no error codes (SDM vol. 3, 20.1.4). */
+		vcpu_pull(vcpu, X86_GROUP_CR0);
+		next.event.has_error = vcpu->state.cr0 & X86_CR0_PE;
+		next.event.error = error;
+	}
+	queue(vcpu, next);
 }
 
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address)
@@ -102,7 +96,6 @@ void event_deliver_payload(struct vcpu *vcpu)
 		if (e->payload & BIT_ULL(16))
 			s->dr6 &= ~BIT_ULL(16);
 		/* General detect disarms itself before the handler runs (SDM vol. 3, 17.2.4). */
-		vcpu_pull(vcpu, X86_GROUP_DEBUG);
 		if (s->dr7 & X86_DR7_GD) {
 			s->dr7 &= ~X86_DR7_GD;
 			vcpu_dirty(vcpu, X86_GROUP_DEBUG);

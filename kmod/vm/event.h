@@ -68,8 +68,8 @@ static inline u32 debug_exceptions(const struct vcpu_debug *d)
 	return EXCEPTIONS_INTERCEPTED | (d->control & KVIRT_GUESTDBG_USE_SW_BP ? BIT(X86_BP) : 0);
 }
 
-void event_queue_exception(struct vcpu *vcpu, u8 vector);
-void event_queue_exception_error(struct vcpu *vcpu, u8 vector, u32 error);
+/* @error is left out where @vector or the CPU's mode has none. */
+void event_queue_exception(struct vcpu *vcpu, u8 vector, u32 error);
 void event_queue_page_fault(struct vcpu *vcpu, u32 error, u64 address);
 void event_queue_debug(struct vcpu *vcpu, u64 dr6_bits);
 
