@@ -10,7 +10,6 @@
 #include "host/cpu.h"
 #include "host/fpu.h"
 #include "host/state.h"
-#include "host/msr.h"
 #include "vm/backend.h"
 
 static const struct kvirt_backend *const backends[] __initconst = { &vmx_backend, &svm_backend };
@@ -48,7 +47,6 @@ static const struct { int (*init)(void); void (*exit)(void); } layers[] = {
 	{ host_state_init, host_state_exit },
 	{ backend_init, backend_exit },
 	{ vm_module_init, vm_module_exit },
-	{ host_stats_init, host_stats_exit },
 	{ device_init, device_exit },
 };
 

@@ -24,14 +24,9 @@ enum privop {
 
 #ifdef KVIRT_COUNT_PRIVOPS
 DECLARE_PER_CPU(unsigned long [PRIVOP_NR], host_privops);
-/* host/stats.c: the file in debugfs. Without debugfs there is none: 0 all the same. */
-int host_stats_init(void);
-void host_stats_exit(void);
 #define count_privops(kind, n)	this_cpu_add(host_privops[kind], n)
 #else
 #define count_privops(kind, n)	do { } while (0)
-static inline int host_stats_init(void) { return 0; }
-static inline void host_stats_exit(void) { }
 #endif
 #define count_privop(kind)	count_privops(kind, 1)
 

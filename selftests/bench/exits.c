@@ -175,7 +175,7 @@ static struct privops privileged_operations(void)
 
 	if (!strstr(test_dev, "kvirt"))
 		return p;
-	f = fopen("/sys/kernel/debug/kvirt/privops", "re");
+	f = fopen("/sys/module/kvirt/parameters/privops", "re");
 	if (!f)
 		return p;
 	for (int i = 0; i < KINDS; i++) {

@@ -15,7 +15,7 @@ no_root_mode()
 
 nothing_left()
 {
-	! [ -e /dev/kvirt ] && ! [ -e /sys/module/kvirt ] && ! [ -e /sys/kernel/debug/kvirt ] &&
+	! [ -e /dev/kvirt ] && ! [ -e /sys/module/kvirt ] &&
 		! grep kvirt /proc/modules /proc/slabinfo /proc/misc /proc/vmallocinfo
 }
 
