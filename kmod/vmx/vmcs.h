@@ -84,13 +84,20 @@ enum entry_control {
 /* What a VMX instruction came to. A fault means: not in VMX operation, or no such bit. */
 enum vmx_result { VMX_OK, VMX_FAILED, VMX_FAULTED };
 
-#define VMX_MEMORY_OPERAND(name)						\
-static __always_inline enum vmx_result vmx_##name(u64 pa)			\
+/* @type: INVALIDATE_*; @what: the EPT pointer or VPID. */
+#define INVALIDATE_SINGLE	1
+#define INVALIDATE_ALL		2
+struct vmx_invalidation {
+	u64 what, address;
+};
+
+#define VMX_INSTRUCTION(name, arguments, text, operands...)			\
+static __always_inline enum vmx_result vmx_##name arguments			\
 {										\
 	count_privop(PRIVOP_VMX);						\
-	asm goto("1: " #name " %[pa]\n\tjna %l[failed]\n\t"			\
+	asm goto("1: " #name " " text "\n\tjna %l[failed]\n\t"			\
 		 _ASM_EXTABLE(1b, %l[faulted])					\
-		 : : [pa] "m" (pa) : "cc", "memory" : failed, faulted);		\
+		 : : operands : "cc", "memory" : failed, faulted);		\
 	return VMX_OK;								\
 failed:										\
 	return VMX_FAILED;							\
@@ -98,39 +105,14 @@ faulted:									\
 	return VMX_FAULTED;							\
 }
 
-VMX_MEMORY_OPERAND(vmxon)
-VMX_MEMORY_OPERAND(vmclear)
-VMX_MEMORY_OPERAND(vmptrld)
-
-/* @type: INVALIDATE_*; @what: the EPT pointer or VPID. */
-#define INVALIDATE_SINGLE	1
-#define INVALIDATE_ALL		2
-#define VMX_INVALIDATE(name)							\
-static __always_inline enum vmx_result vmx_##name(u64 type, u64 what)		\
-{										\
-	struct { u64 what, address; } operand = { what, 0 };			\
-										\
-	count_privop(PRIVOP_VMX);						\
-	asm goto("1: " #name " %[operand], %[type]\n\tjna %l[failed]\n\t"	\
-		 _ASM_EXTABLE(1b, %l[failed])					\
-		 : : [operand] "m" (operand), [type] "r" (type) : "cc", "memory" : failed); \
-	return VMX_OK;								\
-failed:										\
-	return VMX_FAILED;							\
-}
-
-VMX_INVALIDATE(invept)
-VMX_INVALIDATE(invvpid)
-
-static __always_inline enum vmx_result vmx_vmptrst(u64 *pa)
-{
-	count_privop(PRIVOP_VMX);
-	asm goto("1: vmptrst %[pa]\n\t" _ASM_EXTABLE(1b, %l[faulted])
-		 : : [pa] "m" (*pa) : "cc", "memory" : faulted);
-	return VMX_OK;
-faulted:
-	return VMX_FAULTED;
-}
+VMX_INSTRUCTION(vmxon, (u64 pa), "%0", "m" (pa))
+VMX_INSTRUCTION(vmclear, (u64 pa), "%0", "m" (pa))
+VMX_INSTRUCTION(vmptrld, (u64 pa), "%0", "m" (pa))
+VMX_INSTRUCTION(vmptrst, (u64 *pa), "%0", "m" (*pa))
+VMX_INSTRUCTION(invept, (u64 type, u64 what), "%0, %1",
+		"m" ((struct vmx_invalidation){ what }), "r" (type))
+VMX_INSTRUCTION(invvpid, (u64 type, u64 what), "%0, %1",
+		"m" ((struct vmx_invalidation){ what }), "r" (type))
 
 /* Its failure cannot be helped, nor can anything be left to put back. */
 static __always_inline void vmx_vmxoff(void)
