@@ -7,7 +7,6 @@
  * Sources: APM vol. 2, 15.5, 15.20 (event injection), 15.21 (interrupts), 15.24 (RSM,
  * IRET and NMIs), 15.15 (clean bits).
  */
-#include <linux/bitops.h>
 #include <asm/nospec-branch.h>
 #include "../host/state.h"
 #include "svm.h"
@@ -164,7 +163,7 @@ static void take_vectoring(struct svm_vcpu *hw, struct kvirt_event *event)
 		.vector = info & EVENT_VECTOR, .has_error = info & EVENT_HAS_ERROR,
 		.error = info & EVENT_HAS_ERROR ? v->exit_int_error : 0,
 	};
-	if (event->type == EVENT_EXCEPTION && (event->vector == X86_BP || event->vector == X86_OF))
+	if (event->type == EVENT_EXCEPTION && exception_is_soft(event->vector))
 		event->type = EVENT_SOFT_EXC;
 	if (soft_len && (event->type == EVENT_SOFT_EXC || event->type == EVENT_SOFT_INT)) {
 		event->insn_len = soft_len;
@@ -180,7 +179,7 @@ static void return_exception(struct vcpu *vcpu, struct kvirt_exit *exit)
 	if (vector == X86_PF)
 		to_svm(vcpu)->vmcb->cr2 = exit->exception.payload;
 	exit->vectoring = (struct kvirt_event) {
-		.valid = vector != X86_BP && vector != X86_OF, .type = EVENT_EXCEPTION,
+		.valid = !exception_is_soft(vector), .type = EVENT_EXCEPTION,
 		.vector = vector, .has_error = exit->exception.has_error,
 		.error = exit->exception.error,
 	};
@@ -223,6 +222,7 @@ static void take_registers(struct vcpu *vcpu)
 	s->rip = v->rip;
 	s->rflags = v->rflags;
 	s->cr2 = v->cr2;
+	/* One bit for both: it keeps NMIs back after STI too. */
 	s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
 	s->nmi_masked = hw->nmi_masked;
 	if (unlikely(hw->debug_live)) {
@@ -304,7 +304,7 @@ void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 			memset(exit, 0, sizeof(*exit));
 			exit->kind = EXIT_INTERNAL;
 			exit->internal.code = ~0ULL;
-			vcpu->valid = X86_GROUPS_OWN;
+			take_registers(vcpu);
 			return;
 		}
 		if (likely(!finish(vcpu, exit)))

@@ -5,7 +5,6 @@
  *
  * Sources: APM vol. 2, 4.8 (descriptors), 15.5.1 (VMRUN's view of segments), B.2.
  */
-#include <asm/processor-flags.h>
 #include "svm.h"
 
 #define CR0_CACHE	(X86_CR0_CD | X86_CR0_NW)
@@ -115,20 +114,10 @@ static const struct {
 
 static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 {
-	const struct svm_vcpu *hw = to_svm(vcpu);
-	const struct vmcb *v = hw->vmcb;
+	const struct vmcb *v = to_svm(vcpu)->vmcb;
 	struct x86_state *s = &vcpu->state;
 	int i;
 
-	if (groups & X86_GROUP_RIP)
-		s->rip = v->rip;
-	if (groups & X86_GROUP_RFLAGS)
-		s->rflags = v->rflags;
-	/* One bit for both: it keeps NMIs back after STI too. */
-	if (groups & X86_GROUP_SHADOW)
-		s->shadow = v->int_state & INT_SHADOW ? X86_SHADOW_STI | X86_SHADOW_MOV_SS : 0;
-	if (groups & X86_GROUP_NMI_MASK)
-		s->nmi_masked = hw->nmi_masked;
 	for (i = 0; i < ARRAY_SIZE(plain); i++)
 		if (groups & plain[i].group)
 			*state_field(s, i) = *vmcb_field(v, i);
@@ -139,7 +128,7 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 	for (i = 0; i < X86_NR_SEG; i++)
 		if (groups & x86_segment_group(i))
 			pull_segment(s, v, i);
-	/* The others are written by exits alone: EFER, TSC_AUX, DEBUGCTL. */
+	/* The others are valid always: enter.c takes them at each exit, or exits alone write them. */
 }
 
 /* What the exits ask for most often has a short way. */

@@ -7,7 +7,6 @@
 #define KVIRT_SVM_SVM_H
 
 #include <linux/percpu.h>
-#include <linux/sched.h>
 #include "../host/msr.h"
 #include "../vm/backend.h"
 #include "vmcb.h"

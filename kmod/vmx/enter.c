@@ -172,7 +172,7 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	s->cr2 = host_read_cr2();
 	reason = vmcs_read(EXIT_REASON);
 	s->rip = vmcs_read(GUEST_RIP);
-	vcpu->valid = VMX_GROUPS_KEPT | X86_GROUP_RIP | X86_GROUP_CR2;
+	vcpu->valid = X86_GROUPS_OWN | X86_GROUP_RIP | X86_GROUP_CR2;
 	vmx_decode_exit(vcpu, reason, exit);
 	if (unlikely(reason & VMX_ENTRY_FAILED))
 		take_back_injected(hw, exit);

@@ -252,7 +252,7 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 	}
 	if (groups & X86_GROUP_SYSCALL)
 		s->kernel_gs_base = hw->kernel_gs_base;
-	/* The other groups change only by our hand and stay valid: VMX_GROUPS_KEPT. */
+	/* The other groups change only by our hand and stay valid: X86_GROUPS_OWN. */
 }
 
 void vmx_pull(struct vcpu *vcpu, u32 groups)

@@ -23,9 +23,6 @@
 #define CR4_GUEST_OWNED	((u64)(X86_CR4_TSD | X86_CR4_DE | X86_CR4_PCE | X86_CR4_PGE |	\
 			       X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_FSGSBASE))
 
-/* Groups that a running guest cannot change without an exit: valid whatever happens. */
-#define VMX_GROUPS_KEPT	(X86_GROUPS_OWN | X86_GROUP_PAT | X86_GROUP_DEBUG)
-
 /* How the first-level data cache is emptied before a guest runs. */
 enum vmx_l1d { L1D_KEEP, L1D_BY_MSR, L1D_BY_FILL };
 

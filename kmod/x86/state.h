@@ -121,7 +121,7 @@ enum x86_group {
 #define X86_GROUP_CONTROLS	BIT(20)
 /* What only neutral code writes: never pulled, always valid. */
 #define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER | \
-				 X86_GROUP_DEBUG)
+				 X86_GROUP_DEBUG | X86_GROUP_PAT)
 
 /*
  * All registers of a virtual CPU. gpr[] comes first: the world switch reaches it
