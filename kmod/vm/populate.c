@@ -172,13 +172,14 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 }
 
 /*
- * One try, with the tables' cache filled. 0, -EAGAIN: outdated, -EEXIST, or populate()'s errors.
- * Inside a window what takes a sleep, a wait or an allocation is not done: only the writable page
- * is tried, and of a read-only slot nothing.
+ * One try, with the tables' cache filled. 0, -EAGAIN (outdated), -EEXIST (what stood there is gone,
+ * npt_flush() must follow) or populate()'s errors. Inside a window what takes a sleep, a wait or an
+ * allocation is not done: only the writable page is tried, and of a read-only slot nothing.
  */
 static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 access)
 {
 	const bool in_window = vcpu->in_window;
+	struct npt_garbage none = {};
 	struct vm *vm = vcpu->vm;
 	unsigned long flags;
 	int err;
@@ -199,6 +200,12 @@ static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 acc
 		goto out;
 	}
 	err = fault_install(vcpu, fault);
+	/*
+	 * Something else is mapped there. The protocol does not let that happen; should a host ever
+	 * change a mapping without telling, the guest still gets on.
+	 */
+	if (err == -EEXIST && !in_window)
+		npt_zap(&vm->npt, fault->leaf.gfn, fault->leaf.gfn + 1, &none);
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 	if (err && in_window)
 		err = -EAGAIN;
@@ -208,21 +215,6 @@ out:
 	trace_kvirt_populate(vcpu->id, gpa, access, fault->hva, fault->leaf.level,
 			     fault->leaf.writable, in_window, err);
 	return err;
-}
-
-/*
- * Something else is mapped at @gfn. The protocol does not let that happen; should a host ever
- * change a mapping without telling, the guest still gets on.
- */
-static void drop_leaf(struct vm *vm, u64 gfn)
-{
-	struct npt_garbage none = {};
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&vm->npt.lock, flags);
-	npt_zap(&vm->npt, gfn, gfn + 1, &none);
-	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
-	npt_flush(vm);
 }
 
 int populate(struct vcpu *vcpu, u64 gpa, u8 access)
@@ -243,7 +235,7 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 	for (try = 0; try < POPULATE_TRIES; try++) {
 		err = populate_once(vcpu, &fault, gpa, access);
 		if (err == -EEXIST)
-			drop_leaf(vcpu->vm, fault.leaf.gfn);
+			npt_flush(vcpu->vm);
 		else if (err != -EAGAIN)
 			return err;
 	}
