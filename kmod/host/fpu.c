@@ -67,16 +67,12 @@ u64 host_fpu_mask(void)
 int guest_fpu_init(struct guest_fpu *fpu)
 {
 	fpu->area = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!fpu->area)
-		return -ENOMEM;
-	guest_fpu_reset(fpu);
-	return 0;
+	return fpu->area ? 0 : -ENOMEM;
 }
 
 void guest_fpu_free(struct guest_fpu *fpu)
 {
 	free_page((unsigned long)fpu->area);
-	fpu->area = NULL;
 }
 
 void guest_fpu_reset(struct guest_fpu *fpu)

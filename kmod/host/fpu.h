@@ -23,7 +23,7 @@ struct guest_fpu {
 /* At load: what this host can swap. 0, or -EOPNOTSUPP where a component is out of place. */
 int host_fpu_init(void);
 u64 host_fpu_mask(void);	/* XCR0 bits a guest may have; 0 without XSAVE */
-/* 0 or -ENOMEM. */
+/* 0 or -ENOMEM; guest_fpu_reset() must follow. */
 int guest_fpu_init(struct guest_fpu *fpu);
 void guest_fpu_free(struct guest_fpu *fpu);
 /* Power-up values (SDM vol. 3, table 9-1): x87 control 0x37f... as FNINIT, MXCSR 0x1f80. */

@@ -3,14 +3,11 @@
 #include <linux/reboot.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
-#include <asm/nospec-branch.h>
 #include "msr.h"
 #include "state.h"
 
 bool host_going_down;
 static DEFINE_PER_CPU(u64, last_owner);
-
-#define X86_DR7_OFF	0x400UL		/* every breakpoint disarmed */
 
 static void write_addresses(const u64 dr[4])
 {
@@ -38,7 +35,7 @@ void host_debug_save(struct host_debug *debug, const u64 *guest_dr)
 	debug->dr6 = host_read_db6();
 	if (debug->armed) {
 		debug->dr7 = host_read_db7();
-		host_write_db7(X86_DR7_OFF);
+		host_write_db7(0x400);	/* every breakpoint disarmed */
 	}
 	if (guest_dr)
 		write_addresses(guest_dr);

@@ -70,7 +70,6 @@ int svm_open(struct vcpu *vcpu)
 
 const struct kvirt_backend svm_backend = {
 	.name = "AMD-V",
-	.hw_size = sizeof(struct svm_vcpu),
 	.probe = svm_probe,
 	.remove = svm_remove,
 	.unload = svm_unload,

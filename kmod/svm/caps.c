@@ -180,6 +180,8 @@ static void __init read_features(struct backend_features *f, u32 edx, u32 nr_asi
 		.levels = host_read_cr4() & X86_CR4_LA57 ? 5 : 4,
 		.max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? NPT_LEVEL_1G : NPT_LEVEL_2M,
 	};
+	f->hw_size = sizeof(struct svm_vcpu);
+	f->unload = true;
 	f->amd = true;
 	/* Eight bits before the point, 32 after it (APM vol. 2, 15.30.5). */
 	f->tsc_ratio_bits = boot_cpu_has(X86_FEATURE_TSCRATEMSR) ? 32 : 0;

@@ -13,6 +13,4 @@ void __init backend_select(const struct kvirt_backend *chosen)
 #define BACKEND_UPDATE(name) static_call_update(backend_##name, chosen->name);
 	BACKEND_CALLS(BACKEND_UPDATE)
 	BACKEND_UPDATE(unload)
-	features.unload = chosen->unload;
-	features.hw_size = chosen->hw_size;
 }

@@ -18,7 +18,6 @@
 
 struct kvirt_backend {
 	const char *name;		/* "VT-x", "AMD-V" */
-	size_t hw_size;			/* of what vcpu->hw points at, zeroed before vcpu_init() */
 
 	/*
 	 * At load, process context: check the CPU, fill @features, allocate per-CPU pages.
@@ -40,8 +39,8 @@ struct kvirt_backend {
 	int (*open)(struct vcpu *vcpu);
 	void (*close)(struct vcpu *vcpu);
 	/*
-	 * At sched_out and the end of an ioctl, irqs off: forget what this CPU cached for it.
-	 * NULL where close() leaves nothing, as on VT-x, whose translations carry their root.
+	 * At sched_out and the end of an ioctl, irqs off: forget what this CPU cached for it. With
+	 * features.unload alone: on VT-x, whose translations carry their root, close() leaves nothing.
 	 */
 	void (*unload)(struct vcpu *vcpu);
 

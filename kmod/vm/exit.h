@@ -77,7 +77,6 @@ struct kvirt_event {
 #define ACCESS_READ	BIT(0)
 #define ACCESS_WRITE	BIT(1)
 #define ACCESS_EXEC	BIT(2)
-#define ACCESS_USER	BIT(3)
 
 struct kvirt_exit {
 	enum exit_kind kind;
@@ -113,9 +112,7 @@ struct kvirt_exit {
 			u32 error;
 			u64 payload;	/* #PF: linear address; #DB: DR6's new bits */
 		} exception;
-		struct {
-			u64 code;	/* the hardware's own number, for people */
-		} internal;		/* INTERNAL, INVALID_STATE, TASK_SWITCH */
+		struct { u64 code; } internal;	/* the hardware's own number, for people */
 	};
 };
 

@@ -39,7 +39,7 @@ struct backend_features {
 	struct npt_format npt;
 	bool deadline;		/* the hardware keeps vcpu->deadline_asked */
 	bool unload;		/* backend->unload() is needed: a CPU keeps something */
-	size_t hw_size;		/* backend->hw_size */
+	size_t hw_size;		/* of what vcpu->hw points at, zeroed before vcpu_init() */
 	bool rdtscp, invpcid;	/* these instructions work in a guest */
 	bool spec_ctrl;		/* SPEC_CTRL is switched around the guest */
 	u8 tsc_ratio_bits;	/* of which are a TSC ratio's fraction; 0: the TSC is not scaled */

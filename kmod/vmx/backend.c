@@ -37,7 +37,6 @@ void vmx_vcpu_fini(struct vcpu *vcpu)
 
 const struct kvirt_backend vmx_backend = {
 	.name = "VT-x",
-	.hw_size = sizeof(struct vmx_vcpu),
 	.probe = vmx_probe,
 	.remove = vmx_remove,
 #define CALL(name) .name = vmx_##name,

@@ -252,6 +252,7 @@ int vmx_caps_init(struct backend_features *features)
 	if (different)
 		return host_refuse("VT-x differs between CPUs, or is disabled on some");
 
+	features->hw_size = sizeof(struct vmx_vcpu);
 	features->deadline = caps->pin & PIN_PREEMPTION_TIMER;
 	/* The multiplier has 16 bits before the point, 48 after it (SDM vol. 3, 25.3). */
 	features->tsc_ratio_bits = caps->cpu2 & CPU2_TSC_SCALING ? 48 : 0;
