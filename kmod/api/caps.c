@@ -4,8 +4,7 @@
  * it is 0. Also those that can be enabled.
  */
 #include <linux/cpumask.h>
-#include "../host/fpu.h"
-#include "../irq/route.h"
+#include "../irq/irqchip.h"
 #include "../vm/slots.h"
 #include "api.h"
 

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The file of a VM: its ioctls, and the references that keep it alive. */
 #include <linux/anon_inodes.h>
-#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/ktime.h>
 #include <linux/timekeeping.h>
-#include "../irq/eventfd.h"
 #include "../irq/irqchip.h"
 #include "../irq/lapic.h"
-#include "../irq/route.h"
 #include "../vm/slots.h"
 #include "api.h"
 
@@ -80,7 +76,7 @@ static long set_gsi_routing(struct vm *vm, struct kvirt_irq_routing __user *argp
 	entries = vmemdup_user(argp->entries, array_size(sizeof(*entries), head.nr));
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
-	err = routes_set(vm, entries, head.nr, head.flags);
+	err = routes_set(vm, entries, head.nr);
 	kvfree(entries);
 	return err;
 }
@@ -155,15 +151,16 @@ static const struct {
 	unsigned int cmd;
 	long (*serve)(struct vm *vm, void *data);
 	unsigned int means;	/* where cmd says another direction or size than it has */
+	long (*state)(struct vm *vm, unsigned int cmd, void *data);	/* or: of several cmds */
 } table[] = {
-	{ KVIRT_GET_IRQCHIP, irqchip_get },
-	{ KVIRT_SET_IRQCHIP, irqchip_set, _IOW(KVIRT_IO, 0x63, struct kvirt_irqchip) },
+	{ KVIRT_GET_IRQCHIP, .state = irqchip_state },
+	{ KVIRT_SET_IRQCHIP, NULL, _IOW(KVIRT_IO, 0x63, struct kvirt_irqchip), irqchip_state },
 	{ KVIRT_CREATE_PIT2, pit_create },
-	{ KVIRT_GET_PIT, pit_get },
-	{ KVIRT_SET_PIT, pit_set, _IOW(KVIRT_IO, 0x66, struct kvirt_pit_state) },
-	{ KVIRT_GET_PIT2, pit_get2 }, { KVIRT_SET_PIT2, pit_set2 },
-	{ KVIRT_REINJECT_CONTROL, pit_set_reinject,
-	  _IOW(KVIRT_IO, 0x71, struct kvirt_reinject_control) },
+	{ KVIRT_GET_PIT, .state = pit_state },
+	{ KVIRT_SET_PIT, NULL, _IOW(KVIRT_IO, 0x66, struct kvirt_pit_state), pit_state },
+	{ KVIRT_GET_PIT2, .state = pit_state }, { KVIRT_SET_PIT2, .state = pit_state },
+	{ KVIRT_REINJECT_CONTROL, NULL, _IOW(KVIRT_IO, 0x71, struct kvirt_reinject_control),
+	  pit_state },
 	{ KVIRT_SET_USER_MEMORY_REGION, slots_set },
 	{ KVIRT_GET_DIRTY_LOG, dirty_get },
 	{ KVIRT_CLEAR_DIRTY_LOG, dirty_clear, _IOW(KVIRT_IO, 0xc0, struct kvirt_clear_dirty_log) },
@@ -180,7 +177,9 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 	struct vm *vm = file->private_data;
+	unsigned int means;
 	void *data;
+	long err;
 	int i;
 
 	if (vm->mm != current->mm || READ_ONCE(vm->dead))
@@ -218,10 +217,12 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		;
 	if (i == ARRAY_SIZE(table))
 		return -ENOTTY;
-	cmd = table[i].means ?: cmd;
-	data = structure_in(cmd, argp);
-	return IS_ERR(data) ? PTR_ERR(data) :
-	       structure_out(cmd, argp, data, table[i].serve(vm, data));
+	means = table[i].means ?: cmd;
+	data = structure_in(means, argp);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	err = table[i].serve ? table[i].serve(vm, data) : table[i].state(vm, cmd, data);
+	return structure_out(means, argp, data, err);
 }
 
 static int vm_release(struct inode *inode, struct file *file)

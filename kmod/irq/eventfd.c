@@ -15,11 +15,8 @@
 #include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 #include "../host/compat.h"
-#include "../vm/vcpu.h"
-#include "eventfd.h"
-#include "route.h"
+#include "irqchip.h"
 
 struct irqfd {
 	struct hlist_node link;		/* in vm->irqfds, under irqfds_lock; to read, vm->srcu */

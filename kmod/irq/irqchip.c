@@ -7,13 +7,27 @@
  * Whoever changes a chip does so between irqs off and leave(), which carries on what follows. What
  * the guest has ended is told without the lock: that may set lines.
  */
-#include <linux/ktime.h>
+#include <linux/hrtimer.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
 #include "../host/compat.h"
-#include "eventfd.h"
 #include "irqchip.h"
 #include "lapic.h"
+
+/* c: under lock, a leaf that hard interrupts take too; a: to read without it */
+struct irqchips {
+	struct vm *vm;			/* constant */
+	struct bus_device device;	/* constant: all ports, and the I/O APIC's page */
+	raw_spinlock_t lock;
+	struct chip_ioapic ioapic;	/* c */
+	struct chip_pic pic;		/* c */
+	struct chip_pit pit;		/* c */
+	u8 lines[3][IOAPIC_PINS];	/* c: by chip and pin: who holds it high, BIT(irq_source) */
+	unsigned long vectors[4];	/* c, a: those that the I/O APIC's pins have */
+	struct hrtimer timer;		/* c: for pit.deadline ... */
+	u64 armed;			/* c: ... and what it was started for, ~0: it was not */
+	bool has_pit;			/* vm->lock */
+};
 
 /* Send what is due on @pin: how many took it, -1: nothing was due. */
 static int service(struct irqchips *c, u32 pin)
@@ -184,8 +198,6 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-enum access { GET, SET };
-
 static void scan_vectors(struct irqchips *c)
 {
 	unsigned long vectors[4] = { 0 };
@@ -231,8 +243,9 @@ static int chips_access(struct bus_device *device, struct vcpu *vcpu, u64 addr, 
 	return 0;
 }
 
-static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum access access)
+long irqchip_state(struct vm *vm, unsigned int cmd, void *data)
 {
+	struct kvirt_irqchip *state = data;
 	bool ioapic = state->chip_id == KVIRT_IRQCHIP_IOAPIC;
 	struct irqchips *c = vm->chips;
 	unsigned long flags;
@@ -242,9 +255,9 @@ static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum acces
 	if (state->chip_id >= KVIRT_NR_IRQCHIPS)
 		return -EINVAL;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (access == GET && ioapic)
+	if (cmd == KVIRT_GET_IRQCHIP && ioapic)
 		chip_ioapic_save(&c->ioapic, &state->chip.ioapic);
-	else if (access == GET)
+	else if (cmd == KVIRT_GET_IRQCHIP)
 		state->chip.pic = c->pic.chip[state->chip_id & 1];
 	else if (ioapic)
 		chip_ioapic_restore(&c->ioapic, &state->chip.ioapic);
@@ -255,70 +268,33 @@ static long irqchip_state(struct vm *vm, struct kvirt_irqchip *state, enum acces
 	return 0;
 }
 
-long irqchip_get(struct vm *vm, void *data)
+/* The older form of the state is the first bytes of the newer one: it ends before the flags. */
+long pit_state(struct vm *vm, unsigned int cmd, void *data)
 {
-	return irqchip_state(vm, data, GET);
-}
-
-long irqchip_set(struct vm *vm, void *data)
-{
-	return irqchip_state(vm, data, SET);
-}
-
-/* The first @size bytes of the state: its older form ends before the flags. */
-static long pit_state(struct vm *vm, void *data, size_t size, enum access access)
-{
-	struct kvirt_pit_state2 state;
+	const struct kvirt_reinject_control *control = data;
 	struct irqchips *c = vm->chips;
+	struct kvirt_pit_state2 state;
 	unsigned long flags;
 
 	if (!c || !READ_ONCE(c->has_pit))
 		return -ENXIO;
 	raw_spin_lock_irqsave(&c->lock, flags);
-	if (access == GET) {
-		memcpy(data, &c->pit.state, size);
-	} else {
-		state = c->pit.state;
-		memcpy(&state, data, size);
+	state = c->pit.state;
+	switch (cmd) {
+	case KVIRT_REINJECT_CONTROL:
+		if (control->pit_reinject && !c->pit.reinject)
+			chip_pit_forget(&c->pit);
+		c->pit.reinject = control->pit_reinject;
+		break;
+	case KVIRT_GET_PIT:
+	case KVIRT_GET_PIT2:
+		memcpy(data, &state, _IOC_SIZE(cmd));
+		break;
+	default:
+		memcpy(&state, data, _IOC_SIZE(cmd));
 		chip_pit_restore(&c->pit, &state, ktime_get_ns());
 	}
 	leave(c, flags);
-	return 0;
-}
-
-long pit_get(struct vm *vm, void *data)
-{
-	return pit_state(vm, data, sizeof(struct kvirt_pit_state), GET);
-}
-
-long pit_set(struct vm *vm, void *data)
-{
-	return pit_state(vm, data, sizeof(struct kvirt_pit_state), SET);
-}
-
-long pit_get2(struct vm *vm, void *data)
-{
-	return pit_state(vm, data, sizeof(struct kvirt_pit_state2), GET);
-}
-
-long pit_set2(struct vm *vm, void *data)
-{
-	return pit_state(vm, data, sizeof(struct kvirt_pit_state2), SET);
-}
-
-long pit_set_reinject(struct vm *vm, void *data)
-{
-	bool reinject = ((struct kvirt_reinject_control *)data)->pit_reinject;
-	struct irqchips *c = vm->chips;
-	unsigned long flags;
-
-	if (!c || !READ_ONCE(c->has_pit))
-		return -ENXIO;
-	raw_spin_lock_irqsave(&c->lock, flags);
-	if (reinject && !c->pit.reinject)
-		chip_pit_forget(&c->pit);
-	c->pit.reinject = reinject;
-	raw_spin_unlock_irqrestore(&c->lock, flags);
 	return 0;
 }
 
@@ -367,8 +343,6 @@ unlock:
 
 void irqchips_free(struct vm *vm)
 {
-	if (!vm->chips)
-		return;
 	hrtimer_cancel(&vm->chips->timer);
 	kfree(vm->chips);
 	vm->chips = NULL;

@@ -4,13 +4,10 @@
  * that nobody waits for, since VMMs replace it hundreds of times as they start. Called
  * by api/, and by run/ for the EOIs that leave.
  */
-#include <linux/mm.h>
 #include <linux/nospec.h>
-#include <linux/overflow.h>
-#include <linux/srcu.h>
+#include <linux/slab.h>
 #include "irqchip.h"
 #include "lapic.h"
-#include "route.h"
 
 /* SDM vol. 3, 10.11: MSI address and data. */
 #define MSI_REDIRECT	BIT(3)
@@ -84,14 +81,12 @@ static void free_routes(struct rcu_head *rcu)
 	kvfree(container_of(rcu, struct routes, rcu));
 }
 
-int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32 nr, u32 flags)
+int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32 nr)
 {
 	struct routes *routes, *old;
 	struct vcpu *vcpu;
 	u32 i, nr_gsis = 0;
 
-	if (flags || nr > ROUTES_MAX)
-		return -EINVAL;
 	for (i = 0; i < nr; i++) {
 		if (entries[i].gsi >= ROUTES_MAX)
 			return -EINVAL;
@@ -113,10 +108,9 @@ int routes_set(struct vm *vm, const struct kvirt_irq_routing_entry *entries, u32
 	if (old)
 		call_srcu(&vm->srcu, &old->rcu, free_routes);
 	/* Which EOIs leave may have changed. */
-	if (READ_ONCE(vm->reserved_pins)) {
+	if (READ_ONCE(vm->reserved_pins))
 		vm_for_each_vcpu(vm, i, vcpu)
 			vcpu_request(vcpu, REQUEST_ROUTES);
-	}
 	return 0;
 }
 
@@ -135,7 +129,7 @@ int routes_set_default(struct vm *vm)
 		e[i].u.irqchip.irqchip = i < IOAPIC_PINS ? KVIRT_IRQCHIP_IOAPIC : gsi / 8;
 		e[i].u.irqchip.pin = i < IOAPIC_PINS ? gsi : gsi % 8;
 	}
-	err = routes_set(vm, e, nr, 0);
+	err = routes_set(vm, e, nr);
 	kfree(e);
 	return err;
 }
@@ -143,7 +137,6 @@ int routes_set_default(struct vm *vm)
 void routes_free(struct vm *vm)
 {
 	kvfree(rcu_dereference_protected(vm->routes, true));
-	RCU_INIT_POINTER(vm->routes, NULL);
 }
 
 static int msi_deliver(struct vm *vm, u64 address, u32 data)
@@ -217,8 +210,6 @@ void eoi_scan(struct vcpu *vcpu)
 	u32 gsi, pins = 0;
 	int index;
 
-	if (!vcpu->lapic)
-		return;
 	index = srcu_read_lock(&vm->srcu);
 	routes = srcu_dereference(vm->routes, &vm->srcu);
 	if (routes)

@@ -9,10 +9,9 @@
 #include "../host/msr.h"
 #include "../host/state.h"
 #include "../host/trace.h"
+#include "../irq/irqchip.h"
 #include "../irq/lapic.h"
-#include "../irq/route.h"
 #include "../vm/backend.h"
-#include "../vm/npt.h"
 #include "run.h"
 
 /* A window ends at the latest after this many milliseconds in the guest. */
