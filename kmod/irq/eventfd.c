@@ -267,12 +267,6 @@ static bool collide(const struct ioeventfd *a, const struct ioeventfd *b)
 		(a->len == b->len && (a->any || b->any || a->datamatch == b->datamatch)));
 }
 
-static bool same(const struct ioeventfd *a, const struct ioeventfd *b)
-{
-	return a->kind == b->kind && a->eventfd == b->eventfd && a->addr == b->addr &&
-	       a->len == b->len && a->any == b->any && (a->any || a->datamatch == b->datamatch);
-}
-
 static void ioeventfd_free(struct ioeventfd *e)
 {
 	list_del(&e->link);
@@ -306,7 +300,8 @@ static int ioeventfd_remove(struct vm *vm, const struct ioeventfd *old)
 	struct ioeventfd *e;
 
 	list_for_each_entry(e, &vm->ioeventfds, link) {
-		if (!same(e, old))
+		if (!collide(e, old) || e->eventfd != old->eventfd || e->len != old->len ||
+		    e->any != old->any)
 			continue;
 		bus_remove(vm, &e->device);
 		ioeventfd_free(e);
