@@ -44,19 +44,6 @@ static const char * const names[EXITS + 1] = {
 	[COUNT_INJECTIONS] = "injections", [COUNT_HALT_WAITS] = "halt_waits", [EXITS] = "exits",
 };
 
-static void add(struct stats_image *image, const struct vcpu *vcpu)
-{
-	u64 n;
-	int i;
-
-	for (i = 0; i < VCPU_NR_COUNTS; i++) {
-		n = READ_ONCE(vcpu->counts[i]);
-		image->data[i] += n;
-		if (i < EXIT_NR_KINDS)
-			image->data[EXITS] += n;
-	}
-}
-
 static ssize_t stats_read(struct file *file, char __user *user, size_t len, loff_t *pos)
 {
 	const struct stats_file *stats = file->private_data;
@@ -84,9 +71,14 @@ static ssize_t stats_read(struct file *file, char __user *user, size_t len, loff
 		desc->offset = i * sizeof(u64);
 		snprintf(desc->name, NAME_SIZE, "%s", names[i]);
 	}
-	vm_for_each_vcpu(stats->vm, i, vcpu)
-		if (!stats->vcpu || stats->vcpu == vcpu)
-			add(image, vcpu);
+	vm_for_each_vcpu(stats->vm, i, vcpu) {
+		if (stats->vcpu && stats->vcpu != vcpu)
+			continue;
+		for (n = 0; n < VCPU_NR_COUNTS; n++)
+			image->data[n] += READ_ONCE(vcpu->counts[n]);
+	}
+	for (i = 0; i < EXIT_NR_KINDS; i++)
+		image->data[EXITS] += image->data[i];
 	n = simple_read_from_buffer(user, len, pos, image, sizeof(*image));
 	kfree(image);
 	return n;
