@@ -47,6 +47,7 @@ static const struct { int (*init)(void); void (*exit)(void); } layers[] = {
 	{ host_state_init, host_state_exit },
 	{ backend_init, backend_exit },
 	{ vm_module_init, vm_module_exit },
+	{ cpuid_snapshot, cpuid_snapshot_free },
 	{ device_init, device_exit },
 };
 

@@ -107,18 +107,10 @@ static struct miscdevice device = {
 
 int __init device_init(void)
 {
-	int err = cpuid_snapshot();
-
-	if (err)
-		return err;
-	err = misc_register(&device);
-	if (err)
-		cpuid_snapshot_free();
-	return err;
+	return misc_register(&device);
 }
 
 void device_exit(void)
 {
 	misc_deregister(&device);
-	cpuid_snapshot_free();
 }
