@@ -94,7 +94,8 @@ static enum verdict piece_to_user(struct vcpu *vcpu, u64 gpa, const void *data, 
 	return TO_USER;
 }
 
-static enum verdict commit(struct vcpu *vcpu)
+/* A verdict, or 0: one iteration of a string instruction is done, and the next can follow. */
+static int commit(struct vcpu *vcpu)
 {
 	const struct x86_mmio *m = &vcpu->mmio.steps;
 	struct x86_state *s = &vcpu->state;
@@ -103,7 +104,6 @@ static enum verdict commit(struct vcpu *vcpu)
 
 	if (m->insn->op == X86_OP_VECTOR && m->insn->dst != X86_MEM)
 		memcpy(guest_fpu_xmm(&vcpu->fpu, m->insn->reg), m->data, 16);
-	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_RSP);
 	rflags = s->rflags;
 	rsp = s->gpr[X86_RSP];
 	over = x86_mmio_commit(m, s);
@@ -113,11 +113,11 @@ static enum verdict commit(struct vcpu *vcpu)
 	if (over)
 		return dispatch_step(vcpu, m->insn->len);
 	/* REP: each iteration is a step. */
-	return s->rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
+	return s->rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : 0;
 }
 
-/* What is left of the accesses, piece by piece. */
-static enum verdict go_on(struct vcpu *vcpu)
+/* What is left of the accesses, piece by piece; then as commit(). */
+static int go_on(struct vcpu *vcpu)
 {
 	struct vcpu_mmio *mmio = &vcpu->mmio;
 	struct x86_mmio *m = &mmio->steps;
@@ -162,7 +162,7 @@ enum verdict mmio_start(struct vcpu *vcpu)
 {
 	const struct x86_insn *insn = &vcpu->insn;
 	struct x86_mmio *m = &vcpu->mmio.steps;
-	u64 linear = 0, rip;
+	u64 linear = 0;
 	int err, i;
 
 	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR3);
@@ -176,9 +176,8 @@ enum verdict mmio_start(struct vcpu *vcpu)
 		return RETRY;
 	if (insn->mode != X86_MODE_64 || insn->seg == X86_FS || insn->seg == X86_GS)
 		vcpu_pull(vcpu, X86_GROUP_SEGMENTS | X86_GROUP_CODE | X86_GROUP_CR0);
-	rip = vcpu->state.rip;
 	/* What repeats goes on here: an entry and an exit for each iteration is what costs. */
-	for (i = 1;; i++) {
+	for (i = 0; i < ITERATIONS_MAX; i++) {
 		switch (x86_mmio_start(m, insn, &vcpu->state)) {
 		case X86_MMIO_OK:
 			break;
@@ -190,17 +189,17 @@ enum verdict mmio_start(struct vcpu *vcpu)
 		/* More than one access may have done half its work when it finds it cannot stay. */
 		if (vcpu->in_window && m->n != 1)
 			return SLOW;
-		if (i > 1 && !follows(vcpu, linear))
+		if (i && !follows(vcpu, linear))
 			return RETRY;
 		linear = m->access[0].linear;
 		if (insn->op == X86_OP_VECTOR && insn->dst == X86_MEM)
 			memcpy(m->data, guest_fpu_xmm(&vcpu->fpu, insn->reg), 16);
 		vcpu->mmio.done = 0;
 		err = find_operands(vcpu) ?: go_on(vcpu);
-		if (err != RETRY || !insn->rep || i == ITERATIONS_MAX || m->at < m->n ||
-		    vcpu->state.rip != rip || vcpu->state.rflags & X86_RFLAGS_TF)
+		if (err)
 			return err;
 	}
+	return RETRY;
 }
 
 int mmio_complete(struct vcpu *vcpu)
