@@ -23,9 +23,7 @@ static enum verdict to_user(struct vcpu *vcpu, enum completion_kind kind, u32 co
 	run->io.count = count;
 	run->io.data_offset = PAGE_SIZE;
 	vcpu->complete.kind = kind;
-	vcpu->complete.size = exit->io.size;
 	vcpu->complete.count = count;
-	vcpu->complete.insn_len = exit->insn_len;
 	return TO_USER;
 }
 
@@ -153,7 +151,7 @@ static int complete_string(struct vcpu *vcpu)
 	if (err)
 		return err;
 	if (x86_string_step(&vcpu->insn, &vcpu->state, c->count))
-		return dispatch_step(vcpu, c->insn_len);
+		return dispatch_step(vcpu, vcpu->exit.insn_len);
 	return vcpu->state.rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }
 
@@ -164,13 +162,13 @@ int complete_last_exit(struct vcpu *vcpu)
 	vcpu->complete.kind = COMPLETE_NOTHING;
 	switch (kind) {
 	case COMPLETE_PIO_IN:
-		load_rax(vcpu, vcpu->pio_data, vcpu->complete.size);
-		return dispatch_step(vcpu, vcpu->complete.insn_len);
+		load_rax(vcpu, vcpu->pio_data, vcpu->exit.io.size);
+		return dispatch_step(vcpu, vcpu->exit.insn_len);
 	case COMPLETE_PIO_OUT:
 		/* A reset or a jump set by user space is not to be stepped over. */
 		vcpu_pull(vcpu, X86_GROUP_RIP);
 		if (vcpu->state.rip == vcpu->complete.rip)
-			return dispatch_step(vcpu, vcpu->complete.insn_len);
+			return dispatch_step(vcpu, vcpu->exit.insn_len);
 		return 0;
 	case COMPLETE_PIO_STRING:
 		return complete_string(vcpu);

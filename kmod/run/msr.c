@@ -191,7 +191,6 @@ static enum verdict refuse(struct vcpu *vcpu, u32 reason, enum completion_kind k
 	run->msr.index = vcpu->state.gpr[X86_RCX];
 	run->msr.data = value;
 	vcpu->complete.kind = kind;
-	vcpu->complete.insn_len = vcpu->exit.insn_len;
 	return TO_USER;
 }
 
@@ -207,7 +206,7 @@ int msr_complete(struct vcpu *vcpu, enum completion_kind kind)
 		return raise(vcpu, X86_GP);
 	if (kind == COMPLETE_RDMSR)
 		load_value(vcpu, READ_ONCE(vcpu->run->msr.data));
-	return dispatch_step(vcpu, vcpu->complete.insn_len);
+	return dispatch_step(vcpu, vcpu->exit.insn_len);
 }
 
 enum verdict exit_rdmsr(struct vcpu *vcpu)

@@ -77,9 +77,8 @@ enum completion_kind {
 	COMPLETE_RDMSR, COMPLETE_WRMSR,	/* step over, or #GP */
 };
 
-struct vcpu_completion {
+struct vcpu_completion {	/* and vcpu->exit, which stays until then */
 	enum completion_kind kind;
-	u8 insn_len, size;
 	u32 count;		/* PIO_STRING: elements in the page */
 	u64 rip;		/* PIO_OUT: of the instruction; SREGS may move its segment */
 	u64 linear;		/* PIO_STRING: of the first element */
