@@ -500,26 +500,24 @@ bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool w
 	return true;
 }
 
-/* The register of an x2APIC MSR; -ENOENT: it is none, -EINVAL: there is no LAPIC. */
-static int x2apic_register(const struct vcpu *vcpu, u32 msr)
+/* The register of an x2APIC MSR. */
+static u32 x2apic_register(u32 msr)
 {
-	if (msr < X86_MSR_X2APIC_FIRST || msr > X86_MSR_X2APIC_LAST)
-		return -ENOENT;
-	return vcpu->lapic ? (msr - X86_MSR_X2APIC_FIRST) << 4 : -EINVAL;
+	return (msr - X86_MSR_X2APIC_FIRST) << 4;
 }
 
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
 {
-	int err = 0, reg = x2apic_register(vcpu, msr);
+	int err = 0;
 
 	if (msr == X86_MSR_APIC_BASE)
 		*value = vcpu->apic_base;
 	else if (msr == X86_MSR_TSC_DEADLINE)
 		*value = vcpu->lapic ? vcpu->lapic->tsc_deadline : 0;
-	else if (reg < 0)
-		err = reg;
+	else if (!vcpu->lapic)
+		err = -EINVAL;
 	else
-		err = chip_lapic_msr_read(vcpu->lapic, msr, value, time_for(reg));
+		err = chip_lapic_msr_read(vcpu->lapic, msr, value, time_for(x2apic_register(msr)));
 	apply(vcpu);
 	return err;
 }
@@ -538,16 +536,16 @@ static int write_base(struct vcpu *vcpu, u64 value, enum x86_msr_by by)
 
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by)
 {
-	int err = 0, reg = x2apic_register(vcpu, msr);
+	int err = 0;
 
 	if (msr == X86_MSR_APIC_BASE)
 		err = write_base(vcpu, value, by);
-	else if (reg >= 0)
-		err = chip_lapic_msr_write(vcpu->lapic, msr, value, time_for(reg));
-	else if (msr != X86_MSR_TSC_DEADLINE)
-		err = reg;
-	else if (vcpu->lapic)
+	else if (!vcpu->lapic)
+		err = msr == X86_MSR_TSC_DEADLINE ? 0 : -EINVAL;
+	else if (msr == X86_MSR_TSC_DEADLINE)
 		chip_lapic_set_tsc_deadline(vcpu->lapic, value);
+	else
+		err = chip_lapic_msr_write(vcpu->lapic, msr, value, time_for(x2apic_register(msr)));
 	apply(vcpu);
 	return err;
 }
@@ -568,9 +566,9 @@ bool lapic_fast(struct vcpu *vcpu, u32 offset, u64 value)
 
 bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value)
 {
-	int reg = x2apic_register(vcpu, msr);
-
-	return msr == X86_MSR_TSC_DEADLINE || (reg >= 0 && lapic_fast(vcpu, reg, value));
+	return msr == X86_MSR_TSC_DEADLINE ||
+	       (msr != X86_MSR_APIC_BASE && vcpu->lapic &&
+		lapic_fast(vcpu, x2apic_register(msr), value));
 }
 
 u64 lapic_get_cr8(const struct vcpu *vcpu)

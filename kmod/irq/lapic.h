@@ -37,9 +37,8 @@ int lapic_set_state(struct vcpu *vcpu, void *state);
 bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
 
 /*
- * MSRs: IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff. 0, -EINVAL for #GP, -ENOENT for one that
- * is not of the LAPIC. Without a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes,
- * the others are -EINVAL.
+ * Of the MSRs only IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff: 0, or -EINVAL for #GP. Without
+ * a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes, the others are -EINVAL.
  */
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
