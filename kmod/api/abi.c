@@ -5,14 +5,9 @@
  * Each function gets a kernel copy of the structure, zeroed where it is to be filled, and gives 0,
  * or -EINVAL and then nothing has changed.
  */
-#include <linux/slab.h>
-#include <asm/fpu/types.h>
 #include "../host/cpu.h"
-#include "../host/fpu.h"
 #include "../irq/lapic.h"
 #include "../run/run.h"
-#include "../vm/gmem.h"
-#include "../x86/walk.h"
 #include "api.h"
 
 /* struct kvirt_regs begins with the general registers, in this order. */

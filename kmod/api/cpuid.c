@@ -3,11 +3,9 @@
  * CPUID: what guests may be offered, by a snapshot of the host's taken at load, and each vCPU's own
  * table. Called by dev.c and vcpu_fd.c.
  */
-#include <linux/mm.h>
 #include <linux/slab.h>
 #include <uapi/linux/kvirt_para.h>
 #include "../host/cpu.h"
-#include "../host/fpu.h"
 #include "../irq/lapic.h"
 #include "../run/run.h"
 #include "api.h"

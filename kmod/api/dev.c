@@ -4,7 +4,6 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include "../host/fpu.h"
 #include "api.h"
 
 void *structure_in(unsigned int cmd, const void __user *argp)

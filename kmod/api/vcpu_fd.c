@@ -9,9 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/signal.h>
-#include <linux/slab.h>
 #include "../host/cpu.h"
-#include "../host/fpu.h"
 #include "../irq/lapic.h"
 #include "../run/run.h"
 #include "api.h"

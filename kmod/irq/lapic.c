@@ -12,7 +12,6 @@
 #include <linux/slab.h>
 #include <asm/tsc.h>
 #include "../host/compat.h"
-#include "../vm/gmem.h"
 #include "irqchip.h"
 #include "lapic.h"
 

@@ -3,7 +3,6 @@
  * Nested faults, exceptions that the back end intercepts, and exits at which the guest
  * cannot go on, each with its reason in the run page. Called by dispatch.c.
  */
-#include "../vm/npt.h"
 #include "run.h"
 
 enum verdict raise(struct vcpu *vcpu, u8 vector)

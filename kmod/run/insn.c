@@ -6,7 +6,6 @@
  * what comes after the intercept is checked here. Called by dispatch.c.
  */
 #include "../irq/lapic.h"
-#include "../x86/walk.h"
 #include "run.h"
 
 /* Outside 64-bit mode registers are half as wide. */

@@ -4,7 +4,6 @@
  * data in the page after it; and what KVM_RUN does first: finish the exit that user space has
  * answered, of which the kind says what is left to do. Called by dispatch.c, run.c.
  */
-#include "../x86/walk.h"
 #include "run.h"
 
 /* A port that old firmware delays on: the step does not wait for the answer (KVM's quirk). */
@@ -146,7 +145,7 @@ static int complete_string(struct vcpu *vcpu)
 	/* User space may have made RCX less than the elements that it was given. */
 	c->count = min_t(u64, c->count, x86_string_count(&vcpu->insn, &vcpu->state));
 	if (vcpu->insn.op == X86_OP_INS)
-		err = linear_access(vcpu, c->linear, vcpu->pio_data, c->count * c->size,
+		err = linear_access(vcpu, c->linear, vcpu->pio_data, c->count * vcpu->exit.io.size,
 				    X86_ACCESS_WRITE);
 	if (err)
 		return err;

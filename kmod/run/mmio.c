@@ -8,7 +8,6 @@
  * Inside a window only what is one piece and cannot fail half-way is served.
  */
 #include "../irq/lapic.h"
-#include "../x86/walk.h"
 #include "run.h"
 
 #define PIECE_MAX 8	/* bytes in one exit to user space */

@@ -53,8 +53,6 @@ int pv_write_msr(struct vcpu *vcpu, u32 index, u64 value)
 	}
 }
 
-/* --- steal time --- */
-
 void pv_report_preempted(struct vcpu *vcpu)
 {
 	u8 preempted = KVIRT_VCPU_PREEMPTED;
@@ -86,8 +84,6 @@ void pv_report_steal(struct vcpu *vcpu)
 	vcpu->pv.run_delay = waited;
 	vcpu->pv.steal_due = false;
 }
-
-/* --- EOI without an exit --- */
 
 /*
  * While a bit in its memory is set, the guest ends the interrupt in service by clearing it.
@@ -127,8 +123,6 @@ enum verdict pv_eoi_from_guest(struct vcpu *vcpu)
 	vcpu->pv.eoi_offered = false;
 	return RETRY;
 }
-
-/* --- hypercalls --- */
 
 /* @icr's low word for those whose APIC ids, less @first, are set in @map: how many took it. */
 static u64 send_ipi(struct vcpu *vcpu, const u64 map[2], u32 first, u64 icr, unsigned int width)

@@ -7,7 +7,6 @@
 #ifndef KVIRT_RUN_RUN_H
 #define KVIRT_RUN_RUN_H
 
-#include "../vm/gmem.h"
 #include "../vm/vcpu.h"
 #include "../vm/vm.h"
 

@@ -4,7 +4,6 @@
  * (vm/gmem.h), and the instruction at RIP. Called by io.c, mmio.c, dispatch.c.
  */
 #include "../host/trace.h"
-#include "../x86/walk.h"
 #include "run.h"
 
 u64 linear_rip(struct vcpu *vcpu)
