@@ -30,7 +30,7 @@ static int get_regs(struct vcpu *vcpu, void *data)
 	r->rflags = vcpu->state.rflags;
 	/* While the debugger steps, TF is the debugger's. */
 	if (vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP)
-		r->rflags &= ~X86_RFLAGS_TF;
+		r->rflags &= ~X86_EFLAGS_TF;
 	return 0;
 }
 
@@ -45,7 +45,7 @@ static int set_regs(struct vcpu *vcpu, void *data)
 	for (i = 0; i < X86_NR_GPR; i++)
 		vcpu->state.gpr[gpr_order[i]] = gpr[i];
 	vcpu->state.rip = r->rip;
-	vcpu->state.rflags = r->rflags | X86_RFLAGS_FIXED;
+	vcpu->state.rflags = r->rflags | X86_EFLAGS_FIXED;
 	vcpu->events.exception.pending = false;
 	vcpu_dirty(vcpu, X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_RSP | X86_GROUP_SHADOW);
 	debug_keep_step(vcpu);

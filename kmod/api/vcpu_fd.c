@@ -20,7 +20,7 @@ static void report(struct vcpu *vcpu)
 	struct kvirt_run *run = vcpu->run;
 
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
-	run->if_flag = !!(vcpu->state.rflags & X86_RFLAGS_IF);
+	run->if_flag = !!(vcpu->state.rflags & X86_EFLAGS_IF);
 	run->cr8 = vcpu->lapic ? lapic_get_cr8(vcpu) : vcpu->state.cr8;
 	run->apic_base = vcpu->apic_base;
 	run->flags = 0;

@@ -43,13 +43,8 @@ u64 host_guest_cr4(void)
 
 u64 host_guest_efer(void)
 {
-	u64 efer = EFER_SCE | EFER_LME | EFER_LMA;
-
-	if (boot_cpu_has(X86_FEATURE_NX))
-		efer |= EFER_NX;
-	if (boot_cpu_has(X86_FEATURE_FXSR_OPT))
-		efer |= EFER_FFXSR;
-	return efer;
+	return EFER_SCE | EFER_LME | EFER_LMA | (boot_cpu_has(X86_FEATURE_NX) ? EFER_NX : 0) |
+	       (boot_cpu_has(X86_FEATURE_FXSR_OPT) ? EFER_FFXSR : 0);
 }
 
 bool host_spec_ctrl_valid(u64 value)

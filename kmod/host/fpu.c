@@ -5,7 +5,6 @@
  * guest's into an area of our own. Called by run/run.c and api/abi.c.
  */
 #include <linux/gfp.h>
-#include <linux/mm.h>
 #include <linux/string.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>

@@ -29,7 +29,7 @@ void debug_keep_step(struct vcpu *vcpu)
 {
 	if ((vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP) &&
 	    linear_rip(vcpu) == vcpu->debug.step_rip)
-		vcpu->state.rflags |= X86_RFLAGS_TF;
+		vcpu->state.rflags |= X86_EFLAGS_TF;
 }
 
 int debug_set(struct vcpu *vcpu, void *data)
@@ -48,7 +48,7 @@ int debug_set(struct vcpu *vcpu, void *data)
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
 	vcpu_dirty(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW | X86_GROUP_DEBUG);
 	if (vcpu->debug.control & KVIRT_GUESTDBG_SINGLESTEP)
-		vcpu->state.rflags &= ~X86_RFLAGS_TF;
+		vcpu->state.rflags &= ~X86_EFLAGS_TF;
 	vcpu->debug.control = control;
 	vcpu->debug.step_rip = linear_rip(vcpu);
 	memcpy(vcpu->debug.dr, wanted->arch.debugreg, sizeof(vcpu->debug.dr));

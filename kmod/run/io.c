@@ -95,7 +95,7 @@ static enum verdict io_string(struct vcpu *vcpu)
 		return STEP;
 	linear = m->access[0].linear;
 	/* Falling addresses go one by one, rising ones as far as this page reaches. */
-	count = vcpu->state.rflags & X86_RFLAGS_DF ? 1 :
+	count = vcpu->state.rflags & X86_EFLAGS_DF ? 1 :
 		min_t(u64, count, max_t(u64, 1, PAGE_LEFT(linear) / insn->op_size));
 	/* The page fault that INS may raise comes before the device is read. */
 	err = exit->io.in ? translate(vcpu, linear, X86_ACCESS_WRITE, &gpa) :
@@ -151,7 +151,7 @@ static int complete_string(struct vcpu *vcpu)
 		return err;
 	if (x86_string_step(&vcpu->insn, &vcpu->state, c->count))
 		return dispatch_step(vcpu, vcpu->exit.insn_len);
-	return vcpu->state.rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
+	return vcpu->state.rflags & X86_EFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : RETRY;
 }
 
 int complete_last_exit(struct vcpu *vcpu)

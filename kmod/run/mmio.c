@@ -112,7 +112,7 @@ static int commit(struct vcpu *vcpu)
 	if (over)
 		return dispatch_step(vcpu, m->insn->len);
 	/* REP: each iteration is a step. */
-	return s->rflags & X86_RFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : 0;
+	return s->rflags & X86_EFLAGS_TF ? debug_trap(vcpu, X86_DR6_BS) : 0;
 }
 
 /* What is left of the accesses, piece by piece; then as commit(). */

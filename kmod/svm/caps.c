@@ -110,7 +110,7 @@ static void __init init_flush_vmcb(struct vmcb *v)
 	v->cr0 = X86_CR0_ET;
 	v->dr6 = X86_DR6_FIXED;
 	v->dr7 = X86_DR7_FIXED;
-	v->rflags = X86_RFLAGS_FIXED;
+	v->rflags = X86_EFLAGS_FIXED;
 }
 
 static int __init alloc_cpus(void)

@@ -83,8 +83,8 @@ static noinline void prepare_nmi(struct vcpu *vcpu, bool nmi)
 	if (!hw->stepping)
 		return;
 	hw->step_rip = v->rip;
-	hw->guest_tf = v->rflags & X86_RFLAGS_TF;
-	v->rflags |= X86_RFLAGS_TF;
+	hw->guest_tf = v->rflags & X86_EFLAGS_TF;
+	v->rflags |= X86_EFLAGS_TF;
 	v->intercept_exceptions = STEP_INTERCEPTED;
 }
 
@@ -197,7 +197,7 @@ static void end_step(struct vcpu *vcpu, struct kvirt_exit *exit)
 	v->intercept_exceptions = debug_exceptions(&vcpu->debug);
 	hw->clean &= ~CLEAN_INTERCEPTS;
 	if (!hw->guest_tf && !(was_iret && v->rip != hw->step_rip))
-		v->rflags &= ~X86_RFLAGS_TF;
+		v->rflags &= ~X86_EFLAGS_TF;
 	if (exit->kind != EXIT_EXCEPTION)
 		return;
 	if (exit->exception.vector != X86_DB) {
@@ -239,8 +239,6 @@ static void restart(struct vcpu *vcpu)
 	struct svm_vcpu *hw = to_svm(vcpu);
 
 	svm_init_control(vcpu);
-	hw->nmi_masked = false;
-	hw->iret_seen = false;
 	hw->stepping = false;
 	hw->debug_live = false;
 	/* The interrupt window that was asked for is no more in the block. */

@@ -107,7 +107,7 @@ void event_deliver_payload(struct vcpu *vcpu)
 bool event_interrupt_allowed(struct vcpu *vcpu)
 {
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
-	return (vcpu->state.rflags & X86_RFLAGS_IF) && !vcpu->state.shadow;
+	return (vcpu->state.rflags & X86_EFLAGS_IF) && !vcpu->state.shadow;
 }
 
 bool event_nmi_allowed(struct vcpu *vcpu)
@@ -124,7 +124,7 @@ static struct kvirt_event begin_exception(struct vcpu *vcpu)
 	event_deliver_payload(vcpu);
 	if (!is_one_of(e->event.vector, NO_FAULTS)) {
 		vcpu_pull(vcpu, X86_GROUP_RFLAGS);
-		vcpu->state.rflags |= X86_RFLAGS_RF;
+		vcpu->state.rflags |= X86_EFLAGS_RF;
 		vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
 	}
 	e->pending = false;
@@ -207,9 +207,9 @@ bool event_stepped(struct vcpu *vcpu)
 		vcpu->state.shadow = 0;
 		vcpu_dirty(vcpu, X86_GROUP_SHADOW);
 	}
-	if (unlikely(vcpu->state.rflags & X86_RFLAGS_RF)) {
-		vcpu->state.rflags &= ~X86_RFLAGS_RF;
+	if (unlikely(vcpu->state.rflags & X86_EFLAGS_RF)) {
+		vcpu->state.rflags &= ~X86_EFLAGS_RF;
 		vcpu_dirty(vcpu, X86_GROUP_RFLAGS);
 	}
-	return vcpu->state.rflags & X86_RFLAGS_TF;
+	return vcpu->state.rflags & X86_EFLAGS_TF;
 }

@@ -5,7 +5,6 @@
  * Called through vm/backend.h by run/run.c, inside a strict window.
  */
 #include <asm/tsc.h>
-#include "../host/compat.h"
 #include "../host/state.h"
 #include "vmx.h"
 
@@ -61,11 +60,8 @@ void vmx_windows(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 
-	hw->cpu &= ~(CPU_IRQ_WINDOW | CPU_NMI_WINDOW);
-	if (vcpu->windows & WINDOW_IRQ)
-		hw->cpu |= CPU_IRQ_WINDOW;
-	if (vcpu->windows & WINDOW_NMI)
-		hw->cpu |= CPU_NMI_WINDOW;
+	set_bits_if(&hw->cpu, CPU_IRQ_WINDOW, vcpu->windows & WINDOW_IRQ);
+	set_bits_if(&hw->cpu, CPU_NMI_WINDOW, vcpu->windows & WINDOW_NMI);
 	vmcs_write(CPU_CONTROLS, hw->cpu);
 }
 

@@ -67,7 +67,7 @@ static void block_nmis_again(const struct kvirt_exit *exit)
 static void keep_step_pending(void)
 {
 	if ((vmcs_read(GUEST_INTERRUPTIBILITY) & (X86_SHADOW_STI | X86_SHADOW_MOV_SS)) &&
-	    (vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_TF))
+	    (vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF))
 		vmcs_write(GUEST_PENDING_DEBUG, vmcs_read(GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 

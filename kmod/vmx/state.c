@@ -54,11 +54,10 @@ static void fix_tss(u64 efer)
 
 static void push_efer(struct vmx_vcpu *hw, u64 efer)
 {
-	u32 entry = hw->entry & ~ENTRYCTL_IA32E;
+	u32 entry = hw->entry;
 
 	vmcs_write(GUEST_EFER, efer);
-	if (efer & EFER_LMA)
-		entry |= ENTRYCTL_IA32E;
+	set_bits_if(&entry, ENTRYCTL_IA32E, efer & EFER_LMA);
 	if (entry != hw->entry)
 		vmcs_write(ENTRY_CONTROLS, hw->entry = entry);
 	fix_tss(efer);
@@ -133,7 +132,7 @@ static void push_interruptibility(const struct x86_state *s, u32 groups)
 	 */
 	old_debug = vmcs_read(GUEST_PENDING_DEBUG);
 	debug = old_debug & ~(u64)PENDING_DEBUG_BS;
-	if ((new & SHADOWS) && (vmcs_read(GUEST_RFLAGS) & X86_RFLAGS_TF) &&
+	if ((new & SHADOWS) && (vmcs_read(GUEST_RFLAGS) & X86_EFLAGS_TF) &&
 	    !(s->debugctl & DEBUGCTL_BTF))
 		debug |= PENDING_DEBUG_BS;
 	if (debug != old_debug)

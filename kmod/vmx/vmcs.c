@@ -5,7 +5,6 @@
  * window.c's. Called by backend.c and window.c.
  */
 #include <linux/gfp.h>
-#include <linux/mm.h>
 #include <asm/desc_defs.h>
 #include <asm/segment.h>
 #include "vmx.h"
@@ -122,7 +121,7 @@ void vmcs_push_controls(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 
-	hw->cpu = vcpu->msrs_exit ? hw->cpu & ~CPU_MSR_BITMAPS : hw->cpu | CPU_MSR_BITMAPS;
+	set_bits_if(&hw->cpu, CPU_MSR_BITMAPS, !vcpu->msrs_exit);
 	hw->cpu2 = vmx_caps.cpu2;
 	if (!(vcpu->guest.has & X86_HAS_TSC_AUX))
 		hw->cpu2 &= ~CPU2_RDTSCP;

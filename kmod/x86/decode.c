@@ -434,7 +434,7 @@ enum x86_decode_result x86_decode(struct x86_insn *insn, const u8 *bytes, unsign
 enum x86_mode x86_mode_of(const struct x86_state *s)
 {
 	bool selectors = x86_long_mode(s) ||
-			 ((s->cr0 & X86_CR0_PE) && !(s->rflags & X86_RFLAGS_VM));
+			 ((s->cr0 & X86_CR0_PE) && !(s->rflags & X86_EFLAGS_VM));
 
 	if (x86_64bit_mode(s))
 		return X86_MODE_64;

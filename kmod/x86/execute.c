@@ -49,15 +49,9 @@ static void gpr_add(struct x86_state *s, u8 reg, unsigned int addr_size, u64 n)
 /* Zero, sign and parity of a result. */
 static u64 flags_of(u64 result, unsigned int size)
 {
-	u64 flags = 0;
-
-	if (!(result & mask_of(size)))
-		flags |= ZF;
-	if ((result >> (8 * size - 1)) & 1)
-		flags |= X86_EFLAGS_SF;
-	if (!__builtin_parity(result & 0xff))
-		flags |= X86_EFLAGS_PF;
-	return flags;
+	return (result & mask_of(size) ? 0 : ZF) |
+	       (result >> (8 * size - 1) & 1 ? X86_EFLAGS_SF : 0) |
+	       (__builtin_parity(result & 0xff) ? 0 : X86_EFLAGS_PF);
 }
 
 static u64 add(u64 a, u64 b, u64 carry, unsigned int size, u64 *flags)
@@ -155,7 +149,7 @@ u8 x86_linear(const struct x86_state *s, enum x86_seg seg, u64 offset, unsigned 
 
 	*linear = (u32)(g->base + offset);
 	last = (u32)offset + (u64)size - 1;
-	if (!(s->cr0 & X86_CR0_PE) || (s->rflags & X86_RFLAGS_VM))
+	if (!(s->cr0 & X86_CR0_PE) || (s->rflags & X86_EFLAGS_VM))
 		return last > g->limit ? vector : 0;
 	if (g->unusable || !(g->attributes & X86_SEG_P))
 		return vector;
@@ -372,7 +366,7 @@ void x86_mmio_feed(struct x86_mmio *m)
 
 bool x86_string_step(const struct x86_insn *insn, struct x86_state *s, u64 n)
 {
-	u64 step = s->rflags & X86_RFLAGS_DF ? -(u64)insn->op_size : insn->op_size;
+	u64 step = s->rflags & X86_EFLAGS_DF ? -(u64)insn->op_size : insn->op_size;
 
 	if (reads_source(insn->op))
 		gpr_add(s, X86_RSI, insn->addr_size, step * n);

@@ -21,7 +21,7 @@ void x86_reset_by_init(struct x86_state *s, u32 family)
 	memset(s, 0, offsetof(struct x86_state, sysenter_cs));
 	s->gpr[X86_RDX] = family;
 	s->rip = 0xfff0;
-	s->rflags = X86_RFLAGS_FIXED;
+	s->rflags = X86_EFLAGS_FIXED;
 	s->cr0 = cache_control | X86_CR0_ET;
 	for (i = 0; i < X86_NR_SEG; i++)
 		s->seg[i] = (struct x86_segment){ .limit = 0xffff, .attributes = attributes[i] };

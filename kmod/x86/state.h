@@ -49,7 +49,7 @@ struct x86_table {		/* GDTR, IDTR */
 	u16 limit;
 };
 
-/* Bits of CR0 and CR4 have their names in <asm/processor-flags.h>. */
+/* Bits of CR0, CR4 and RFLAGS (X86_EFLAGS_*) have their names in <asm/processor-flags.h>. */
 #define X86_CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | \
 			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | \
 			 X86_CR0_PG)
@@ -61,14 +61,6 @@ struct x86_table {		/* GDTR, IDTR */
 #define X86_EFER_LMA_BIT	BIT_ULL(10)
 #define X86_EFER_NX_BIT		BIT_ULL(11)
 #define X86_EFER_FFXSR_BIT	BIT_ULL(14)
-
-#define X86_RFLAGS_FIXED	BIT_ULL(1)
-#define X86_RFLAGS_TF		BIT_ULL(8)
-#define X86_RFLAGS_IF		BIT_ULL(9)
-#define X86_RFLAGS_DF		BIT_ULL(10)
-#define X86_RFLAGS_RF		BIT_ULL(16)
-#define X86_RFLAGS_VM		BIT_ULL(17)
-#define X86_RFLAGS_AC		BIT_ULL(18)
 
 #define X86_DR6_FIXED		0xffff0ff0ULL	/* bits that read as one */
 #define X86_DR6_BS		BIT_ULL(14)

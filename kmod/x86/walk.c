@@ -118,7 +118,7 @@ static bool rights_forbid(const struct x86_walk *w)
 	if (w->all & X86_PTE_USER) {
 		if (w->access & X86_ACCESS_EXEC)
 			return s->cr4 & X86_CR4_SMEP;
-		if ((s->cr4 & X86_CR4_SMAP) && !(s->rflags & X86_RFLAGS_AC))
+		if ((s->cr4 & X86_CR4_SMAP) && !(s->rflags & X86_EFLAGS_AC))
 			return true;
 	}
 	return read_only && (s->cr0 & X86_CR0_WP);

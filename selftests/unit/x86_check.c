@@ -56,7 +56,7 @@ static struct x86_state linux64(void)
 	s.rip = 0xffffffff81000000;
 	s.lstar = 0xffffffff81800000;
 	s.xcr0 = 7;
-	s.rflags |= X86_RFLAGS_IF;
+	s.rflags |= X86_EFLAGS_IF;
 	return s;
 }
 

@@ -454,7 +454,7 @@ static void modes(void)
 	EXPECT_EQ(x86_mode_of(&s), X86_MODE_16);	/* real mode, whatever CS says */
 	s.cr0 = X86_CR0_PE;
 	EXPECT_EQ(x86_mode_of(&s), X86_MODE_32);
-	s.rflags |= X86_RFLAGS_VM;
+	s.rflags |= X86_EFLAGS_VM;
 	EXPECT_EQ(x86_mode_of(&s), X86_MODE_16);
 	s.rflags = 2;
 	s.seg[X86_CS].attributes = X86_SEG_L;

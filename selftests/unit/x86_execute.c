@@ -621,7 +621,7 @@ static void string_io(void)
 	EXPECT(x86_string_step(&insn, &s, 1));
 	EXPECT_EQ((u32)s.gpr[X86_RCX], 0);
 
-	s.rflags |= X86_RFLAGS_DF;
+	s.rflags |= X86_EFLAGS_DF;
 	ASSERT_EQ(x86_decode(&insn, (const u8 *)"\x64\x66\x6f", 3, X86_MODE_32), X86_DECODE_OK);
 	s.seg[X86_FS].base = 0x100000;
 	ASSERT_EQ(x86_mmio_start(&m, &insn, &s), X86_MMIO_OK);

@@ -101,7 +101,7 @@ static void judge(struct outcome *o, const u64 *entries, unsigned int first, uns
 		ok = user && (!wants_write || writable);
 	} else {
 		ok = !wants_write || writable || !(r->s.cr0 & X86_CR0_WP);
-		if (user && (r->s.cr4 & X86_CR4_SMAP) && !(r->s.rflags & X86_RFLAGS_AC))
+		if (user && (r->s.cr4 & X86_CR4_SMAP) && !(r->s.rflags & X86_EFLAGS_AC))
 			ok = false;
 	}
 	if (!ok) {
@@ -307,7 +307,7 @@ static void random_regs(struct cpu *r)
 	}
 	r->s.efer |= random64() % 4 ? X86_EFER_NX_BIT : 0;
 	r->s.cr3 = random64() & 0xffffffffff000;
-	r->s.rflags = random64() & X86_RFLAGS_AC;
+	r->s.rflags = random64() & X86_EFLAGS_AC;
 	r->f.maxphyaddr = 32 + random64() % 21;
 	r->f.phys_reserved = ~0ULL << r->f.maxphyaddr;
 	r->f.has = random64() % 4 ? X86_HAS_GBPAGES : 0;
