@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The vsock's sockets for other processes, after Firecracker's documentation of
+ * its vsock device. One Unix socket takes connections to the guest's ports, each
+ * told by its first line; a guest's connection goes to a Unix socket whose name
+ * ends in the port. Called by vsock.c, with the device's lock held.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "vsock_conn.h"
+
+#define TURN_ACCEPTS	8
+/* "CONNECT 4294967295\r\n" is 20. */
+#define MAX_GREETING	32
+
+static void address(struct sockaddr_un *addr, const char *path)
+{
+	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	strcpy(addr->sun_path, path);
+}
+
+void vsock_unix_accept(struct vsock *vsock)
+{
+	unsigned int turn;
+	int fd;
+
+	for (turn = 0; turn < TURN_ACCEPTS; turn++) {
+		fd = accept4(vsock->unix_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		if (!vsock_add_conn(vsock, fd, VSOCK_GREETING))
+			close(fd);
+	}
+}
+
+/* Reads "CONNECT <port>\n" in @line. True when it is that. */
+static bool parse_greeting(const char *line, u32 *port)
+{
+	static const char word[] = "CONNECT ";
+	u64 n = 0;
+
+	if (strncmp(line, word, sizeof(word) - 1))
+		return false;
+	line += sizeof(word) - 1;
+	if (*line < '0' || *line > '9')
+		return false;
+	for (; *line >= '0' && *line <= '9' && n <= UINT32_MAX; line++)
+		n = n * 10 + (*line - '0');
+	*port = n;
+	return n <= UINT32_MAX && (!strcmp(line, "\n") || !strcmp(line, "\r\n"));
+}
+
+bool vsock_unix_greeting(struct vsock *vsock, struct vsock_conn *conn)
+{
+	char line[MAX_GREETING + 1];
+	ssize_t n;
+	char *end;
+	u32 port;
+
+	/* Look only: what follows the line is for the guest already. */
+	n = recv(conn->fd, line, MAX_GREETING, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	end = n > 0 ? memchr(line, '\n', n) : NULL;
+	if (n > 0 && n < MAX_GREETING && !end)
+		return false;
+	if (end) {
+		n = end + 1 - line;
+		line[n] = 0;
+		if (recv(conn->fd, line, n, MSG_DONTWAIT) == n && parse_greeting(line, &port)) {
+			vsock_request(vsock, conn, port);
+			return true;
+		}
+	}
+	vsock_drop_conn(vsock, conn);
+	return false;
+}
+
+int vsock_unix_connect(const struct vsock *vsock, u32 port)
+{
+	struct sockaddr_un addr;
+	int fd;
+
+	if (vsock->unix_fd < 0)
+		return -1;
+	address(&addr, vsock->unix_path);
+	snprintf(addr.sun_path + strlen(addr.sun_path),
+		 sizeof(addr.sun_path) - strlen(addr.sun_path), "_%u", port);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* A Unix socket is connected at once or not at all; with a full backlog, not at all. */
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+int vsock_listen_unix(struct vsock *vsock, const char *path, struct vm_error *err)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = VSOCK_EVENT_UNIX };
+	const char *hint = "name a new file in a folder that you may write to";
+	struct sockaddr_un addr;
+
+	if (!*path || strlen(path) >= sizeof(vsock->unix_path))
+		return vm_fail(err, VM_STATUS_FAILURE, "name a socket by a shorter path",
+			       "cannot use '%.100s' for the vsock: it has 1 to %zu characters",
+			       path, sizeof(vsock->unix_path) - 1);
+	address(&addr, path);
+	vsock->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (vsock->unix_fd < 0 || bind(vsock->unix_fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		if (errno == EADDRINUSE)
+			hint = "remove it if no machine uses it, or name another file";
+		goto failed;
+	}
+	strcpy(vsock->unix_path, path);
+	if (listen(vsock->unix_fd, TURN_ACCEPTS) ||
+	    epoll_ctl(vsock->epoll_fd, EPOLL_CTL_ADD, vsock->unix_fd, &event))
+		goto failed;
+	return 0;
+
+failed:
+	vm_fail(err, VM_STATUS_FAILURE, hint, "cannot listen on '%s': %s", path, strerror(errno));
+	vsock_unix_close(vsock);
+	return -1;
+}
+
+void vsock_unix_close(struct vsock *vsock)
+{
+	if (vsock->unix_fd < 0)
+		return;
+	/* Only what bind() has made. */
+	if (vsock->unix_path[0])
+		unlink(vsock->unix_path);
+	vsock->unix_path[0] = 0;
+	close(vsock->unix_fd);
+	vsock->unix_fd = -1;
+}
