@@ -109,7 +109,7 @@ static void get_common(struct vcpu *vcpu, void *data)
 	r->cr2 = s->cr2;
 	r->cr3 = s->cr3;
 	r->cr4 = s->cr4;
-	r->cr8 = vcpu->lapic ? lapic_get_cr8(vcpu) : s->cr8;
+	r->cr8 = lapic_get_cr8(vcpu);
 	r->efer = s->efer;
 	r->apic_base = vcpu->apic_base;
 }

@@ -21,7 +21,7 @@ static void report(struct vcpu *vcpu)
 
 	vcpu_pull(vcpu, X86_GROUP_RFLAGS | X86_GROUP_SHADOW);
 	run->if_flag = !!(vcpu->state.rflags & X86_EFLAGS_IF);
-	run->cr8 = vcpu->lapic ? lapic_get_cr8(vcpu) : vcpu->state.cr8;
+	run->cr8 = lapic_get_cr8(vcpu);
 	run->apic_base = vcpu->apic_base;
 	run->flags = 0;
 	run->ready_for_interrupt_injection = vcpu->vm->irqchip == IRQCHIP_KERNEL ||

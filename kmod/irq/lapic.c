@@ -572,7 +572,7 @@ bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value)
 
 u64 lapic_get_cr8(const struct vcpu *vcpu)
 {
-	return chip_lapic_reg(vcpu->lapic, LAPIC_TPR) >> 4;
+	return vcpu->lapic ? chip_lapic_reg(vcpu->lapic, LAPIC_TPR) >> 4 : vcpu->state.cr8;
 }
 
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8)

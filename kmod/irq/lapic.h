@@ -37,8 +37,8 @@ int lapic_set_state(struct vcpu *vcpu, void *state);
 bool lapic_mmio(struct vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
 
 /*
- * Of the MSRs only IA32_APIC_BASE, IA32_TSC_DEADLINE, 0x800 to 0x8ff: 0, or -EINVAL for #GP. Without
- * a LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes, the others are -EINVAL.
+ * MSRs, only IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800 to 0x8ff: 0, or -EINVAL for #GP. Without a
+ * LAPIC APIC_BASE is kept, TSC_DEADLINE reads 0 and ignores writes, the others are -EINVAL.
  */
 int lapic_read_msr(struct vcpu *vcpu, u32 msr, u64 *value);
 int lapic_write_msr(struct vcpu *vcpu, u32 msr, u64 value, enum x86_msr_by by);
@@ -52,6 +52,7 @@ bool lapic_fast_msr(struct vcpu *vcpu, u32 msr, u64 value);
 /* The page that lapic_mmio() serves as registers now, or ~0: for fast decoding. */
 u64 lapic_page(const struct vcpu *vcpu);
 
+/* CR8 with a LAPIC or without one; and into the LAPIC. */
 u64 lapic_get_cr8(const struct vcpu *vcpu);
 void lapic_set_cr8(struct vcpu *vcpu, u64 cr8);
 

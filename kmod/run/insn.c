@@ -137,7 +137,7 @@ enum verdict exit_cr_read(struct vcpu *vcpu)
 	if (cpl(vcpu))
 		return raise(vcpu, X86_GP);
 	gpr_write(vcpu, exit->cr.gpr, exit->cr.nr == 0 ? s->cr0 : exit->cr.nr == 4 ? s->cr4 :
-		  vcpu->lapic ? lapic_get_cr8(vcpu) : s->cr8);
+		  lapic_get_cr8(vcpu));
 	return STEP;
 }
 
