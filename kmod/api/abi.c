@@ -429,8 +429,7 @@ static int set_events(struct vcpu *vcpu, void *data)
 
 static int get_mp_state(struct vcpu *vcpu, void *data)
 {
-	if (lapic_has_signals(vcpu))
-		lapic_apply_signals(vcpu);
+	lapic_apply_signals(vcpu);
 	/* A kick that has not been seen yet is not lost. */
 	((struct kvirt_mp_state *)data)->mp_state =
 		vcpu->mp_state == KVIRT_MP_STATE_HALTED && READ_ONCE(vcpu->unhalted) ?

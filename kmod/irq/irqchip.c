@@ -191,8 +191,7 @@ static enum hrtimer_restart pit_expired(struct hrtimer *timer)
 	raw_spin_lock_irqsave(&c->lock, flags);
 	tick = chip_pit_expire(&c->pit, ktime_get_ns());
 	c->armed = ~0ULL;
-	arm(c);
-	raw_spin_unlock_irqrestore(&c->lock, flags);
+	leave(c, flags);
 	if (tick)
 		pulse(c->vm);
 	return HRTIMER_NORESTART;

@@ -40,7 +40,7 @@ int debug_set(struct vcpu *vcpu, void *data)
 	if (control & (KVIRT_GUESTDBG_INJECT_DB | KVIRT_GUESTDBG_INJECT_BP)) {
 		if (vcpu->events.exception.pending || vcpu->events.triple_fault)
 			return -EBUSY;
-		event_queue_exception(vcpu, control & KVIRT_GUESTDBG_INJECT_DB ? X86_DB : X86_BP, 0);
+		raise(vcpu, control & KVIRT_GUESTDBG_INJECT_DB ? X86_DB : X86_BP);
 	}
 	if (!(control & KVIRT_GUESTDBG_ENABLE))
 		control = 0;

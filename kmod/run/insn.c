@@ -192,7 +192,7 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old = s->cr0, cr0 = (value & X86_CR0_DEFINED) | X86_CR0_ET;
-	int verdict = 0;
+	int verdict;
 
 	if (!x86_cr0_valid(value))
 		return raise(vcpu, X86_GP);
@@ -203,8 +203,7 @@ static enum verdict set_cr0(struct vcpu *vcpu, u64 value)
 	if (!(cr0 & X86_CR0_PG) && (old & X86_CR0_PG) &&
 	    ((s->cr4 & X86_CR4_PCIDE) || long_code(vcpu)))
 		return raise(vcpu, X86_GP);
-	if ((cr0 ^ old) & PDPTR_CR0_BITS)
-		verdict = load_pdptrs(vcpu, cr0, s->cr4);
+	verdict = (cr0 ^ old) & PDPTR_CR0_BITS ? load_pdptrs(vcpu, cr0, s->cr4) : 0;
 	if (verdict)
 		return verdict;
 	s->cr0 = cr0;
@@ -219,7 +218,7 @@ static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 {
 	struct x86_state *s = &vcpu->state;
 	u64 old = s->cr4;
-	int verdict = 0;
+	int verdict;
 
 	if (value & ~vcpu->guest.cr4_allowed)
 		return raise(vcpu, X86_GP);
@@ -231,8 +230,7 @@ static enum verdict set_cr4(struct vcpu *vcpu, u64 value)
 	} else if (value & X86_CR4_PCIDE) {
 		return raise(vcpu, X86_GP);
 	}
-	if ((value ^ old) & PDPTR_CR4_BITS)
-		verdict = load_pdptrs(vcpu, s->cr0, value);
+	verdict = (value ^ old) & PDPTR_CR4_BITS ? load_pdptrs(vcpu, s->cr0, value) : 0;
 	if (verdict)
 		return verdict;
 	vcpu_set_cr4(vcpu, value);

@@ -327,9 +327,7 @@ int vcpu_run(struct vcpu *vcpu)
 			pv_eoi_from_guest(vcpu);
 		if (verdict == SLOW)
 			verdict = dispatch(vcpu);
-		if (verdict == TO_USER)
-			return 0;
-		if (verdict < 0)
-			return verdict;
+		if (verdict == TO_USER || verdict < 0)
+			return verdict < 0 ? verdict : 0;
 	}
 }

@@ -78,8 +78,7 @@ static int walk(struct vcpu *vcpu, struct x86_walk *w, u64 linear, u32 access)
 
 static u32 privilege(struct vcpu *vcpu)
 {
-	vcpu_pull(vcpu, X86_GROUP_MODE | X86_GROUP_CR0);
-	return x86_cpl(&vcpu->state) == 3 ? X86_ACCESS_USER : 0;
+	return cpl(vcpu) == 3 ? X86_ACCESS_USER : 0;
 }
 
 int translate(struct vcpu *vcpu, u64 linear, u32 access, u64 *gpa)
