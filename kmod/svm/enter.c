@@ -230,7 +230,7 @@ static void take_registers(struct vcpu *vcpu)
 		s->dr7 = v->dr7;
 	}
 	vcpu->valid = X86_GROUPS_OWN | X86_GROUP_RIP | X86_GROUP_RSP | X86_GROUP_RFLAGS |
-		      X86_GROUP_CR2 | X86_GROUP_SHADOW | X86_GROUP_NMI_MASK;
+		      X86_GROUP_CR2 | X86_GROUP_CR4 | X86_GROUP_SHADOW | X86_GROUP_NMI_MASK;
 }
 
 /* After SHUTDOWN the VMCB holds nothing of meaning (APM vol. 2, 15.14.3): INIT's state. */

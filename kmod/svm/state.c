@@ -68,13 +68,11 @@ static void push_control_registers(struct svm_vcpu *hw, const struct x86_state *
 	 * selective intercept would not see the guest write what the hardware has already.
 	 */
 	if (groups & X86_GROUP_CR0) {
-		hw->cr0_hidden = s->cr0 & CR0_CACHE;
 		v->cr0 = (s->cr0 & ~CR0_CACHE) | X86_CR0_ET;
-		set_bits_if(&v->intercept_cr, CR_READ(0) | CR_WRITE(0), hw->cr0_hidden);
+		set_bits_if(&v->intercept_cr, CR_READ(0) | CR_WRITE(0), s->cr0 & CR0_CACHE);
 	}
-	/* Every write of CR4 exits, so the guest's value is kept beside the hardware's. */
+	/* Every write of CR4 exits: the guest's value is in the state, always. */
 	if (groups & X86_GROUP_CR4) {
-		hw->cr4 = s->cr4;
 		v->cr4 = s->cr4 | svm.host_cr4;
 		set_bits_if(&v->intercept_cr, CR_READ(4), v->cr4 != s->cr4);
 	}
@@ -134,22 +132,20 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 /* What the exits ask for most often has a short way. */
 void svm_pull(struct vcpu *vcpu, u32 groups)
 {
-	const struct svm_vcpu *hw = to_svm(vcpu);
-	const struct vmcb *v = hw->vmcb;
+	const struct vmcb *v = to_svm(vcpu)->vmcb;
 	struct x86_state *s = &vcpu->state;
 
 	if (groups & X86_GROUP_CODE) {
 		pull_segment(s, v, X86_CS);
 		pull_segment(s, v, X86_SS);
 	}
+	/* What the hardware does not have is as it was pushed. */
 	if (groups & X86_GROUP_CR0)
-		s->cr0 = (v->cr0 & ~CR0_CACHE) | hw->cr0_hidden;
+		s->cr0 = (v->cr0 & ~CR0_CACHE) | (s->cr0 & CR0_CACHE);
 	/* PAE's four entries are read from memory as the CPU needs them (15.25.7). */
 	if (groups & X86_GROUP_CR3)
 		s->cr3 = v->cr3;
-	if (groups & X86_GROUP_CR4)
-		s->cr4 = hw->cr4;
-	groups &= ~(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_CR3 | X86_GROUP_CR4);
+	groups &= ~(X86_GROUP_CODE | X86_GROUP_CR0 | X86_GROUP_CR3);
 	if (unlikely(groups))
 		pull_rest(vcpu, groups);
 }

@@ -60,8 +60,6 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	u32 clean;		/* clean bits that hold */
 	int last_cpu;		/* of the last entry */
-	u64 cr0_hidden;		/* CD and NW: the guest's, but not the hardware's */
-	u64 cr4;		/* the guest's: the hardware's may have MCE besides */
 
 	/* NMIs are masked from an injection until the IRET that ends its handler. */
 	bool nmi_masked;
