@@ -92,14 +92,13 @@ static __always_inline bool set_timer(struct vcpu *vcpu, struct vmx_vcpu *hw)
 
 static noinline void do_due(struct vcpu *vcpu, struct vmx_vcpu *hw)
 {
-	u32 due, state;
+	u32 due = hw->due, state;
 
-	if (hw->due & DUE_ARM)
-		vmx_arm(vcpu);
-	if (hw->due & DUE_MSRS)
-		vmx_load_msrs(vcpu);
-	due = hw->due;
 	hw->due = 0;
+	if (due & DUE_ARM)
+		vmx_arm(vcpu);
+	if (due & DUE_MSRS)
+		vmx_load_msrs(vcpu);
 	if (vcpu->flush)
 		flush(vcpu);
 	if (!(due & DUE_NMI))

@@ -18,10 +18,7 @@ enum vmx_reason {
 	REASON_ENCLS = 60, REASON_ENCLV = 70,
 };
 
-/* Qualification of an EPT violation. */
-#define EPTQ_READ		BIT(0)
-#define EPTQ_WRITE		BIT(1)
-#define EPTQ_FETCH		BIT(2)
+/* Qualification of an EPT violation; bits 0 to 2 are ACCESS_READ, ACCESS_WRITE, ACCESS_EXEC. */
 #define EPTQ_LINEAR_VALID	BIT(7)
 #define EPTQ_FINAL		BIT(8)		/* the final address, not a page-table entry */
 #define EPTQ_IRET_UNBLOCKED	BIT(12)
@@ -108,10 +105,8 @@ static void decode_ept_violation(struct kvirt_exit *exit)
 	decode_vectoring(exit);
 	if (q & EPTQ_IRET_UNBLOCKED)
 		block_nmis_again(exit);
-	static_assert(EPTQ_READ == ACCESS_READ && EPTQ_WRITE == ACCESS_WRITE &&
-		      EPTQ_FETCH == ACCESS_EXEC);
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
-	exit->fault.access = q & (EPTQ_READ | EPTQ_WRITE | EPTQ_FETCH);
+	exit->fault.access = q & (ACCESS_READ | ACCESS_WRITE | ACCESS_EXEC);
 	exit->fault.walk = (q & (EPTQ_LINEAR_VALID | EPTQ_FINAL)) == EPTQ_LINEAR_VALID;
 }
 

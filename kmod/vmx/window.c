@@ -282,7 +282,6 @@ void vmx_arm(struct vcpu *vcpu)
 	w->kernel_gs_base = vmx_exchange_kernel_gs_base(hw->kernel_gs_base);
 	if (vmx_caps.l1d != L1D_KEEP)
 		flush_l1d();
-	hw->due &= ~DUE_ARM;
 }
 
 static __always_inline void load_msr(struct vmx_vcpu *hw, enum vmx_msr i, u64 value)
@@ -310,7 +309,6 @@ void vmx_load_msrs(struct vcpu *vcpu)
 	}
 	if (hw->cpu2 & CPU2_RDTSCP)
 		load_msr(hw, VMX_TSC_AUX, s->tsc_aux);
-	hw->due &= ~DUE_MSRS;
 }
 
 static void restore_host(struct vmx_vcpu *hw)
