@@ -51,6 +51,70 @@ static void interrupts(void)
 	EXPECT_ERRNO(interrupt(split, 0x32), EEXIST);
 }
 
+/* What a RUN that does not enter the guest says of whether an interrupt could go in. */
+static void expect_ready(struct vcpu *vcpu, int ready)
+{
+	vcpu->run->immediate_exit = 1;
+	vcpu->run->ready_for_interrupt_injection = 0x5a;
+	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
+	if (vcpu->run->ready_for_interrupt_injection != ready)
+		test_fail(__FILE__, __LINE__, "ready is %u, not %d", vcpu->run->ready_for_interrupt_injection, ready);
+}
+
+static struct vcpu *with_interrupts_on(struct vm *vm)
+{
+	struct vcpu *vcpu = vcpu_bare(vm, 0);
+	struct kvirt_regs r = vcpu_regs(vcpu);
+
+	expect_ready(vcpu, 0);
+	r.rflags |= 1 << 9;
+	vcpu_set_regs(vcpu, &r);
+	expect_ready(vcpu, 1);
+	return vcpu;
+}
+
+/* IF alone is not enough: no shadow, nothing half-way in, and with the controllers split, room in LINT0's slot. */
+static void readiness(void)
+{
+	struct kvirt_vcpu_events e, none;
+	struct kvirt_lapic_state l;
+	struct vm *vm = vm_bare();
+	struct vcpu *vcpu = with_interrupts_on(vm);
+
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_VCPU_EVENTS, &none));
+	none.flags = KVIRT_VCPUEVENT_VALID_SHADOW | KVIRT_VCPUEVENT_VALID_NMI_PENDING;
+#define NOT_READY(change)							\
+	do {									\
+		e = none;							\
+		change;								\
+		ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_VCPU_EVENTS, &e));		\
+		expect_ready(vcpu, 0);						\
+		ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_VCPU_EVENTS, &none));	\
+		expect_ready(vcpu, 1);						\
+	} while (0)
+	NOT_READY(e.interrupt.shadow = KVIRT_X86_SHADOW_INT_STI);
+	NOT_READY(e.interrupt.shadow = KVIRT_X86_SHADOW_INT_MOV_SS);
+	NOT_READY(e.exception.injected = 1; e.exception.nr = 6);
+	NOT_READY(e.nmi.injected = 1);
+	NOT_READY(e.interrupt.injected = 1; e.interrupt.nr = 0x31);
+#undef NOT_READY
+	EXPECT_OK(interrupt(vcpu, 0x31));
+	expect_ready(vcpu, 0);
+
+	vcpu = with_interrupts_on(bare_split());
+	EXPECT_OK(interrupt(vcpu, 0x31));
+	expect_ready(vcpu, 0);
+	vcpu = with_interrupts_on(bare_split());
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_LAPIC, &l));
+	*(uint32_t *)(l.regs + 0x350) |= 1 << 16;
+	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_LAPIC, &l));
+	expect_ready(vcpu, 0);
+	/* Whoever has the PIC in the kernel has nothing to wait for. */
+	vm = vm_bare();
+	ASSERT_OK(ioctl(vm->fd, KVIRT_CREATE_IRQCHIP, 0));
+	expect_ready(vcpu_bare(vm, 0), 1);
+}
+
 static void nmis(void)
 {
 	struct vcpu *vcpu = vcpu_bare(vm_bare(), 0);
@@ -239,6 +303,7 @@ static void vapic_and_tpr(void)
 
 static const struct test tests[] = {
 	TEST(interrupts),
+	TEST(readiness),
 	TEST(nmis),
 	TEST(lines),
 	TEST(routing),

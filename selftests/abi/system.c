@@ -92,6 +92,7 @@ static void capabilities(void)
 		if (on_dev < 1 || (must[i].value && on_dev != must[i].value) || on_vm != on_dev)
 			test_fail(__FILE__, __LINE__, "capability %d is %d, on the VM %d", must[i].cap, on_dev, on_vm);
 	}
+	EXPECT_EQ(dev_cap(KVIRT_CAP_NR_VCPUS), sysconf(_SC_NPROCESSORS_ONLN));
 	EXPECT_EQ(ioctl(vm->dev, KVIRT_CHECK_EXTENSION, 100000), 0);
 	EXPECT_EQ(ioctl(vm->dev, KVIRT_CHECK_EXTENSION, -1ul), 0);
 	EXPECT_EQ(ioctl(vm->fd, KVIRT_CHECK_EXTENSION, 100000), 0);
@@ -283,10 +284,15 @@ static void supported_cpuid(void)
 	e = cpuid_find(table, 1, 0);
 	ASSERT(e);
 	EXPECT(e->ecx & 1u << 21);	/* x2APIC, which is emulated */
+	/* The deadline timer's bit is for user space to set, by its capability. */
+	EXPECT_EQ(e->ecx >> 24 & 1, 0);
 	/* The guest's topology is user space's business. */
-	e = cpuid_find(table, 0xb, 0);
-	if (e)
-		EXPECT_EQ(e->eax | e->ebx | e->ecx, 0);
+	for (uint32_t leaf = 0xb; leaf <= 0x1f; leaf += 0x1f - 0xb) {
+		e = cpuid_find(table, leaf, 0);
+		if (e)
+			EXPECT_EQ(e->eax | e->ebx | e->ecx, 0);
+		EXPECT(!cpuid_find(table, leaf, 1));
+	}
 	free(table);
 }
 

@@ -742,6 +742,7 @@ static void lapic_in_x2apic_mode(void)
 	struct vcpu *vcpu;
 	struct kvirt_lapic_state l;
 	struct kvirt_sregs s;
+	uint64_t icr = 0;
 
 	ASSERT_OK(vm_enable(vm, KVIRT_CAP_SPLIT_IRQCHIP, 24));
 	vcpu = vcpu_bare(vm, 0x12);
@@ -755,9 +756,16 @@ static void lapic_in_x2apic_mode(void)
 	/* Logical id: cluster 1, third bit. */
 	EXPECT_EQ(REG(l, 0xd0), 0x00010004);
 	REG(l, 0xd0) = 0x77;
+	/* The ICR is one register, and two here. */
+	REG(l, 0x300) = 0x4041;
+	REG(l, 0x310) = 0x12345678;
 	ASSERT_OK(ioctl(vcpu->fd, KVIRT_SET_LAPIC, &l));
 	ASSERT_OK(ioctl(vcpu->fd, KVIRT_GET_LAPIC, &l));
 	EXPECT_EQ(REG(l, 0xd0), 0x00010004);
+	EXPECT_EQ(REG(l, 0x300), 0x4041);
+	EXPECT_EQ(REG(l, 0x310), 0x12345678);
+	EXPECT_EQ(vcpu_get_msr(vcpu, 0x830, &icr), 1);
+	EXPECT_EQ(icr, 0x1234567800004041);
 
 	/* With 32-bit ids the id is the vCPU's, as it is. */
 	ASSERT_OK(vm_enable(vm, KVIRT_CAP_X2APIC_API, KVIRT_X2APIC_API_USE_32BIT_IDS));

@@ -146,27 +146,75 @@ static void amd_gives_zeros_beyond_the_end(void)
 		expect(&q[i], 0, 0, 0, 0);
 }
 
-/* A topology subleaf that is not there still names itself and this CPU's id. */
+/* A topology subleaf that is not there still names itself and this CPU's id, which it takes from subleaf 1. */
 static void topology_leaf_names_itself(void)
 {
 	static const struct kvirt_cpuid_entry2 entries[] = {
-		{ 0, 0, 0, 0xb, INTEL },
-		{ 0xb, 0, SUB, 1, 1, 0x100, 0x55 },
+		{ 0, 0, 0, 0x1f, INTEL },
+		{ 0xb, 0, SUB, 1, 1, 0x100, 0x54 },
 		{ 0xb, 1, SUB, 4, 2, 0x201, 0x55 },
+		{ 0x1f, 0, SUB, 1, 1, 0x100, 0x64 },
+		{ 0x1f, 1, SUB, 4, 2, 0x201, 0x65 },
 	};
 	struct vcpu *vcpu = with_table(entries, COUNT(entries));
-	struct query q[] = { { 0xb, 0 }, { 0xb, 1 }, { 0xb, 2 }, { 0xb, 0x1ff } };
+	struct query q[] = { { 0xb, 0 }, { 0xb, 1 }, { 0xb, 2 }, { 0xb, 0x1ff }, { 0x1f, 3 }, { 0x1f, 0x105 } };
 
 	ask(vcpu, q, COUNT(q));
-	expect(&q[0], 1, 1, 0x100, 0x55);
+	expect(&q[0], 1, 1, 0x100, 0x54);
 	expect(&q[1], 4, 2, 0x201, 0x55);
 	expect(&q[2], 0, 0, 2, 0x55);
 	expect(&q[3], 0, 0, 0xff, 0x55);
+	expect(&q[4], 0, 0, 3, 0x65);
+	expect(&q[5], 0, 0, 5, 0x65);
 }
+
+/* Whatever user space wrote there: the sizes for this XCR0, and whether the guest switched protection keys on. */
+static void live_values_are_not_the_tables(void)
+{
+	struct kvirt_cpuid_entry2 entries[] = {
+		{ 0, 0, 0, 0xd, AMD },
+		{ 7, 0, SUB, 0, 0, 1 << 4, 0 },
+		{ 0xd, 0, SUB, 7, 0x11, 832, 0 },
+		{ 0xd, 1, SUB, 1 << 1, 0x22, 0, 0 },
+		{ 0xd, 2, SUB, 256, 576, 0, 0 },
+	};
+	struct query q[] = { { 0xd, 0 }, { 0xd, 1 }, { 7, 0 } };
+	struct vcpu *vcpu = with_table(entries, COUNT(entries));
+	uint32_t a, b, c, d;
+
+	ask(vcpu, q, COUNT(q));
+	expect(&q[0], 7, 576, 832, 0);
+	expect(&q[1], 1 << 1, 576, 0, 0);
+	/* KVM takes care of OSPKE where the CPU has protection keys. */
+	cpuid(7, 0, &a, &b, &c, &d);
+	if (strstr(test_dev, "kvirt") || c >> 3 & 1)
+		expect(&q[2], 0, 0, 0, 0);
+	vcpu_set_xcr0(vcpu, 7);
+	ask(vcpu, q, 2);
+	expect(&q[0], 7, 832, 832, 0);
+	expect(&q[1], 1 << 1, 832, 0, 0);
+	/* Without the compacted form there is no such size. */
+	entries[3].eax = 1;
+	vcpu = with_table(entries, COUNT(entries));
+	ask(vcpu, q, 2);
+	expect(&q[1], 1, 0x22, 0, 0);
+}
+
+static volatile bool has_pku;
 
 static void guest_live(void)
 {
 	uint32_t a, b, c, d;
+
+	/* OSPKE is CR4.PKE. */
+	cpuid(7, 0, &a, &b, &c, &d);
+	GUEST_EXPECT_EQ(c >> 4 & 1, 0);
+	if (has_pku) {
+		WRITE_REGISTER(cr4, READ_REGISTER(cr4) | 1 << 22);
+		cpuid(7, 0, &a, &b, &c, &d);
+		GUEST_EXPECT_EQ(c >> 4 & 1, 1);
+		WRITE_REGISTER(cr4, READ_REGISTER(cr4) & ~(1ull << 22));
+	}
 
 	/* OSXSAVE is CR4.OSXSAVE. */
 	cpuid(1, 0, &a, &b, &c, &d);
@@ -200,6 +248,9 @@ static void guest_live(void)
 static void live_bits(void)
 {
 	struct vcpu *vcpu = vcpu_new(vm_new_split(), 0, guest_live);
+	struct kvirt_cpuid_entry2 *e = cpuid_find(dev_cpuid(), 7, 0);
+
+	*vm_var(vcpu->vm, has_pku) = e && e->ecx >> 3 & 1;
 
 	vcpu_expect_stage(vcpu, 1);
 	vcpu_set_xcr0(vcpu, 7);
@@ -229,6 +280,7 @@ static const struct test tests[] = {
 	TEST(amd_gives_zeros_beyond_the_end),
 	TEST(topology_leaf_names_itself),
 	TEST(live_bits),
+	TEST(live_values_are_not_the_tables),
 	TEST(paravirtual_leaves),
 };
 

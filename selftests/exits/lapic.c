@@ -145,32 +145,38 @@ static void mode_changes(void)
 
 static void guest_hole(void)
 {
-	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(1ull << 11));
+	if (apic_in_x2)
+		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | X2APIC_ON);
+	else
+		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) & ~(1ull << 11));
 	GUEST_EXPECT_EQ(xapic_read(APIC_VERSION), 0x12345678);
 	xapic_write(APIC_TPR, 0x40);
 	guest_done();
 }
 
-/* Without the quirk the page of an APIC that is off is user space's. */
+/* Without the quirk the page of an APIC that is off, or in x2APIC mode, is user space's. */
 static void hole_without_the_quirk(void)
 {
-	struct vm *vm = vm_new_split();
-	struct vcpu *vcpu = vcpu_new(vm, 0, guest_hole);
-	uint32_t value = 0x12345678;
+	for (int mode = 0; mode < 2; mode++) {
+		struct vm *vm = vm_new_split();
+		struct vcpu *vcpu = vcpu_new(vm, 0, guest_hole);
+		uint32_t value = 0x12345678;
 
-	ASSERT_OK(vm_enable(vm, KVIRT_CAP_DISABLE_QUIRKS2, KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE));
-	ASSERT_EQ(vcpu_go(vcpu), OTHER_EXIT);
-	ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_MMIO);
-	EXPECT_EQ(vcpu->run->mmio.phys_addr, 0xfee00000 + APIC_VERSION);
-	EXPECT_EQ(vcpu->run->mmio.len, 4);
-	EXPECT_EQ(vcpu->run->mmio.is_write, 0);
-	memcpy(vcpu->run->mmio.data, &value, sizeof(value));
-	ASSERT_EQ(vcpu_go(vcpu), OTHER_EXIT);
-	ASSERT_EQ(vcpu->run->exit_reason, KVIRT_EXIT_MMIO);
-	EXPECT_EQ(vcpu->run->mmio.phys_addr, 0xfee00000 + APIC_TPR);
-	EXPECT_EQ(vcpu->run->mmio.is_write, 1);
-	EXPECT_EQ(vcpu->run->mmio.data[0], 0x40);
-	vcpu_finish(vcpu);
+		*vm_var(vm, apic_in_x2) = mode;
+		ASSERT_OK(vm_enable(vm, KVIRT_CAP_DISABLE_QUIRKS2, KVIRT_X86_QUIRK_LAPIC_MMIO_HOLE));
+		vcpu_expect_exit(vcpu, KVIRT_EXIT_MMIO);
+		EXPECT_EQ(vcpu->run->mmio.phys_addr, 0xfee00000 + APIC_VERSION);
+		EXPECT_EQ(vcpu->run->mmio.len, 4);
+		EXPECT_EQ(vcpu->run->mmio.is_write, 0);
+		memcpy(vcpu->run->mmio.data, &value, sizeof(value));
+		vcpu_expect_exit(vcpu, KVIRT_EXIT_MMIO);
+		EXPECT_EQ(vcpu->run->mmio.phys_addr, 0xfee00000 + APIC_TPR);
+		EXPECT_EQ(vcpu->run->mmio.is_write, 1);
+		EXPECT_EQ(vcpu->run->mmio.data[0], 0x40);
+		vcpu_finish(vcpu);
+		vcpu_free(vcpu);
+		vm_free(vm);
+	}
 }
 
 static void self_ipi(uint8_t vector)

@@ -338,6 +338,50 @@ static void page_crossing(void)
 	ASSERT_EQ(serve(vcpu, &d), STAGE_DONE);
 }
 
+static uint8_t wide[16] = "fedcba987654321", wide_back[16];
+
+/* Sixteen bytes, of which three are in the device's next page. */
+static void guest_wide(void)
+{
+	asm volatile("movups %0, %%xmm0; movups %%xmm0, 0xff3(%1)" : : "m"(wide), "r"(DEVICE) : "memory");
+	guest_stage(1);
+	asm volatile("movups 0xff3(%1), %%xmm1; movups %%xmm1, %0" : "=m"(wide_back) : "r"(DEVICE) : "memory");
+	for (int i = 0; i < 16; i++)
+		GUEST_EXPECT_EQ(((volatile uint8_t *)wide_back)[i], ((volatile uint8_t *)wide)[i]);
+	guest_done();
+}
+
+/* Two fragments, the first in pieces of eight bytes at most; a read is complete with the last, and immediate_exit cuts none off. */
+static void wide_access_in_pieces(void)
+{
+	static const struct { int at, len; } piece[] = { { 0, 8 }, { 8, 5 }, { 13, 3 } };
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_wide);
+	uint64_t rip = 0;
+
+	for (int is_write = 1; is_write >= 0; is_write--) {
+		for (size_t i = 0; i < COUNT(piece); i++) {
+			vcpu_expect_exit(vcpu, KVIRT_EXIT_MMIO);
+			EXPECT_EQ(vcpu->run->mmio.phys_addr, DEVICE + 0xff3 + piece[i].at);
+			EXPECT_EQ(vcpu->run->mmio.len, piece[i].len);
+			EXPECT_EQ(vcpu->run->mmio.is_write, is_write);
+			if (is_write) {
+				EXPECT(!memcmp(vcpu->run->mmio.data, wide + piece[i].at, piece[i].len));
+				continue;
+			}
+			memcpy(vcpu->run->mmio.data, wide + piece[i].at, piece[i].len);
+			rip = vcpu_regs(vcpu).rip;
+			vcpu->run->immediate_exit = 1;
+		}
+		if (is_write)
+			vcpu_expect_stage(vcpu, 1);
+	}
+	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
+	EXPECT(vcpu_regs(vcpu).rip > rip);
+	memset(vcpu->run->mmio.data, 0, 8);
+	vcpu->run->immediate_exit = 0;
+	vcpu_finish(vcpu);
+}
+
 static void guest_strings(void)
 {
 	uint8_t *ram = (uint8_t *)RAM;
@@ -518,6 +562,7 @@ static const struct test tests[] = {
 	TEST(read_completes_at_the_next_run),
 	TEST(all_forms),
 	TEST(page_crossing),
+	TEST(wide_access_in_pieces),
 	TEST(string_moves),
 	TEST(real_mode),
 	TEST(protected_mode),

@@ -249,6 +249,31 @@ static void in_keeps_other_registers(void)
 	vcpu_finish(vcpu);
 }
 
+/* A RUN that is refused has completed nothing: registers are taken from the run page first, then CR8. */
+static void refused_run_completes_nothing(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_one_in);
+	struct kvirt_regs r;
+
+	vcpu_expect_exit(vcpu, KVIRT_EXIT_IO);
+	r = vcpu_regs(vcpu);
+	vcpu->run->immediate_exit = 1;
+	vcpu->run->kvirt_dirty_regs = 1ull << 40;
+	EXPECT_ERRNO(vcpu_run(vcpu), EINVAL);
+	EXPECT_EQ(vcpu_regs(vcpu).rip, r.rip);
+	vcpu->run->kvirt_dirty_regs = 0;
+	vcpu->run->cr8 = 16;
+	EXPECT_ERRNO(vcpu_run(vcpu), EINVAL);
+	EXPECT_EQ(vcpu_regs(vcpu).rip, r.rip);
+	EXPECT_EQ(vcpu_regs(vcpu).rax, r.rax);
+	vcpu->run->cr8 = 0;
+	*(uint32_t *)vcpu_io_data(vcpu) = 0xabcd1234;
+	EXPECT_ERRNO(vcpu_run(vcpu), EINTR);
+	EXPECT(vcpu_regs(vcpu).rip > r.rip);
+	vcpu->run->immediate_exit = 0;
+	vcpu_finish(vcpu);
+}
+
 /* --- string forms --- */
 
 /* What the guest shall do; set in its copy before it starts. */
@@ -523,6 +548,7 @@ static const struct test tests[] = {
 	TEST(port_7e_is_over_at_once),
 	TEST(in_is_over_at_the_next_run),
 	TEST(in_keeps_other_registers),
+	TEST(refused_run_completes_nothing),
 	TEST(string_out),
 	TEST(string_in),
 	TEST(string_long),

@@ -381,6 +381,30 @@ static void start_ap(void)
 	EXPECT_EQ(mp_state(ap), KVIRT_MP_STATE_RUNNABLE);
 }
 
+static void guest_sends_init(void)
+{
+	guest_begin();
+	xapic_write(APIC_ICR2, 0);
+	xapic_write(APIC_ICR, 0xc500);
+	guest_done();
+}
+
+/* INIT leaves the bootstrap processor runnable, at its reset vector; to look at it is enough to have that done. */
+static void init_of_the_bsp(void)
+{
+	struct kvirt_mp_state halted = { .mp_state = KVIRT_MP_STATE_HALTED };
+	struct vm *vm = vm_new_split();
+	struct vcpu *bsp = vcpu_new(vm, 0, guest_xapic), *other = runnable(vm, 1, guest_sends_init);
+
+	ASSERT_OK(ioctl(bsp->fd, KVIRT_SET_MP_STATE, &halted));
+	vcpu_finish(other);
+	EXPECT_EQ(mp_state(bsp), KVIRT_MP_STATE_RUNNABLE);
+	EXPECT_EQ(vcpu_regs(bsp).rip, 0xfff0);
+	EXPECT_EQ(vcpu_sregs(bsp).cs.base, 0xffff0000);
+	EXPECT_EQ(vcpu_sregs(bsp).efer, 0);
+	EXPECT_EQ(mp_state(other), KVIRT_MP_STATE_RUNNABLE);
+}
+
 /* --- saved state --- */
 
 static uint32_t *reg_of(struct kvirt_lapic_state *s, uint32_t reg)
@@ -499,8 +523,8 @@ static void timer_in_state(void)
 }
 
 static const struct test tests[] = {
-	TEST(xapic), TEST(x2apic), TEST(one_shot), TEST(periodic), TEST(tsc_deadline), TEST(start_ap), TEST(move_xapic_state),
-	TEST(move_x2apic_state), TEST(ids_in_state), TEST(timer_in_state),
+	TEST(xapic), TEST(x2apic), TEST(one_shot), TEST(periodic), TEST(tsc_deadline), TEST(start_ap), TEST(init_of_the_bsp),
+	TEST(move_xapic_state), TEST(move_x2apic_state), TEST(ids_in_state), TEST(timer_in_state),
 };
 
 int main(int argc, char **argv)

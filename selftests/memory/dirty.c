@@ -235,19 +235,23 @@ static bool large_leaves(void)
 	return !strncmp(line, "Not affected", 12);
 }
 
+static const char *fault_count(void)
+{
+	return strstr(test_dev, "kvirt") ? "nested_fault_exits" : "pf_taken";
+}
+
 /* A log that ends costs no page its translation, but those that make a large one again. */
 static void log_ends_at(int advice)
 {
-	const char *faults = strstr(test_dev, "kvirt") ? "nested_fault_exits" : "pf_taken";
 	struct rig rig = rig_new(advice, 0);
 	uint64_t before;
 
 	ASSERT_OK(set_slot(&rig, KVIRT_MEM_LOG_DIRTY_PAGES));
 	go(&rig, WRITE, 0, PAGES, 1);
 	ASSERT_OK(set_slot(&rig, 0));
-	before = vm_stat(rig.vcpu->fd, faults);
+	before = vm_stat(rig.vcpu->fd, fault_count());
 	go(&rig, WRITE, 0, PAGES, 1);
-	before = vm_stat(rig.vcpu->fd, faults) - before;
+	before = vm_stat(rig.vcpu->fd, fault_count()) - before;
 	test_note("%llu faults", (unsigned long long)before);
 	EXPECT(before < 8);
 	EXPECT(before > 0 || advice == MADV_NOHUGEPAGE || !large_leaves());
@@ -358,6 +362,20 @@ static void manual_small(void)
 static void manual_large(void)
 {
 	cleared_by_hand(MADV_HUGEPAGE);
+}
+
+/* Only CLEAR makes pages tell of a write again: behind a GET the guest writes on without a fault. */
+static void manual_get_protects_nothing(void)
+{
+	struct rig rig = rig_manual(MADV_NOHUGEPAGE, KVIRT_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	uint64_t before;
+
+	go(&rig, WRITE, 0, PAGES, 1);
+	EXPECT_LOG(&rig);
+	before = vm_stat(rig.vcpu->fd, fault_count());
+	go(&rig, WRITE, 0, PAGES, 1);
+	EXPECT(vm_stat(rig.vcpu->fd, fault_count()) - before < 8);
+	EXPECT_LOG(&rig);
 }
 
 static void initially_set(void)
@@ -609,6 +627,7 @@ static const struct test tests[] = {
 	TEST(writes_by_the_device),
 	TEST(manual_small),
 	TEST(manual_large),
+	TEST(manual_get_protects_nothing),
 	TEST(initially_set),
 	TEST(nobody_told),
 	TEST(moved_slot),
