@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vmrun's FUSE server against a guest that lies: the input is a series of requests, over a small tree. A reply must stay
+ * within its buffers, and nothing that lies beside the tree may be read or changed.
+ */
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fs/fs.h"
+#include "fuzz.h"
+
+#define SECRET	"what no guest may read"
+#define AGAIN	500	/* inputs, then the tree is made anew */
+
+#define MUST(condition) do { if (!(condition)) abort(); } while (0)
+
+/* A request: the opcode, an inode among the first few, lengths; then its arguments. */
+struct step {
+	u8 opcode, node, cut, args;
+	u16 room;
+	int8_t lie;		/* how much the header's length is wrong */
+	u8 flags;
+};
+
+static char top[64];
+static pid_t owner;
+
+static void run(const char *format)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), format, top);
+	if (system(command))
+		return;
+}
+
+static void clean(void)
+{
+	if (top[0] && getpid() == owner)
+		run("rm -rf '%s'");
+}
+
+static void put(const char *name, const char *text)
+{
+	int fd = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+
+	MUST(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void plant(void)
+{
+	static const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 2 } };
+	static const struct rlimit size = { .rlim_cur = 1 << 20, .rlim_max = 1 << 20 };
+
+	if (!top[0]) {
+		strcpy(top, access("/dev/shm", W_OK) ? "/tmp/fuzz.XXXXXX" : "/dev/shm/fuzz.XXXXXX");
+		MUST(mkdtemp(top));
+		owner = getpid();
+		atexit(clean);
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &size);
+		umask(0);
+		MUST(!chdir(top));
+		put("secret", SECRET);
+		MUST(!utimensat(AT_FDCWD, "secret", times, 0));
+	}
+	run("chmod -R u+rwx '%s'/share 2>/dev/null; rm -rf share");
+	MUST(!mkdir("share", 0755) && !mkdir("share/d", 0755) && !mkdir("share/d/e", 0755));
+	put("share/f", "hello");
+	put("share/d/g", "inner");
+	MUST(!symlink("../secret", "share/l") && !symlink("..", "share/u") && !mkfifo("share/p", 0666));
+}
+
+static void check_secret(void)
+{
+	char text[64] = "";
+	struct stat s;
+	int fd = open("secret", O_RDONLY | O_NOATIME);
+
+	MUST(fd >= 0 && read(fd, text, sizeof(text)) == (ssize_t)strlen(SECRET) && !memcmp(text, SECRET, strlen(SECRET)));
+	/* Read by nobody: whoever does moves the time, since it is before the last change. */
+	MUST(!fstat(fd, &s) && s.st_nlink == 1 && (s.st_mode & 07777) == 0644 && s.st_atime == 1 && s.st_mtime == 2);
+	close(fd);
+}
+
+static void send(struct fs *fs, const struct step *s, const uint8_t *args, size_t len)
+{
+	struct fuse_in_header head = {
+		.len = sizeof(head) + len + s->lie, .opcode = s->opcode, .unique = 1, .nodeid = s->node % 16,
+	};
+	size_t total = sizeof(head) + len, cut = s->cut % total, room = s->flags & 1 ? s->room : 4096;
+	u8 *out = malloc(total), *in = malloc(room ? room : 1);
+	struct iovec from[2] = { { out, cut }, { out + cut, total - cut } };
+	struct iovec to[2] = { { in, room / 2 }, { in + room / 2, room - room / 2 } };
+	struct fs_request request = { from, 2, total, to, 2, room };
+	struct fuse_out_header reply;
+	ssize_t got;
+
+	memcpy(out, &head, sizeof(head));
+	memcpy(out + sizeof(head), args, len);
+	got = fs_serve(fs, &request);
+	MUST(got >= -1 && got <= (ssize_t)room && (got <= 0 || got >= (ssize_t)sizeof(reply)));
+	if (got > 0) {
+		memcpy(&reply, in, sizeof(reply));
+		MUST(reply.len == got && reply.unique == 1 && reply.error <= 0 && reply.error > -4096);
+	}
+	free(out);
+	free(in);
+}
+
+void fuzz_input(const uint8_t *data, size_t size)
+{
+	static const struct fuse_init_in init = { .major = 7, .minor = 38, .flags = ~0u };
+	static const struct step first = { .opcode = FUSE_INIT };
+	static unsigned int inputs;
+	struct vm_error err = { 0 };
+	struct step s;
+	struct fs *fs;
+
+	if (inputs++ % AGAIN == 0)
+		plant();
+	fs = fs_open("share", size & 1 ? FS_READ_WRITE : FS_READ_ONLY, &err);
+	if (!fs) {
+		plant();
+		return;
+	}
+	send(fs, &first, (const uint8_t *)&init, sizeof(init));
+	while (size >= sizeof(s)) {
+		memcpy(&s, data, sizeof(s));
+		data += sizeof(s);
+		size -= sizeof(s);
+		if (s.args > size)
+			s.args = size;
+		/* Mostly what exists and is spelled right. */
+		if (!(s.flags & 2)) {
+			s.opcode %= 52;
+			s.lie = 0;
+		}
+		/* Each would wait for the disk. */
+		if (s.opcode != FUSE_SYNCFS)
+			send(fs, &s, data, s.args);
+		data += s.args;
+		size -= s.args;
+	}
+	fs_close(fs);
+	check_secret();
+}
