@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Process 1 of vmrun's guest: a static program that vmrun packs into the initramfs.
+ * init.c loads modules, mounts the root and becomes the agent (agent.c), which runs
+ * commands (command.c) for vmrun. What fails before that is said on the console.
+ */
+#ifndef VMRUN_GUEST_GUEST_H
+#define VMRUN_GUEST_GUEST_H
+
+#include <sys/types.h>
+
+#include "../agent.h"
+#include "../types.h"
+
+#define PLAN_MAX_SHARES		64
+#define PLAN_MAX_MODULES	256
+
+/* /plan, as boot/live.c writes it. Its strings lie in the text that was parsed. */
+struct plan {
+	const char *hostname;
+	const char *root_tag;
+	unsigned int port;
+	const char *module[PLAN_MAX_MODULES];	/* files, in the order in which they load */
+	unsigned int nr_modules;
+	struct plan_share {
+		const char *tag;
+		const char *path;
+		bool read_only;
+	} share[PLAN_MAX_SHARES];
+	unsigned int nr_shares;
+};
+
+/* Cuts @text, NUL-terminated, into @plan. Returns NULL, or the line that it does not understand. */
+const char *plan_parse(struct plan *plan, char *text);
+
+/* What the agent and its commands share. Descriptors are -1 where there is none. */
+struct command {
+	pid_t pid;
+	int fd[AGENT_STREAMS];	/* the agent's ends; they do not block */
+	int failure_fd;		/* a struct agent_exit of a command that could not be started */
+};
+
+/*
+ * Starts the command that @exec and its @strings describe, which were checked with
+ * command_check(). Returns 0, or the errno of what failed before there was a process.
+ */
+int command_start(struct command *command, const struct agent_exec *exec, char *strings);
+
+/* True when @strings holds just as many strings as @exec says, and a program among them. */
+bool command_check(const struct agent_exec *exec, const char *strings);
+
+/* How the ended command ended: from @status, as waitpid() gave it. Closes failure_fd. */
+struct agent_exit command_result(struct command *command, int status);
+
+/*
+ * Serves vmrun at @fd until the main command has ended and vmrun was told (0), or the
+ * connection ends (-1). SIGCHLD must be blocked; reaps whatever child ends.
+ */
+int agent_serve(int fd);
+
+#endif

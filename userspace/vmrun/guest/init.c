@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Process 1: from the initramfs to the agent. What it does and in which order is main();
+ * a step that fails says so on the console, which vmrun shows, and the machine ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define PLAN_FILE	"/plan"
+#define PLAN_MAX_SIZE	65536
+#define ROOT		"/root.new"	/* where the root is until it is the root */
+
+/* Says what is wrong and ends the machine; vmrun tells its user what it has read. */
+static void __attribute__((noreturn)) give_up(const char *what, const char *of, int error)
+{
+	printf("vmrun-init: cannot %s %s: %s\n", what, of, strerror(error));
+	fflush(stdout);
+	/* The serial line empties before the power goes. */
+	fsync(STDOUT_FILENO);
+	usleep(20000);
+	reboot(RB_POWER_OFF);
+	/* The kernel panics when process 1 ends: also an end. */
+	exit(1);
+}
+
+static void read_plan(struct plan *plan, char *text, size_t size)
+{
+	int fd = open(PLAN_FILE, O_RDONLY | O_CLOEXEC);
+	const char *bad;
+	ssize_t n;
+
+	if (fd < 0)
+		give_up("open", PLAN_FILE, errno);
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		give_up("read", PLAN_FILE, errno);
+	close(fd);
+	text[n] = 0;
+	bad = plan_parse(plan, text);
+	if (bad)
+		give_up("understand the plan", bad, EINVAL);
+}
+
+static void load_modules(const struct plan *plan)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan->nr_modules; i++) {
+		int fd = open(plan->module[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST))
+			give_up("load", plan->module[i], errno);
+		close(fd);
+		/* The initramfs is memory, and nobody sees it again. */
+		unlink(plan->module[i]);
+	}
+}
+
+static void mount_at(const char *source, const char *target, const char *type,
+		     unsigned long flags, const char *options)
+{
+	mkdir(target, 0755);
+	if (mount(source, target, type, flags, options))
+		give_up("mount", target, errno);
+}
+
+/* The host's files, never written to, and the guest's changes in memory above them. */
+static void mount_root(const struct plan *plan)
+{
+	mkdir("/host", 0755);
+	if (mount(plan->root_tag, "/host", "virtiofs", MS_RDONLY, NULL))
+		give_up("mount the root by virtio-fs, tag", plan->root_tag, errno);
+	mount_at("tmpfs", "/changes", "tmpfs", 0, "mode=0755");
+	mkdir("/changes/upper", 0755);
+	mkdir("/changes/work", 0755);
+	mkdir(ROOT, 0755);
+	if (mount("overlay", ROOT, "overlay", 0,
+		  "lowerdir=/host,upperdir=/changes/upper,workdir=/changes/work"))
+		give_up("lay an overlay on", "the root", errno);
+}
+
+/*
+ * What every program expects, the guest's own. /tmp is the host's, with the guest's
+ * changes: its user may stand in a folder there. /run is about daemons that do not run here.
+ */
+static void mount_kernel_files(void)
+{
+	const unsigned long safe = MS_NOSUID | MS_NODEV;
+
+	mount_at("proc", ROOT "/proc", "proc", safe | MS_NOEXEC, NULL);
+	mount_at("sys", ROOT "/sys", "sysfs", safe | MS_NOEXEC, NULL);
+	mount_at("dev", ROOT "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
+	mount_at("pts", ROOT "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666");
+	mount_at("shm", ROOT "/dev/shm", "tmpfs", safe, "mode=1777");
+	mount_at("run", ROOT "/run", "tmpfs", safe, "mode=0755");
+	mkdir(ROOT "/run/lock", 01777);
+	/* Not there in every kernel, and missed by few. */
+	if (mount("cgroup", ROOT "/sys/fs/cgroup", "cgroup2", safe | MS_NOEXEC, NULL))
+		errno = 0;
+	if (symlink("/proc/self/fd", ROOT "/dev/fd") || symlink("/proc/self/fd/0", ROOT "/dev/stdin") ||
+	    symlink("/proc/self/fd/1", ROOT "/dev/stdout") ||
+	    symlink("/proc/self/fd/2", ROOT "/dev/stderr"))
+		give_up("make links in", "/dev", errno);
+}
+
+static void make_directories(char *path)
+{
+	char *slash;
+
+	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		mkdir(path, 0755);
+		*slash = '/';
+	}
+}
+
+static void mount_shares(const struct plan *plan)
+{
+	unsigned int i;
+	char *path;
+
+	for (i = 0; i < plan->nr_shares; i++) {
+		const struct plan_share *s = &plan->share[i];
+
+		if (asprintf(&path, ROOT "%s", s->path) < 0)
+			give_up("mount", s->path, ENOMEM);
+		make_directories(path);
+		mkdir(path, 0755);
+		if (mount(s->tag, path, "virtiofs", s->read_only ? MS_RDONLY : 0, NULL))
+			give_up("mount the share", s->path, errno);
+		free(path);
+	}
+}
+
+static void switch_root(void)
+{
+	if (chdir(ROOT) || mount(".", "/", NULL, MS_MOVE, NULL) || chroot(".") || chdir("/"))
+		give_up("change to", "the root", errno);
+	/* Root's own folder may be one that vmrun's user cannot read. */
+	if (access("/root/.", R_OK | X_OK) && !mount("root", "/root", "tmpfs", 0, "mode=0700"))
+		errno = 0;
+}
+
+static void set_up_network(const struct plan *plan)
+{
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)))
+		give_up("set the host name to", plan->hostname, errno);
+	/* A kernel without a network has no loopback either. */
+	if (fd >= 0) {
+		ioctl(fd, SIOCSIFFLAGS, &lo);
+		close(fd);
+	}
+}
+
+static int connect_to_vmrun(unsigned int port)
+{
+	struct sockaddr_vm addr = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = port,
+	};
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		give_up("connect to", "vmrun by vsock", errno);
+	return fd;
+}
+
+int main(void)
+{
+	char text[PLAN_MAX_SIZE];
+	struct plan plan;
+	sigset_t set;
+	int fd;
+
+	/* Process 1 does not die of signals, and hears of children by a descriptor. */
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	umask(0);
+	read_plan(&plan, text, sizeof(text));
+	load_modules(&plan);
+	mount_root(&plan);
+	mount_kernel_files();
+	mount_shares(&plan);
+	switch_root();
+	set_up_network(&plan);
+	umask(022);
+	fd = connect_to_vmrun(plan.port);
+	if (agent_serve(fd))
+		give_up("go on without", "vmrun, which closed the connection", EPIPE);
+	sync();
+	reboot(RB_POWER_OFF);
+	return 1;
+}

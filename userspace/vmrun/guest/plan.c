@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The plan's lines: a word that says what it is, then its values. The last value of a
+ * line may have blanks. It comes from vmrun, so a bad line only means a bug; but process
+ * 1 must say so rather than crash. Called by init.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest.h"
+
+/* Cuts the next word off *@rest; NULL when there is none. */
+static char *word(char **rest)
+{
+	char *text = *rest, *end;
+
+	if (!text || !*text)
+		return NULL;
+	end = strchr(text, ' ');
+	*rest = end ? end + 1 : NULL;
+	if (end)
+		*end = 0;
+	return text;
+}
+
+static bool parse_share(struct plan *plan, char *rest)
+{
+	const char *tag = word(&rest), *mode = word(&rest);
+
+	if (!tag || !mode || !rest || *rest != '/' || plan->nr_shares == PLAN_MAX_SHARES)
+		return false;
+	plan->share[plan->nr_shares++] = (struct plan_share){
+		.tag = tag, .path = rest, .read_only = !strcmp(mode, "ro"),
+	};
+	return true;
+}
+
+static bool parse_line(struct plan *plan, char *line)
+{
+	const char *what = word(&line), *value;
+
+	if (!what)
+		return true;
+	if (!strcmp(what, "share"))
+		return parse_share(plan, line);
+	value = word(&line);
+	if (!value)
+		return false;
+	if (!strcmp(what, "hostname")) {
+		plan->hostname = value;
+	} else if (!strcmp(what, "port")) {
+		plan->port = strtoul(value, NULL, 10);
+	} else if (!strcmp(what, "root")) {
+		plan->root_tag = word(&line);
+		return !strcmp(value, "virtiofs") && plan->root_tag;
+	} else if (!strcmp(what, "module") && plan->nr_modules < PLAN_MAX_MODULES) {
+		plan->module[plan->nr_modules++] = value;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+const char *plan_parse(struct plan *plan, char *text)
+{
+	char *line, *save;
+
+	memset(plan, 0, sizeof(*plan));
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (!parse_line(plan, line))
+			return line;
+	return plan->root_tag ? NULL : "no root";
+}
