@@ -92,7 +92,7 @@ static inline u64 svm_pa(const void *page)
 }
 
 /* The calls of vm/backend.h. */
-#define SVM_DECLARE(name) BACKEND_PROTOTYPE(svm, name);
+#define SVM_DECLARE(name) extern BACKEND_TYPE(name) svm_##name;
 BACKEND_CALLS(SVM_DECLARE)
 
 /* caps.c */

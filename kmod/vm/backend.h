@@ -71,7 +71,6 @@ extern const struct kvirt_backend svm_backend;
 	F(enter) F(inject) F(windows)
 
 #define BACKEND_TYPE(name)	typeof(*((struct kvirt_backend *)0)->name)
-#define BACKEND_PROTOTYPE(vendor, name)	extern BACKEND_TYPE(name) vendor##_##name
 #define BACKEND_DECLARE(name)	DECLARE_STATIC_CALL(backend_##name, BACKEND_TYPE(name));
 BACKEND_CALLS(BACKEND_DECLARE)
 BACKEND_DECLARE(unload)

@@ -39,7 +39,7 @@ void vmx_inject(struct vcpu *vcpu, const struct kvirt_event *event)
 	 * Entry insists: an error code exactly with the exceptions that have one, in
 	 * protected mode, unless the CPU is free of that rule; never in real mode.
 	 */
-	if (event->type != EVENT_EXCEPTION || !(hw->cr0_shadow & X86_CR0_PE))
+	if (event->type != EVENT_EXCEPTION || !(vcpu->state.cr0 & X86_CR0_PE))
 		error = false;
 	else if (!vmx_caps.error_code_free)
 		error = X86_ERROR_CODE_VECTORS & BIT(event->vector & 31);

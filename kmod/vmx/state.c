@@ -16,7 +16,7 @@
 /* In the field where struct x86_state has them. */
 #define SHADOWS		(X86_SHADOW_STI | X86_SHADOW_MOV_SS)
 
-static void push_cr0(struct vmx_vcpu *hw, u64 cr0)
+static void push_cr0(u64 cr0)
 {
 	/*
 	 * Caching is the host's: with CR0.CD the CPU would take all memory as uncached.
@@ -26,7 +26,6 @@ static void push_cr0(struct vmx_vcpu *hw, u64 cr0)
 
 	vmcs_write(GUEST_CR0, hardware & vmx_caps.cr0_fixed1);
 	vmcs_write(CR0_SHADOW, cr0);
-	hw->cr0_shadow = cr0;
 }
 
 static void push_cr4(struct vcpu *vcpu, u64 cr4)
@@ -40,7 +39,6 @@ static void push_cr4(struct vcpu *vcpu, u64 cr4)
 	}
 	vmcs_write(GUEST_CR4, (cr4 | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1);
 	vmcs_write(CR4_SHADOW, cr4);
-	hw->cr4_shadow = cr4;
 }
 
 /* VM entry wants a busy 64-bit TSS in long mode, whatever TR was loaded with before. */
@@ -184,7 +182,7 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS))
 		push_segments(s, groups);
 	if (groups & X86_GROUP_CR0)
-		push_cr0(hw, s->cr0);
+		push_cr0(s->cr0);
 	/* Entry loads PAE's four in that mode only; which it is may be pushed after this. */
 	if ((groups & X86_GROUP_CR3) && !(s->efer & EFER_LMA))
 		for (i = 0; i < 4; i++)
@@ -235,13 +233,13 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 	}
 	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS) & ~X86_GROUP_MODE)
 		pull_segments(s, groups);
+	/* Bits that the host owns are in the state, always: their writes exit. */
 	if (groups & X86_GROUP_CR0)
-		s->cr0 = (vmcs_read(GUEST_CR0) & CR0_GUEST_OWNED) |
-			 (hw->cr0_shadow & ~CR0_GUEST_OWNED);
+		s->cr0 = (vmcs_read(GUEST_CR0) & CR0_GUEST_OWNED) | (s->cr0 & ~CR0_GUEST_OWNED);
 	if (groups & X86_GROUP_CR4)
-		s->cr4 = (vmcs_read(GUEST_CR4) & hw->cr4_owned) | (hw->cr4_shadow & ~hw->cr4_owned);
-	/* The CPU has PAE's four entries in that mode, which CR0 and CR4 of the host's show. */
-	if ((groups & X86_GROUP_CR3) && x86_pae_paging(hw->cr0_shadow, hw->cr4_shadow, s->efer))
+		s->cr4 = (vmcs_read(GUEST_CR4) & hw->cr4_owned) | (s->cr4 & ~hw->cr4_owned);
+	/* The CPU has PAE's four entries in that mode, which such bits show. */
+	if ((groups & X86_GROUP_CR3) && x86_pae_paging(s->cr0, s->cr4, s->efer))
 		for (i = 0; i < 4; i++)
 			s->pdptr[i] = vmcs_read(GUEST_PDPTE0 + 2 * i);
 	/* The guest writes only this one of its group without an exit. */

@@ -91,7 +91,7 @@ struct vmx_vcpu {
 	} host;
 	u32 cpu, cpu2, entry;		/* controls */
 	u64 timer;			/* in host TSC ticks */
-	u64 cr0_shadow, cr4_shadow, cr4_owned;	/* owned: bits the guest changes freely */
+	u64 cr4_owned;			/* bits that the guest changes freely */
 };
 
 static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
@@ -100,7 +100,7 @@ static inline struct vmx_vcpu *to_vmx(struct vcpu *vcpu)
 }
 
 /* The calls of vm/backend.h. */
-#define VMX_DECLARE(name) BACKEND_PROTOTYPE(vmx, name);
+#define VMX_DECLARE(name) extern BACKEND_TYPE(name) vmx_##name;
 BACKEND_CALLS(VMX_DECLARE)
 
 /* caps.c: 0; -ENODEV without VT-x; -EOPNOTSUPP after one line that says what is missing. */
