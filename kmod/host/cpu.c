@@ -13,15 +13,13 @@
 
 int __init host_cpu_check(void)
 {
-	const char *why = NULL;
-
 	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		why = "PREEMPT_RT kernels are not supported";
-	else if (boot_cpu_has(X86_FEATURE_XENPV))
-		why = "a Xen PV domain owns no virtualization hardware";
-	else if (host_read_cr4() & CR4_FRED)
-		why = "FRED is in use; boot with fred=off";
-	return why ? host_refuse(why) : 0;
+		return host_refuse("PREEMPT_RT kernels are not supported");
+	if (boot_cpu_has(X86_FEATURE_XENPV))
+		return host_refuse("a Xen PV domain owns no virtualization hardware");
+	if (host_read_cr4() & CR4_FRED)
+		return host_refuse("FRED is in use; boot with fred=off");
+	return 0;
 }
 
 u64 host_guest_cr4(void)

@@ -131,7 +131,7 @@ void vm_module_exit(void);
 
 static inline unsigned int vm_nr_vcpus(const struct vm *vm)
 {
-	/* Pairs with the release in vcpu_create(): the array's entry is there first. */
+	/* Pairs with the release in vcpu_publish(): the array's entry is there first. */
 	return atomic_read_acquire(&vm->nr_vcpus);
 }
 

@@ -86,7 +86,6 @@ static int enter_vmx_operation(struct vmx_window *w)
 	w->cr4 = host_read_cr4();
 	w->own_cr4 = !(w->cr4 & X86_CR4_VMXE);
 	w->own_vmxon = false;
-	w->saved_vmcs = NO_VMCS;
 	if (unlikely(vmx_caps.trace_forbids_vmxon) && w->own_cr4 &&
 	    (host_rdmsr(MSR_IA32_RTIT_CTL) & RTIT_TRACE_EN))
 		return -EBUSY;

@@ -24,14 +24,11 @@ static void fault(struct x86_walk *w, u32 cause)
 /* Name the entry of @level in the table at @table. */
 static void descend(struct x86_walk *w, u64 table, unsigned int level)
 {
+	const unsigned int bits = w->entry_size == 8 ? 9 : 10;
+
 	w->level = level;
-	if (w->entry_size == 8) {
-		w->shift = 3 + 9 * level;
-		w->where[w->n] = table + ((w->linear >> w->shift) & 511) * 8;
-	} else {
-		w->shift = 2 + 10 * level;
-		w->where[w->n] = table + ((w->linear >> w->shift) & 1023) * 4;
-	}
+	w->shift = 12 + bits * (level - 1);
+	w->where[w->n] = table + (w->linear >> w->shift & (BIT(bits) - 1)) * w->entry_size;
 }
 
 void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86_state *s,
