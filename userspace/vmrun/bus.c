@@ -41,9 +41,20 @@ static const struct bus_range *bus_find(const struct bus *bus, u64 addr,
 	return NULL;
 }
 
+/* How much of an access is one call to a device. */
+static unsigned int bus_step(const struct bus *bus, u64 addr, unsigned int len)
+{
+	const struct bus_range *r;
+
+	if (!bus->bytes)
+		return len;
+	r = bus_find(bus, addr, len);
+	return r && r->ops->whole ? len : 1;
+}
+
 void bus_read(struct bus *bus, u64 addr, u8 *data, unsigned int len)
 {
-	unsigned int step = bus->bytes ? 1 : len;
+	unsigned int step = bus_step(bus, addr, len);
 
 	memset(data, 0xff, len);
 	for (; len >= step && step; addr += step, data += step, len -= step) {
@@ -56,7 +67,7 @@ void bus_read(struct bus *bus, u64 addr, u8 *data, unsigned int len)
 
 void bus_write(struct bus *bus, u64 addr, const u8 *data, unsigned int len)
 {
-	unsigned int step = bus->bytes ? 1 : len;
+	unsigned int step = bus_step(bus, addr, len);
 
 	for (; len >= step && step; addr += step, data += step, len -= step) {
 		const struct bus_range *r = bus_find(bus, addr, step);

@@ -19,6 +19,7 @@
 struct bus_ops {
 	void (*read)(void *dev, u64 offset, u8 *data, unsigned int len);
 	void (*write)(void *dev, u64 offset, const u8 *data, unsigned int len);
+	bool whole;	/* of ports: an access inside of the range comes in one piece */
 };
 
 struct bus_range {
@@ -31,7 +32,7 @@ struct bus_range {
 struct bus {
 	struct bus_range range[BUS_MAX_RANGES];
 	unsigned int nr_ranges;
-	bool bytes;	/* ports: every access goes to the devices byte by byte */
+	bool bytes;	/* ports: an access goes to the devices byte by byte; see whole */
 };
 
 /*

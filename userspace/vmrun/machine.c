@@ -188,6 +188,21 @@ static void undo_devices(struct machine *machine)
 	irq_destroy(&machine->irq);
 }
 
+static int build_pci(struct machine *machine, struct vm_error *err)
+{
+	if (pci_create(&machine->pci, &machine->memory, err))
+		return -1;
+	if (!pci_attach(&machine->pci, &machine->mmio, &machine->ports))
+		return 0;
+	pci_destroy(&machine->pci);
+	return vm_fail(err, VM_STATUS_FAILURE, NULL, "two devices claim the same address");
+}
+
+static void undo_pci(struct machine *machine)
+{
+	pci_destroy(&machine->pci);
+}
+
 static void undo_vcpus(struct machine *machine)
 {
 	while (machine->nr_vcpus)
@@ -346,6 +361,7 @@ static const struct {
 	{ build_accel, undo_accel },
 	{ build_memory, undo_memory },
 	{ build_devices, undo_devices },
+	{ build_pci, undo_pci },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
 	{ build_loop, undo_loop },

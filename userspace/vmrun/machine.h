@@ -11,6 +11,7 @@
 #include "bus.h"
 #include "config.h"
 #include "console.h"
+#include "dev/pci.h"
 #include "dev/power.h"
 #include "dev/serial.h"
 #include "irq.h"
@@ -37,6 +38,7 @@ struct machine {
 	struct irq irq;
 	struct serial serial;
 	struct power power;
+	struct pci pci;
 	struct loop loop;
 	struct console console;
 	struct vcpu *vcpu;	/* config->vcpus of them, once created */

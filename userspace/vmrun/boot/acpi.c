@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * RSDP, XSDT, FADT, FACS, MADT and DSDT, after the ACPI specification 6.0.
+ * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT, after the ACPI specification 6.0.
  * The machine has ACPI's fixed hardware rather than the hardware-reduced
  * model: a Linux that was not started by EFI cannot restart a machine of the
  * latter kind. It has no 8042, VGA, CMOS clock, PIC, PIT or HPET, and says so.
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../dev/ioapic.h"
+#include "../dev/pci.h"
 #include "../dev/power.h"
 #include "acpi.h"
 #include "aml.h"
@@ -67,6 +68,7 @@ struct xsdt {
 	struct table_header header;
 	u64 fadt;
 	u64 madt;
+	u64 mcfg;
 } __packed;
 
 struct facs {
@@ -140,6 +142,17 @@ struct madt_lapic_nmi {
 	u8 lint;
 } __packed;
 
+/* PCI Firmware specification 3.0, section 4.1.2: one range of buses. */
+struct mcfg {
+	struct table_header header;
+	u8 reserved[8];
+	u64 base;
+	u16 segment;
+	u8 first_bus, last_bus;
+	u32 reserved1;
+} __packed;
+
+_Static_assert(sizeof(struct mcfg) == 60, "MCFG with one range");
 _Static_assert(sizeof(struct rsdp) == 36, "RSDP of ACPI 2.0 and later");
 _Static_assert(sizeof(struct facs) == 64, "FACS");
 _Static_assert(sizeof(struct fadt) == 276, "FADT of ACPI 6.0");
@@ -194,7 +207,34 @@ static void seal(void *table, const char *signature, u8 revision, u32 len)
 	h->checksum = checksum(table, len);
 }
 
-/* The namespace: how to power off, the serial port, pvpanic. */
+/* The host bridge, and the addresses of ECAM, which are nobody else's. */
+static void build_pci(struct aml *aml)
+{
+	u32 device, resources;
+
+	device = aml_device_begin(aml, "PCI0");
+	aml_name_eisa_id(aml, "_HID", "PNP0A08");
+	aml_name_eisa_id(aml, "_CID", "PNP0A03");
+	aml_name_integer(aml, "_UID", 0);
+	aml_name_integer(aml, "_SEG", 0);
+	aml_name_integer(aml, "_BBN", 0);
+	resources = aml_resources_begin(aml);
+	aml_resource_bus_numbers(aml, 0, 0);
+	aml_resource_io(aml, PCI_CONFIG_PORT, PCI_CONFIG_PORTS);
+	aml_resource_memory_window(aml, PCI_WINDOW_BASE, PCI_WINDOW_SIZE);
+	aml_resources_end(aml, resources);
+	aml_end(aml, device);
+
+	device = aml_device_begin(aml, "ECAM");
+	aml_name_eisa_id(aml, "_HID", "PNP0C02");
+	aml_name_integer(aml, "_UID", 0);
+	resources = aml_resources_begin(aml);
+	aml_resource_memory(aml, PCI_ECAM_BASE, PCI_ECAM_SIZE);
+	aml_resources_end(aml, resources);
+	aml_end(aml, device);
+}
+
+/* The namespace: how to power off, the PCI bus, the serial port, pvpanic. */
 static void build_dsdt_body(struct aml *aml)
 {
 	static const u8 s5[] = { POWER_SLEEP_S5, POWER_SLEEP_S5, 0, 0 };
@@ -202,6 +242,7 @@ static void build_dsdt_body(struct aml *aml)
 
 	aml_name_package(aml, "\\_S5_", s5, sizeof(s5));
 	scope = aml_scope_begin(aml, "\\_SB_");
+	build_pci(aml);
 
 	device = aml_device_begin(aml, "COM1");
 	aml_name_eisa_id(aml, "_HID", "PNP0501");
@@ -320,6 +361,18 @@ static u64 build_madt(struct area *area, unsigned int nr_vcpus)
 	return addr;
 }
 
+static u64 build_mcfg(struct area *area)
+{
+	u64 addr = 0;
+	struct mcfg *mcfg = reserve(area, sizeof(*mcfg), &addr);
+
+	if (!mcfg)
+		return 0;
+	mcfg->base = PCI_ECAM_BASE;
+	seal(mcfg, "MCFG", 1, sizeof(*mcfg));
+	return addr;
+}
+
 u32 acpi_build(u8 *buf, u32 size, u64 guest_addr, unsigned int nr_vcpus)
 {
 	struct area area = { .buf = buf, .size = size, .guest_addr = guest_addr };
@@ -332,6 +385,7 @@ u32 acpi_build(u8 *buf, u32 size, u64 guest_addr, unsigned int nr_vcpus)
 	dsdt = build_dsdt(&area);
 	xsdt->fadt = build_fadt(&area, dsdt, build_facs(&area));
 	xsdt->madt = build_madt(&area, nr_vcpus);
+	xsdt->mcfg = build_mcfg(&area);
 	if (area.overflow)
 		return 0;
 	seal(xsdt, "XSDT", 1, sizeof(*xsdt));

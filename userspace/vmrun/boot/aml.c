@@ -21,6 +21,13 @@ enum {
 #define RESOURCE_IRQ_CONSUMER	BIT(0)
 #define RESOURCE_IRQ_EDGE	BIT(1)
 #define RESOURCE_END		0x79
+#define RESOURCE_FIXED_MEMORY32	0x86
+#define RESOURCE_DWORD		0x87
+#define RESOURCE_WORD		0x88
+#define RANGE_MEMORY		0	/* what kind of addresses a range has */
+#define RANGE_BUS		2
+#define RANGE_PRODUCER_FIXED	0x0c	/* for the bus below; its ends do not move */
+#define RANGE_READ_WRITE	0x01
 #define RESOURCE_IO_SIZE	8
 #define RESOURCE_IRQ_SIZE	9
 #define RESOURCE_END_SIZE	2
@@ -194,4 +201,80 @@ void aml_name_resources(struct aml *aml, u16 port, u8 nr_ports, u32 irq)
 	put_byte(aml, RESOURCE_END);
 	put_byte(aml, 0);	/* no checksum */
 	aml_end(aml, block);
+}
+
+u32 aml_resources_begin(struct aml *aml)
+{
+	u32 block;
+	u16 len = 0;
+
+	put_byte(aml, OP_NAME);
+	put_name(aml, "_CRS");
+	put_byte(aml, OP_BUFFER);
+	block = begin(aml);
+	/* A word, whatever its value: aml_resources_end() fills it in. */
+	put_byte(aml, OP_WORD);
+	put(aml, &len, sizeof(len));
+	return block;
+}
+
+void aml_resources_end(struct aml *aml, u32 block)
+{
+	u32 data = block + PKG_LENGTH_SIZE + 3;
+	u16 len;
+
+	put_byte(aml, RESOURCE_END);
+	put_byte(aml, 0);	/* no checksum */
+	if (!aml->overflow) {
+		len = aml->len - data;
+		memcpy(aml->buf + data - sizeof(len), &len, sizeof(len));
+	}
+	aml_end(aml, block);
+}
+
+void aml_resource_io(struct aml *aml, u16 port, u8 nr_ports)
+{
+	put_byte(aml, RESOURCE_IO);
+	put_byte(aml, RESOURCE_IO_DECODE16);
+	put(aml, &port, 2);
+	put(aml, &port, 2);
+	put_byte(aml, 1);
+	put_byte(aml, nr_ports);
+}
+
+void aml_resource_memory(struct aml *aml, u32 base, u32 size)
+{
+	const u16 len = 9;
+
+	put_byte(aml, RESOURCE_FIXED_MEMORY32);
+	put(aml, &len, sizeof(len));
+	put_byte(aml, RANGE_READ_WRITE);
+	put(aml, &base, sizeof(base));
+	put(aml, &size, sizeof(size));
+}
+
+void aml_resource_bus_numbers(struct aml *aml, u16 first, u16 last)
+{
+	const u16 words[] = { 0, first, last, 0, last - first + 1 };
+	const u16 len = 3 + sizeof(words);
+
+	put_byte(aml, RESOURCE_WORD);
+	put(aml, &len, sizeof(len));
+	put_byte(aml, RANGE_BUS);
+	put_byte(aml, RANGE_PRODUCER_FIXED);
+	put_byte(aml, 0);
+	put(aml, words, sizeof(words));
+}
+
+void aml_resource_memory_window(struct aml *aml, u32 base, u32 size)
+{
+	const u32 words[] = { 0, base, base + size - 1, 0, size };
+	const u16 len = 3 + sizeof(words);
+
+	put_byte(aml, RESOURCE_DWORD);
+	put(aml, &len, sizeof(len));
+	put_byte(aml, RANGE_MEMORY);
+	put_byte(aml, RANGE_PRODUCER_FIXED);
+	put_byte(aml, RANGE_READ_WRITE);
+	put(aml, words, sizeof(words));
 }

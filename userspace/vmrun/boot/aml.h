@@ -35,4 +35,15 @@ void aml_name_package(struct aml *aml, const char *name, const u8 *value,
 /* Name (_CRS, ResourceTemplate () { an I/O range, and unless 0 an edge IRQ }) */
 void aml_name_resources(struct aml *aml, u16 port, u8 nr_ports, u32 irq);
 
+/*
+ * Name (_CRS, ResourceTemplate () { ... }), piece by piece: what begin returns end wants.
+ * In between: I/O ports, fixed memory, and what a host bridge hands down to its bus.
+ */
+u32 aml_resources_begin(struct aml *aml);
+void aml_resource_io(struct aml *aml, u16 port, u8 nr_ports);
+void aml_resource_memory(struct aml *aml, u32 base, u32 size);
+void aml_resource_bus_numbers(struct aml *aml, u16 first, u16 last);
+void aml_resource_memory_window(struct aml *aml, u32 base, u32 size);
+void aml_resources_end(struct aml *aml, u32 block);
+
 #endif

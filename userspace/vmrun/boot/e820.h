@@ -10,7 +10,7 @@
 
 #define E820_RAM		1
 #define E820_RESERVED		2
-#define E820_MAX_RANGES		(MEMORY_MAX_REGIONS + 2)
+#define E820_MAX_RANGES		(MEMORY_MAX_REGIONS + 3)
 
 struct e820_range {
 	u64 addr;

@@ -59,7 +59,7 @@ static const u8 *xsdt_entry(unsigned int n, const char *signature)
 {
 	const u8 *xsdt = table(get64(area + 24), "XSDT");
 
-	ASSERT_EQ(get32(xsdt + 4), 36 + 2 * 8);
+	ASSERT_EQ(get32(xsdt + 4), 36 + 3 * 8);
 	return table(get64(xsdt + 36 + 8 * n), signature);
 }
 
@@ -127,6 +127,18 @@ static void madt_has_every_vcpu(void)
 	}
 }
 
+static void mcfg_names_the_bus(void)
+{
+	const u8 *mcfg;
+
+	ASSERT(acpi_build(area, sizeof(area), BOOT_ACPI_ADDR, 1));
+	mcfg = xsdt_entry(2, "MCFG");
+	EXPECT_EQ(get32(mcfg + 4), 60);
+	EXPECT_EQ(get64(mcfg + 44), 0xe0000000);
+	/* Segment 0, buses 0 to 0. */
+	EXPECT_EQ(get32(mcfg + 52), 0);
+}
+
 static void too_small_an_area_is_told(void)
 {
 	u32 size, full = acpi_build(area, sizeof(area), BOOT_ACPI_ADDR, 2);
@@ -186,6 +198,8 @@ static void iasl_agrees(void)
 {
 	static const char * const wanted[] = {
 		"PNP0501", "QEMU0001", "0x03F8", "0x00000004", "_S5", "Edge",
+		"PNP0A08", "PNP0C02", "0xC0000000", "0xDFFFFFFF", "0x20000000", "0xE0000000",
+		"WordBusNumber", "DWordMemory", "Memory32Fixed", "0x0CF8",
 	};
 	char dir[] = "/tmp/vmrun-acpi-XXXXXX", command[256], listing[16384];
 	const u8 *dsdt;
@@ -219,7 +233,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(chain_of_tables), TEST(fadt_names_the_registers),
-		TEST(madt_has_every_vcpu), TEST(too_small_an_area_is_told),
+		TEST(madt_has_every_vcpu), TEST(mcfg_names_the_bus),
+		TEST(too_small_an_area_is_told),
 		TEST(aml_never_overflows), TEST(aml_encodings),
 		TEST(iasl_agrees),
 	};

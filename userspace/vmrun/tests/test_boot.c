@@ -116,11 +116,13 @@ static void make_elf(u8 *image)
 
 static void check_e820(const struct boot_e820_entry *e, unsigned int n)
 {
-	ASSERT_EQ(n, 3);
+	ASSERT_EQ(n, 4);
 	EXPECT(e[0].addr == 0 && e[0].size == 0xa0000 && e[0].type == 1);
 	EXPECT(e[1].addr == 0xe0000 && e[1].size == 0x20000 && e[1].type == 2);
 	EXPECT(e[2].addr == 0x100000 && e[2].size == GUEST_SIZE - 0x100000 &&
 	       e[2].type == 1);
+	/* PCI's ECAM. */
+	EXPECT(e[3].addr == 0xe0000000 && e[3].size == 0x100000 && e[3].type == 2);
 }
 
 static void good_bzimage(void)

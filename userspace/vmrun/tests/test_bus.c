@@ -35,7 +35,7 @@ static void record_write(void *dev, u64 offset, const u8 *data, unsigned int len
 	r->last = data[0];
 }
 
-static const struct bus_ops record_ops = { record_read, record_write };
+static const struct bus_ops record_ops = { record_read, record_write, false };
 
 static void device_learns_the_offset(void)
 {
@@ -92,6 +92,26 @@ static void ports_go_byte_by_byte(void)
 	EXPECT_EQ(data[1], 0x22);
 	EXPECT_EQ(data[2], 0xff);
 	EXPECT_EQ(data[3], 0xff);
+}
+
+static void a_port_may_want_whole_accesses(void)
+{
+	static const struct bus_ops whole_ops = { record_read, record_write, .whole = true };
+	struct recorder r = { 0 };
+	struct bus bus = { .bytes = true };
+	u8 data[4] = { 0 };
+
+	ASSERT_EQ(bus_add(&bus, 0xcf8, 8, &whole_ops, &r), 0);
+	bus_read(&bus, 0xcfc, data, 4);
+	EXPECT_EQ(r.calls, 1);
+	EXPECT_EQ(r.len, 4);
+	bus_write(&bus, 0xcfe, data, 2);
+	EXPECT_EQ(r.calls, 2);
+	EXPECT_EQ(r.len, 2);
+	/* One that reaches beyond it is taken apart. */
+	bus_write(&bus, 0xcfe, data, 4);
+	EXPECT_EQ(r.calls, 4);
+	EXPECT_EQ(r.len, 1);
 }
 
 static void bad_ranges_are_refused(void)
@@ -158,7 +178,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(device_learns_the_offset), TEST(nobody_reads_as_ones),
 		TEST(access_across_the_edge_reaches_nobody),
-		TEST(ports_go_byte_by_byte), TEST(bad_ranges_are_refused),
+		TEST(ports_go_byte_by_byte), TEST(a_port_may_want_whole_accesses),
+		TEST(bad_ranges_are_refused),
 		TEST(guest_addresses), TEST(guest_memory_is_zero_and_aligned),
 	};
 
