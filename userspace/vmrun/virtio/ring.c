@@ -218,20 +218,28 @@ int ring_pop(struct ring *ring, struct ring_chain *chain)
 	return 1;
 }
 
-void ring_push(struct ring *ring, const struct ring_chain *chain, u32 written)
+void ring_push_all(struct ring *ring, const struct ring_done *done, unsigned int nr)
 {
 	struct used *used = ring->used_ring;
 	struct used_elem *elem;
+	unsigned int i;
 
 	if (!ring->started)
 		return;
-	elem = &used->ring[ring->next_used & (ring->size - 1)];
-	store(&elem->id, chain->head);
-	store(&elem->len, written);
-	ring->next_used++;
-	ring->unsignalled++;
-	/* The buffers' bytes and the element first, then the index that gives them away. */
+	for (i = 0; i < nr; i++) {
+		elem = &used->ring[ring->next_used & (ring->size - 1)];
+		store(&elem->id, done[i].head);
+		store(&elem->len, done[i].written);
+		ring->next_used++;
+		ring->unsignalled++;
+	}
+	/* The buffers' bytes and the elements first, then the index that gives them away. */
 	store_release(&used->idx, ring->next_used);
+}
+
+void ring_push(struct ring *ring, const struct ring_chain *chain, u32 written)
+{
+	ring_push_all(ring, &(struct ring_done){ chain->head, written }, 1);
 }
 
 bool ring_wants_interrupt(struct ring *ring)

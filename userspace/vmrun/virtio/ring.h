@@ -64,6 +64,15 @@ int ring_pop(struct ring *ring, struct ring_chain *chain);
 /* Gives @chain back, @written bytes of its in buffers filled from their start. In any order. */
 void ring_push(struct ring *ring, const struct ring_chain *chain, u32 written);
 
+/* A chain to be given back, by its head. */
+struct ring_done {
+	u16 head;
+	u32 written;
+};
+
+/* Gives back several, which the driver sees all at once: what lies in more than one belongs together. */
+void ring_push_all(struct ring *ring, const struct ring_done *done, unsigned int nr);
+
 /*
  * True when the driver wants an interrupt for what was pushed since the last
  * true. Call once after a batch of ring_push().
