@@ -112,7 +112,7 @@ $(BUILD)/hosts/rom.bin: $(BUILD)/hosts/rom.o
 $(BUILD)/hosts/stub.bin: $(BUILD)/hosts/stub.o
 	@ld -m elf_i386 -Ttext 0x100000 --oformat binary -o $@ $<
 
-BASE_FILES = scripts/initramfs selftests/hosts/init selftests/hosts/guest-init selftests/hosts/motd \
+BASE_FILES = scripts/initramfs selftests/hosts/init selftests/hosts/guest-init selftests/hosts/guest-virtio selftests/hosts/motd \
 	     $(wildcard selftests/hosts/bin/*)
 
 $(BUILD)/hosts/base.cpio: $(KERNEL)/release $(BASE_FILES)

@@ -3,7 +3,7 @@
  * Every ioctl on the accelerator, each wrapped once. What is done with the
  * answers is decided by machine.c, vcpu.c, cpuid.c and irq.c. File descriptors
  * and the run page belong to the structs; a struct is used by one thread at a
- * time, except that kvirt_set_routes() and kvirt_signal_msi() may be called
+ * time, except that routes, messages, irqfds and doorbells may be set and sent
  * from any thread.
  */
 #include <errno.h>
@@ -31,6 +31,9 @@ static const struct {
 	{ KVIRT_CAP_SPLIT_IRQCHIP, "the split interrupt controller" },
 	{ KVIRT_CAP_IRQ_ROUTING, "interrupt routes" },
 	{ KVIRT_CAP_SIGNAL_MSI, "message-signalled interrupts" },
+	{ KVIRT_CAP_IRQFD, "interrupts by eventfd" },
+	{ KVIRT_CAP_IOEVENTFD, "doorbells by eventfd" },
+	{ KVIRT_CAP_IOEVENTFD_ANY_LENGTH, "doorbells of any length" },
 	{ KVIRT_CAP_EXT_CPUID, "CPUID tables" },
 	{ KVIRT_CAP_IMMEDIATE_EXIT, "immediate exits" },
 	/* Without it Linux looks for a PIT to time the local APIC, in vain. */
@@ -209,12 +212,12 @@ void kvirt_set_routes(struct kvirt *kvirt, const struct kvirt_route *route,
 	union {
 		struct kvirt_irq_routing table;
 		u8 space[sizeof(struct kvirt_irq_routing) +
-			 64 * sizeof(struct kvirt_irq_routing_entry)];
+			 KVIRT_MAX_ROUTES * sizeof(struct kvirt_irq_routing_entry)];
 	} u;
 	unsigned int i;
 
 	memset(&u, 0, sizeof(u));
-	for (i = 0; i < nr && i < 64; i++) {
+	for (i = 0; i < nr && i < KVIRT_MAX_ROUTES; i++) {
 		struct kvirt_irq_routing_entry *entry = &u.table.entries[i];
 
 		entry->gsi = route[i].gsi;
@@ -237,6 +240,40 @@ void kvirt_signal_msi(struct kvirt *kvirt, u32 address, u32 data)
 	 * destination, and real hardware would drop the message as well.
 	 */
 	ioctl(kvirt->vm_fd, KVIRT_SIGNAL_MSI, &msi);
+}
+
+int kvirt_assign_irqfd(struct kvirt *kvirt, int fd, u32 gsi, struct vm_error *err)
+{
+	struct kvirt_irqfd irqfd = { .fd = fd, .gsi = gsi };
+
+	if (ioctl(kvirt->vm_fd, KVIRT_IRQFD, &irqfd))
+		return fail_ioctl("connect an interrupt", err);
+	return 0;
+}
+
+void kvirt_deassign_irqfd(struct kvirt *kvirt, int fd, u32 gsi)
+{
+	struct kvirt_irqfd irqfd = {
+		.fd = fd, .gsi = gsi, .flags = KVIRT_IRQFD_FLAG_DEASSIGN,
+	};
+
+	ioctl(kvirt->vm_fd, KVIRT_IRQFD, &irqfd);
+}
+
+int kvirt_assign_doorbell(struct kvirt *kvirt, int fd, u64 addr)
+{
+	struct kvirt_ioeventfd doorbell = { .fd = fd, .addr = addr };
+
+	return ioctl(kvirt->vm_fd, KVIRT_IOEVENTFD, &doorbell) ? -1 : 0;
+}
+
+void kvirt_deassign_doorbell(struct kvirt *kvirt, int fd, u64 addr)
+{
+	struct kvirt_ioeventfd doorbell = {
+		.fd = fd, .addr = addr, .flags = KVIRT_IOEVENTFD_FLAG_DEASSIGN,
+	};
+
+	ioctl(kvirt->vm_fd, KVIRT_IOEVENTFD, &doorbell);
 }
 
 int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,

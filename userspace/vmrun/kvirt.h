@@ -14,6 +14,7 @@
 #include "types.h"
 
 #define KVIRT_MAX_CPUID		256
+#define KVIRT_MAX_ROUTES	320	/* more than irq.c can have */
 
 struct kvirt {
 	const char *path;	/* of the device that was opened */
@@ -60,6 +61,18 @@ int kvirt_map_memory(struct kvirt *kvirt, unsigned int slot, u64 guest_addr,
 void kvirt_set_routes(struct kvirt *kvirt, const struct kvirt_route *route,
 		      unsigned int nr);
 void kvirt_signal_msi(struct kvirt *kvirt, u32 address, u32 data);
+
+/* From now on a signal of eventfd @fd is a pulse on @gsi, delivered by its route. */
+int kvirt_assign_irqfd(struct kvirt *kvirt, int fd, u32 gsi, struct vm_error *err);
+void kvirt_deassign_irqfd(struct kvirt *kvirt, int fd, u32 gsi);
+
+/*
+ * A guest's write to @addr, of any length, signals eventfd @fd and does not come out of the
+ * accelerator. Returns -1 where that cannot be: the write is then an exit as any other.
+ * While the guest runs, from any thread.
+ */
+int kvirt_assign_doorbell(struct kvirt *kvirt, int fd, u64 addr);
+void kvirt_deassign_doorbell(struct kvirt *kvirt, int fd, u64 addr);
 
 int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,
 			  struct vm_error *err);

@@ -203,6 +203,17 @@ static void undo_pci(struct machine *machine)
 	pci_destroy(&machine->pci);
 }
 
+static int build_rng(struct machine *machine, struct vm_error *err)
+{
+	return rng_create(&machine->rng, &machine->pci, &machine->irq, &machine->kvirt,
+			  &machine->loop, err);
+}
+
+static void undo_rng(struct machine *machine)
+{
+	rng_destroy(&machine->rng);
+}
+
 static void undo_vcpus(struct machine *machine)
 {
 	while (machine->nr_vcpus)
@@ -319,7 +330,6 @@ void machine_block_signals(void)
 
 static void undo_loop(struct machine *machine)
 {
-	console_close(&machine->console);
 	if (machine->signal_fd >= 0)
 		close(machine->signal_fd);
 	if (machine->end_fd >= 0)
@@ -329,7 +339,6 @@ static void undo_loop(struct machine *machine)
 
 static int build_loop(struct machine *machine, struct vm_error *err)
 {
-	bool terminal = machine->terminal->present;
 	sigset_t set;
 
 	if (loop_create(&machine->loop, err))
@@ -345,13 +354,24 @@ static int build_loop(struct machine *machine, struct vm_error *err)
 		undo_loop(machine);
 		return -1;
 	}
-	if (console_open(&machine->console, &machine->serial, &machine->loop,
-			 terminal, terminal || !isatty(STDIN_FILENO),
-			 on_console_end, machine, err)) {
-		undo_loop(machine);
-		return -1;
-	}
 	return 0;
+}
+
+static void undo_console(struct machine *machine)
+{
+	console_close(&machine->console);
+}
+
+static int build_console(struct machine *machine, struct vm_error *err)
+{
+	bool terminal = machine->terminal->present;
+
+	if (!console_open(&machine->console, &machine->serial, &machine->loop,
+			  terminal, terminal || !isatty(STDIN_FILENO),
+			  on_console_end, machine, err))
+		return 0;
+	undo_console(machine);
+	return -1;
 }
 
 static const struct {
@@ -360,11 +380,13 @@ static const struct {
 } build_table[] = {
 	{ build_accel, undo_accel },
 	{ build_memory, undo_memory },
+	{ build_loop, undo_loop },
 	{ build_devices, undo_devices },
 	{ build_pci, undo_pci },
+	{ build_rng, undo_rng },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
-	{ build_loop, undo_loop },
+	{ build_console, undo_console },
 };
 
 int machine_create(struct machine *machine, const struct vm_config *config,

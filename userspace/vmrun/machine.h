@@ -21,6 +21,7 @@
 #include "memory.h"
 #include "terminal.h"
 #include "vcpu.h"
+#include "virtio/rng.h"
 
 /* How the machine ended: the exit status and the reason for it. */
 struct machine_result {
@@ -39,6 +40,7 @@ struct machine {
 	struct serial serial;
 	struct power power;
 	struct pci pci;
+	struct rng rng;
 	struct loop loop;
 	struct console console;
 	struct vcpu *vcpu;	/* config->vcpus of them, once created */

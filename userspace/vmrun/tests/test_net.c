@@ -249,7 +249,9 @@ static struct card *make(const struct net_options *options, u64 features)
 	if (!c->net)
 		test_fail(__FILE__, __LINE__, "%s", err.text);
 	ASSERT(c->net);
-	c->net->dev.transport = (struct virtio_transport){ on_interrupt, on_config, c };
+	c->net->dev.transport = (struct virtio_transport){
+		.interrupt = on_interrupt, .config_changed = on_config, .ctx = c,
+	};
 	start_driver(c, features);
 	return c;
 }

@@ -170,7 +170,9 @@ DRIVER struct guest *make(void)
 	g->fd = -1;
 	ASSERT_EQ(loop_create(&g->loop, &err), 0);
 	ASSERT_EQ(vsock_init(&g->vsock, "vsock0", &g->loop, CID, &err), 0);
-	g->vsock.dev.transport = (struct virtio_transport){ on_interrupt, on_config, g };
+	g->vsock.dev.transport = (struct virtio_transport){
+		.interrupt = on_interrupt, .config_changed = on_config, .ctx = g,
+	};
 	start_driver(g);
 	ASSERT_EQ(vsock_listen(&g->vsock, PORT, on_accept, g), 0);
 	return g;

@@ -42,6 +42,12 @@ void virtio_signal(struct virtio_device *dev, unsigned int queue)
 		dev->transport.interrupt(dev->transport.ctx, queue);
 }
 
+void virtio_kick_again(struct virtio_device *dev, unsigned int queue)
+{
+	if (dev->started)
+		dev->transport.kick(dev->transport.ctx, queue);
+}
+
 void virtio_config_changed(struct virtio_device *dev)
 {
 	if (dev->started)

@@ -42,7 +42,8 @@ struct virtio_device_ops {
 	/* The driver is ready: features are agreed on, queues that it set up are started. May be NULL. */
 	void (*start)(struct virtio_device *dev);
 	/*
-	 * The driver resets the device, or the machine ends: afterwards no thread of the
+	 * The driver resets the device, or the machine ends; started is false already, so that
+	 * nothing is signalled. The queues are reset behind this call: afterwards no thread of the
 	 * device's touches a queue or guest memory. The lock may be dropped to wait for one. May be NULL.
 	 */
 	void (*stop)(struct virtio_device *dev);
@@ -55,6 +56,7 @@ struct virtio_transport {
 	void (*interrupt)(void *ctx, unsigned int queue);
 	void (*config_changed)(void *ctx);
 	void *ctx;
+	void (*kick)(void *ctx, unsigned int queue);
 };
 
 struct virtio_device {
@@ -90,12 +92,19 @@ void virtio_device_destroy(struct virtio_device *dev);
 /* After a batch of ring_push(): interrupts the driver if it wants that. */
 void virtio_signal(struct virtio_device *dev, unsigned int queue);
 
+/*
+ * Has ops->kick called for @queue once more, after dev->loop has looked at what else there
+ * is: for a device that bounds what it does at once, so that no guest keeps its thread busy.
+ */
+void virtio_kick_again(struct virtio_device *dev, unsigned int queue);
+
 /* The configuration changed: the driver is told to read it again. */
 void virtio_config_changed(struct virtio_device *dev);
 
 /*
  * The guest broke a rule (a ring that is broken, a request that makes no sense):
- * DEVICE_NEEDS_RESET, told to the log once for each start (of the first few). No kick comes until it is reset.
+ * DEVICE_NEEDS_RESET, told to the log once for each start (of the first few). No kick comes
+ * until it is reset.
  */
 void virtio_needs_reset(struct virtio_device *dev, const char *why);
 

@@ -14,13 +14,23 @@
 struct virtio_pci;
 
 /*
- * Makes @dev a function of @pci's bus, with its doorbells and vectors. @dev must
+ * Makes @dev a function of @pci's bus, with its doorbells (watched in dev->loop) and
+ * vectors; its rings lie in the bus' memory. Before the vCPUs and the loop run. @dev must
  * outlive what is returned. NULL with @err filled in.
  */
 struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct kvirt *kvirt,
 				  struct virtio_device *dev, struct vm_error *err);
 
-/* Stops the device (its ops->stop) if it runs, and gives back what add took. */
+/*
+ * The device's end while its thread still runs: ops->stop if it is started, and the guest
+ * cannot start it again. With no lock held, once no vCPU runs.
+ */
+void virtio_pci_stop(struct virtio_pci *vpci);
+
+/*
+ * virtio_pci_stop(), then gives back what add took. dev->loop does not run any more: a
+ * device with a worker calls virtio_pci_stop(), worker_stop(), virtio_pci_remove().
+ */
 void virtio_pci_remove(struct virtio_pci *vpci);
 
 #endif
