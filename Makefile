@@ -70,6 +70,8 @@ VMRUN_TESTS = $(patsubst userspace/vmrun/tests/%.c,$(VMRUN)/check/%,$(wildcard u
 ifneq ($(wildcard userspace/vmrun/Makefile),)
 vmrun: deps ## build build/vmrun/vmrun and its unit tests
 	@$(MAKE) --no-print-directory -C userspace/vmrun O=$(VMRUN) all $(VMRUN_TESTS)
+	@scripts/vmrun-doc man $(VMRUN)/man/vmrun.1
+	@scripts/vmrun-doc completion $(VMRUN)/completion
 else
 vmrun: deps
 	@echo "make: userspace/vmrun is not there yet: no vmrun"
@@ -99,6 +101,9 @@ $(BUILD)/examples/%: examples/%.c include/uapi/linux/kvirt.h | deps
 
 abi: vmrun ## write the tables of docs/abi.md anew from userspace/vmrun/abi.def
 	@scripts/abi-doc
+
+vmrun-doc: vmrun ## write the tables of docs/vmrun.md anew from userspace/vmrun/options.def
+	@scripts/vmrun-doc table
 
 # --- the emulated hosts
 
@@ -195,5 +200,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all abi help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench lint \
+.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench lint \
 	matrix install uninstall clean distclean

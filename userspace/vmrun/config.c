@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads the command line with glibc's argp. argp may neither print nor exit
- * here: its errors become a struct vm_error like every other.
+ * Reads the command line with glibc's argp, whose tables are made of options.def. argp
+ * may neither print nor exit here: its errors become a struct vm_error like every other.
+ * Called by main.c. The file of --config is config_file.c's.
  */
 #include <argp.h>
 #include <errno.h>
@@ -10,38 +11,16 @@
 
 #include "config.h"
 
-/* Options without a letter. */
-enum { OPTION_JSON = 0x100 };
+/* Keys of options without a letter: behind all letters. */
+#define KEY_BASE	0x100
+
+#define HINT		"'vmrun --help' lists the options"
 
 struct parse {
 	struct vm_config *config;
 	struct vm_error *err;
+	bool named;		/* the command was */
 };
-
-static const struct argp_option options[] = {
-	{ "kernel", 'k', "FILE", 0,
-	  "The kernel: a bzImage, or an ELF vmlinux with a PVH entry", 1 },
-	{ "initramfs", 'i', "FILE", 0, "The initial RAM file system", 1 },
-	{ "args", 'a', "TEXT", 0,
-	  "The kernel's command line (default: " CONFIG_DEFAULT_ARGS ")", 1 },
-	{ "cpus", 'c', "N", 0, "How many vCPUs, 1 to 255 (default: 1)", 2 },
-	{ "memory", 'm', "SIZE", 0,
-	  "The guest's memory in MiB, or with a suffix M or G (default: 512)", 2 },
-	{ "accel", 'A', "auto|kvirt|kvm|PATH", 0,
-	  "The device that runs the guest. auto (default) takes /dev/kvirt and, where that cannot be opened, /dev/kvm",
-	  3 },
-	{ "json", OPTION_JSON, NULL, 0, "With \"abi\": as JSON", 4 },
-	{ "help", 'h', NULL, 0, "Print this and leave", 4 },
-	{ "version", 'V', NULL, 0, "Print the version and leave", 4 },
-	{ 0 },
-};
-
-static const char doc[] =
-	"Boot a Linux kernel in a virtual machine, its serial console on this terminal. Ctrl-] leaves. "
-	"\"vmrun abi\" prints what /dev/kvirt has of KVM's ioctls, capabilities and exits."
-	"\vExit status: 0 the guest powered off; 120 it panicked; 121 it could not go on "
-	"(triple fault, entry failure); 122 it asked for a restart; 123 no usable accelerator; "
-	"125 vmrun itself failed; 130 left with Ctrl-]; 128+N ended by signal N.";
 
 /* Parses "512", "512M" or "2G" into bytes; 0 when it is none of them. */
 static u64 parse_size(const char *arg)
@@ -60,134 +39,296 @@ static u64 parse_size(const char *arg)
 		unit = GIB(1);
 	if (*end && strchr("MmGg", *end))
 		end++;
-	if (*end || n > CONFIG_MAX_MEMORY / unit)
+	if (*end || n > UINT64_MAX / unit)
 		return 0;
 	return n * unit;
 }
 
-static int parse_memory(struct parse *p, const char *arg)
+static int set_size(u64 *field, const struct option_row *row, const char *arg,
+		    struct vm_error *err)
 {
 	u64 size = parse_size(arg);
+	char hint[128];
 
-	if (size < CONFIG_MIN_MEMORY || size > CONFIG_MAX_MEMORY)
-		return vm_fail(p->err, VM_STATUS_FAILURE,
-			       "give a size from 16M to 1024G, for example -m 512 or -m 2G",
-			       "cannot use '%.64s' as a memory size", arg);
-	p->config->memory = size;
+	snprintf(hint, sizeof(hint), "give a size from %lluM to %lluG, for example --%s 512 or --%s 2G",
+		 (unsigned long long)(row->low >> 20), (unsigned long long)(row->high >> 30),
+		 row->name, row->name);
+	if (size < row->low || size > row->high)
+		return vm_fail(err, VM_STATUS_FAILURE, hint, "cannot use '%.64s' as --%s: it is no such size",
+			       arg, row->name);
+	*field = size;
 	return 0;
 }
 
-static int parse_cpus(struct parse *p, const char *arg)
+static int set_number(unsigned int *field, const struct option_row *row, const char *arg,
+		      struct vm_error *err)
 {
 	unsigned long n = 0;
 	char *end = NULL;
+	char hint[128];
 
+	snprintf(hint, sizeof(hint), "give a number from %llu to %llu",
+		 (unsigned long long)row->low, (unsigned long long)row->high);
 	errno = 0;
 	if (*arg >= '0' && *arg <= '9')
 		n = strtoul(arg, &end, 10);
-	if (!end || *end || errno || n < 1 || n > CONFIG_MAX_VCPUS)
-		return vm_fail(p->err, VM_STATUS_FAILURE,
-			       "give a number from 1 to 255, for example -c 2",
-			       "cannot use '%.64s' as a number of vCPUs", arg);
-	p->config->vcpus = n;
+	if (!end || *end || errno || n < row->low || n > row->high)
+		return vm_fail(err, VM_STATUS_FAILURE, hint, "cannot use '%.64s' as --%s",
+			       arg, row->name);
+	*field = n;
 	return 0;
 }
 
-static int parse_accel(struct parse *p, const char *arg)
+static int add_item(struct config_list *list, const struct option_row *row, const char *arg,
+		    struct vm_error *err)
+{
+	if (list->nr == CONFIG_MAX_LIST)
+		return vm_fail(err, VM_STATUS_FAILURE, "leave some out",
+			       "--%s is given more than %u times", row->name, CONFIG_MAX_LIST);
+	list->item[list->nr++] = arg;
+	return 0;
+}
+
+int config_set(struct vm_config *config, const struct option_row *row, const char *arg,
+	       struct vm_error *err)
+{
+	void *field = (char *)config + row->offset;
+
+	if (row->check && row->check(arg, err))
+		return -1;
+	config->given |= BIT_ULL(row - option_table);
+	switch (row->kind) {
+	case OPTION_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case OPTION_TEXT:
+	case OPTION_FILE:
+		*(const char **)field = arg;
+		return 0;
+	case OPTION_NUMBER:
+		return set_number(field, row, arg, err);
+	case OPTION_SIZE:
+		return set_size(field, row, arg, err);
+	case OPTION_LIST:
+		return add_item(field, row, arg, err);
+	}
+	return -1;
+}
+
+int config_check_accel(const char *arg, struct vm_error *err)
 {
 	if (strcmp(arg, "auto") && strcmp(arg, "kvirt") &&
 	    strcmp(arg, "kvm") && !strchr(arg, '/'))
-		return vm_fail(p->err, VM_STATUS_FAILURE,
+		return vm_fail(err, VM_STATUS_FAILURE,
 			       "use --accel auto, kvirt, kvm, or the path of a device",
 			       "unknown accelerator '%.64s'", arg);
-	p->config->accel = arg;
+	return 0;
+}
+
+static const struct option_row *row_of_key(int key)
+{
+	int i;
+
+	if (key >= KEY_BASE)
+		return key - KEY_BASE < NR_OPTIONS ? &option_table[key - KEY_BASE] : NULL;
+	for (i = 0; i < NR_OPTIONS; i++)
+		if (option_table[i].letter && option_table[i].letter == key)
+			return &option_table[i];
+	return NULL;
+}
+
+/* A word that is no option: a command's name, its operand, or the first behind "--". */
+static int take_word(struct parse *p, char *arg, struct argp_state *state)
+{
+	struct vm_config *config = p->config;
+	const struct command_row *command;
+
+	/* Behind "--" nothing is ours. */
+	if (state->quoted && state->next > state->quoted) {
+		config->command = (const char *const *)&state->argv[state->next - 1];
+		state->next = state->argc;
+		return 0;
+	}
+	command = options_find_command(arg);
+	if (command && !p->named && !config->nr_operands) {
+		config->action = command - command_table;
+		p->named = true;
+		return 0;
+	}
+	if (config->nr_operands == CONFIG_MAX_OPERANDS)
+		return vm_fail(p->err, VM_STATUS_FAILURE, HINT, "unexpected argument '%.64s'", arg);
+	config->operand[config->nr_operands++] = arg;
 	return 0;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
+	const struct option_row *row;
 
 	switch (key) {
-	case 'k':
-		p->config->kernel = arg;
-		return 0;
-	case 'i':
-		p->config->initramfs = arg;
-		return 0;
-	case 'a':
-		p->config->args = arg;
-		return 0;
-	case 'c':
-		return parse_cpus(p, arg) ? EINVAL : 0;
-	case 'm':
-		return parse_memory(p, arg) ? EINVAL : 0;
-	case 'A':
-		return parse_accel(p, arg) ? EINVAL : 0;
-	case 'h':
-		p->config->action = CONFIG_HELP;
-		return 0;
-	case 'V':
-		p->config->action = CONFIG_VERSION;
-		return 0;
-	case OPTION_JSON:
-		p->config->json = true;
-		return 0;
 	case ARGP_KEY_ARG:
-		if (!strcmp(arg, "abi") && p->config->action == CONFIG_RUN) {
-			p->config->action = CONFIG_ABI;
-			return 0;
-		}
-		vm_fail(p->err, VM_STATUS_FAILURE,
-			"name the kernel with -k; 'vmrun --help' lists the options",
-			"unexpected argument '%.64s'", arg);
-		return EINVAL;
+		return take_word(p, arg, state) ? EINVAL : 0;
 	case ARGP_KEY_ERROR:
 		/* Unless an option said more, argp stopped at this word. */
 		if (state->next > 0 && state->next <= state->argc)
-			vm_fail(p->err, VM_STATUS_FAILURE,
-				"'vmrun --help' lists the options",
+			vm_fail(p->err, VM_STATUS_FAILURE, HINT,
 				"unknown option, or one without its value: '%.64s'",
 				state->argv[state->next - 1]);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		row = row_of_key(key);
+		if (!row)
+			return ARGP_ERR_UNKNOWN;
+		return config_set(p->config, row, arg, p->err) ? EINVAL : 0;
 	}
 }
 
-static const struct argp parser = {
-	.options = options,
-	.parser = parse_option,
-	.doc = doc,
-};
-
-int config_parse(struct vm_config *config, int argc, char **argv,
-		 struct vm_error *err)
+/* argp's table, in the order of options.def; it ends in an empty row. */
+static void fill_argp(struct argp_option *options)
 {
+	int i;
+
+	memset(options, 0, (NR_OPTIONS + 1) * sizeof(*options));
+	for (i = 0; i < NR_OPTIONS; i++) {
+		options[i].name = option_table[i].name;
+		options[i].key = option_table[i].letter ? option_table[i].letter : KEY_BASE + i;
+		options[i].arg = option_table[i].value;
+	}
+}
+
+static int set_defaults(struct vm_config *config, struct vm_error *err)
+{
+	int i;
+
+	memset(config, 0, sizeof(*config));
+	for (i = 0; i < NR_OPTIONS; i++)
+		if (option_table[i].fallback &&
+		    config_set(config, &option_table[i], option_table[i].fallback, err))
+			return -1;
+	config->given = 0;
+	return 0;
+}
+
+static int parse_argv(struct vm_config *config, int argc, char **argv, struct vm_error *err)
+{
+	struct argp_option options[NR_OPTIONS + 1];
+	const struct argp parser = { .options = options, .parser = parse_option };
 	struct parse p = { .config = config, .err = err };
 
-	*config = (struct vm_config){
-		.action = CONFIG_RUN,
-		.args = CONFIG_DEFAULT_ARGS,
-		.accel = "auto",
-		.vcpus = 1,
-		.memory = CONFIG_DEFAULT_MEMORY,
-	};
-	if (argp_parse(&parser, argc, argv,
-		       ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP, NULL, &p))
+	fill_argp(options);
+	/* In order: what follows "--" must not be mixed with what stands before it. */
+	if (argp_parse(&parser, argc, argv, ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP |
+		       ARGP_IN_ORDER, NULL, &p))
+		return vm_fail(err, VM_STATUS_FAILURE, HINT, "cannot read the command line");
+	return 0;
+}
+
+/* Each option must be one of the command's. */
+static int check_given(const struct vm_config *config, struct vm_error *err)
+{
+	int i;
+
+	for (i = 0; i < NR_OPTIONS; i++)
+		if (config_given(config, i) && !(option_table[i].commands & BIT(config->action)))
+			return vm_fail(err, VM_STATUS_FAILURE, HINT,
+				       "--%s is no option of 'vmrun %s'", option_table[i].name,
+				       command_table[config->action].name);
+	return 0;
+}
+
+static int check_operands(const struct vm_config *config, struct vm_error *err)
+{
+	if (config->command)
+		return vm_fail(err, VM_STATUS_FAILURE, HINT,
+			       "unexpected argument '%.64s'", config->command[0]);
+	if (config->nr_operands)
 		return vm_fail(err, VM_STATUS_FAILURE,
-			       "'vmrun --help' lists the options",
-			       "cannot read the command line");
-	if (config->action == CONFIG_RUN && !config->kernel)
+			       "name the kernel with -k; 'vmrun --help' lists the options",
+			       "unexpected argument '%.64s'", config->operand[0]);
+	if (config->action == COMMAND_RUN && !config->kernel)
 		return vm_fail(err, VM_STATUS_FAILURE,
 			       "name one with -k, for example: vmrun -k bzImage -i initramfs",
 			       "no kernel given");
 	return 0;
 }
 
+int config_parse(struct vm_config *config, int argc, char **argv, struct vm_error *err)
+{
+	const char *path;
+
+	if (set_defaults(config, err) || parse_argv(config, argc, argv, err))
+		return -1;
+	if (config->help || config->version)
+		return 0;
+	path = config->config;
+	if (path) {
+		/* Once more, this time over what the file says. */
+		if (check_given(config, err) || set_defaults(config, err) ||
+		    config_read_file(config, path, err) || parse_argv(config, argc, argv, err))
+			return -1;
+	}
+	if (check_given(config, err))
+		return -1;
+	return check_operands(config, err);
+}
+
+/* "text" folded between columns @left and 79; the cursor stands at @column. */
+static void print_folded(FILE *to, const char *text, int column, int left)
+{
+	const char *word = text;
+	int len;
+
+	if (column >= left) {
+		fprintf(to, "\n%*s", left, "");
+		column = left;
+	} else {
+		fprintf(to, "%*s", left - column, "");
+		column = left;
+	}
+	for (; *word; word += len + (word[len] == ' ')) {
+		len = strcspn(word, " ");
+		if (column > left && column + 1 + len > 79) {
+			fprintf(to, "\n%*s", left, "");
+			column = left;
+		}
+		column += fprintf(to, "%s%.*s", column > left ? " " : "", len, word);
+	}
+	fputc('\n', to);
+}
+
+static void print_option(FILE *to, const struct option_row *row)
+{
+	char text[512], letter[] = "    ";
+	int n;
+
+	if (row->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	snprintf(text, sizeof(text), "%s%s%s%s", row->text, row->fallback ? " (default: " : "",
+		 row->fallback ? row->fallback : "", row->fallback ? ")" : "");
+	n = fprintf(to, "  %s--%s%s%s", letter, row->name, row->value ? "=" : "",
+		    row->value ? row->value : "");
+	print_folded(to, text, n, 30);
+}
+
 void config_print_help(FILE *to)
 {
-	argp_help(&parser, to,
-		  ARGP_HELP_SHORT_USAGE | ARGP_HELP_PRE_DOC | ARGP_HELP_LONG |
-		  ARGP_HELP_POST_DOC, (char *)"vmrun");
+	int i, n;
+
+	fprintf(to, "Usage: vmrun [run] [OPTION...]\n"
+		"  or:  vmrun COMMAND [OPTION...] [ARGUMENT...]\n"
+		"Runs virtual machines: boots a Linux kernel, its serial console on this terminal.\n"
+		"Ctrl-] leaves.\n\nCommands:\n");
+	for (i = 0; i < NR_COMMANDS; i++) {
+		n = fprintf(to, "  %s %s", command_table[i].name, command_table[i].operands);
+		print_folded(to, command_table[i].text, n, 30);
+	}
+	fprintf(to, "\nOptions:\n");
+	for (i = 0; i < NR_OPTIONS; i++)
+		print_option(to, &option_table[i]);
+	fprintf(to, "\nExit status:\n");
+	for (i = 0; i < NR_STATUSES; i++) {
+		n = fprintf(to, "  %s", status_table[i].label);
+		print_folded(to, status_table[i].text, n, 10);
+	}
 }

@@ -145,6 +145,18 @@ int kvirt_open(struct kvirt *kvirt, const char *accel, struct vm_error *err)
 	return ret ? ret : check_device(kvirt, err);
 }
 
+int kvirt_use(struct kvirt *kvirt, int fd, struct vm_error *err)
+{
+	memset(kvirt, 0, sizeof(*kvirt));
+	kvirt->vm_fd = -1;
+	kvirt->path = "the device of --accel-fd";
+	kvirt->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (kvirt->fd < 0)
+		return vm_fail(err, VM_STATUS_NO_ACCEL, "open it first, for example: vmrun --accel-fd 3 3<>/dev/kvirt",
+			       "cannot use descriptor %d of --accel-fd: %s", fd, strerror(errno));
+	return check_device(kvirt, err);
+}
+
 void kvirt_close(struct kvirt *kvirt)
 {
 	if (kvirt->vm_fd >= 0)

@@ -49,6 +49,9 @@ struct kvirt_cpuid {
  * what vmrun needs. Errors have status 123.
  */
 int kvirt_open(struct kvirt *kvirt, const char *accel, struct vm_error *err);
+
+/* The same with a descriptor that somebody else opened; it stays theirs. */
+int kvirt_use(struct kvirt *kvirt, int fd, struct vm_error *err);
 void kvirt_close(struct kvirt *kvirt);
 
 /* Creates the VM, its interrupt controllers split: local APICs below. */

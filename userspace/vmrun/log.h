@@ -9,15 +9,10 @@
 
 #include "types.h"
 
-/* The exit statuses, as docs/vmrun.md promises them. */
+/* The exit statuses; options.def says what each means. */
 enum vm_status {
-	VM_STATUS_POWEROFF	= 0,
-	VM_STATUS_PANIC		= 120,	/* the guest's kernel panicked */
-	VM_STATUS_CRASH		= 121,	/* triple fault, entry failure */
-	VM_STATUS_RESTART	= 122,	/* the guest asked for a restart */
-	VM_STATUS_NO_ACCEL	= 123,	/* no usable accelerator */
-	VM_STATUS_FAILURE	= 125,	/* vmrun itself failed */
-	VM_STATUS_LEFT		= 130,	/* the user left with Ctrl-] */
+#define STATUS(id, number, label, text) VM_STATUS_##id = number,
+#include "options.def"
 };
 
 struct vm_error {

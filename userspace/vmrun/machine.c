@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "boot/acpi.h"
@@ -124,9 +125,18 @@ static void on_console_end(void *ctx, enum console_end end)
 
 /* ---- the build table's steps, each with its undoing ---- */
 
+static int open_accel(struct machine *machine, struct vm_error *err)
+{
+	const struct vm_config *config = machine->config;
+
+	if (config_given(config, OPTION_ID_accel_fd))
+		return kvirt_use(&machine->kvirt, config->accel_fd, err);
+	return kvirt_open(&machine->kvirt, config->accel, err);
+}
+
 static int build_accel(struct machine *machine, struct vm_error *err)
 {
-	if (!kvirt_open(&machine->kvirt, machine->config->accel, err) &&
+	if (!open_accel(machine, err) &&
 	    !kvirt_create_vm(&machine->kvirt, IOAPIC_PINS, err))
 		return 0;
 	kvirt_close(&machine->kvirt);
@@ -281,6 +291,27 @@ static void on_end(void *ctx, u32 events)
 	loop_stop(&machine->loop);
 }
 
+static void on_timeout(void *ctx, u32 events)
+{
+	struct machine *machine = ctx;
+
+	(void)events;
+	machine_end(machine, VM_STATUS_TIMEOUT, "the machine was ended after %u seconds, as --timeout says",
+		    machine->config->timeout);
+}
+
+static int set_timeout(struct machine *machine)
+{
+	const struct itimerspec when = { .it_value.tv_sec = machine->config->timeout };
+
+	if (!machine->config->timeout)
+		return 0;
+	machine->timeout_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (machine->timeout_fd < 0 || timerfd_settime(machine->timeout_fd, 0, &when, NULL))
+		return -1;
+	return loop_watch(&machine->loop, machine->timeout_fd, EPOLLIN, on_timeout, machine);
+}
+
 static void on_signal(void *ctx, u32 events)
 {
 	struct machine *machine = ctx;
@@ -334,6 +365,8 @@ static void undo_loop(struct machine *machine)
 		close(machine->signal_fd);
 	if (machine->end_fd >= 0)
 		close(machine->end_fd);
+	if (machine->timeout_fd >= 0)
+		close(machine->timeout_fd);
 	loop_destroy(&machine->loop);
 }
 
@@ -348,7 +381,8 @@ static int build_loop(struct machine *machine, struct vm_error *err)
 	machine->end_fd = eventfd(0, EFD_CLOEXEC);
 	if (machine->signal_fd < 0 || machine->end_fd < 0 ||
 	    loop_watch(&machine->loop, machine->signal_fd, EPOLLIN, on_signal, machine) < 0 ||
-	    loop_watch(&machine->loop, machine->end_fd, EPOLLIN, on_end, machine) < 0) {
+	    loop_watch(&machine->loop, machine->end_fd, EPOLLIN, on_end, machine) < 0 ||
+	    set_timeout(machine) < 0) {
 		vm_fail(err, VM_STATUS_FAILURE, "are too many files open?",
 			"cannot set up the event loop: %s", strerror(errno));
 		undo_loop(machine);
@@ -397,6 +431,7 @@ int machine_create(struct machine *machine, const struct vm_config *config,
 	machine->terminal = terminal;
 	machine->signal_fd = -1;
 	machine->end_fd = -1;
+	machine->timeout_fd = -1;
 	pthread_mutex_init(&machine->end_lock, NULL);
 	while (machine->nr_built < ARRAY_SIZE(build_table)) {
 		if (build_table[machine->nr_built].build(machine, err)) {

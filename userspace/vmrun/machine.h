@@ -48,6 +48,7 @@ struct machine {
 	unsigned int nr_built;	/* rows of the build table that are done */
 	int signal_fd;
 	int end_fd;
+	int timeout_fd;		/* -1: no --timeout */
 
 	atomic_bool crash_told;		/* the guest's crash kernel was noted */
 

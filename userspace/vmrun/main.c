@@ -3,6 +3,7 @@
  * vmrun: one process, one virtual machine. This file is the recipe, and the
  * only one that decides the exit status. Start reading here, then machine.c.
  */
+#include <jansson.h>
 #include <stdio.h>
 
 #include "abi.h"
@@ -29,38 +30,90 @@ static int run(const struct vm_config *config, struct terminal *terminal,
 	return ret;
 }
 
-int main(int argc, char **argv)
+/* With --json: one line on the standard error output. @hint may be empty. */
+static void tell_json(int status, const char *reason, const char *hint)
 {
-	struct vm_error err = { 0 };
+	json_t *object = json_pack("{s:i, s:s}", "status", status, "reason", reason);
+
+	if (object && hint[0])
+		json_object_set_new(object, "hint", json_string(hint));
+	if (object)
+		json_dumpf(object, stderr, JSON_COMPACT);
+	fputc('\n', stderr);
+	json_decref(object);
+}
+
+/* The end of a machine: for people a line, for programs one JSON object. */
+static void tell_result(const struct vm_config *config, const struct machine_result *result)
+{
+	if (config->json)
+		tell_json(result->status, result->reason, "");
+	else
+		log_note("%s", result->reason);
+}
+
+static int command_run(const struct vm_config *config, struct vm_error *err)
+{
 	struct machine_result result;
 	struct terminal terminal;
-	struct vm_config config;
 	int ret;
 
-	if (config_parse(&config, argc, argv, &err)) {
-		log_error(&err);
-		return err.status;
-	}
-	if (config.action == CONFIG_HELP) {
+	if (config->dry_run)
+		return config_print_json(config, stdout) ? VM_STATUS_FAILURE : 0;
+	machine_block_signals();
+	ret = terminal_open(&terminal, err);
+	if (!ret)
+		ret = run(config, &terminal, &result, err);
+	terminal_close(&terminal);
+	if (ret)
+		return err->status;
+	tell_result(config, &result);
+	return result.status;
+}
+
+static int command_abi(const struct vm_config *config, struct vm_error *err)
+{
+	if (abi_print(stdout, config->json ? ABI_JSON : ABI_TEXT))
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "cannot write the table");
+	return 0;
+}
+
+/* A row for each command: returns the exit status, or -1 with @err filled in. */
+static int (*const commands[NR_COMMANDS])(const struct vm_config *config, struct vm_error *err) = {
+	[COMMAND_RUN] = command_run,
+	[COMMAND_ABI] = command_abi,
+};
+
+static int obey(const struct vm_config *config, struct vm_error *err)
+{
+	if (config->help && config->json)
+		return options_print_json(stdout);
+	if (config->help) {
 		config_print_help(stdout);
 		return 0;
 	}
-	if (config.action == CONFIG_VERSION) {
+	if (config->version) {
 		printf("vmrun %s\n", VMRUN_VERSION);
 		return 0;
 	}
-	if (config.action == CONFIG_ABI)
-		return abi_print(stdout, config.json ? ABI_JSON : ABI_TEXT) ? VM_STATUS_FAILURE : 0;
+	return commands[config->action](config, err);
+}
 
-	machine_block_signals();
-	ret = terminal_open(&terminal, &err);
-	if (!ret)
-		ret = run(&config, &terminal, &result, &err);
-	terminal_close(&terminal);
-	if (ret) {
-		log_error(&err);
-		return err.status;
+int main(int argc, char **argv)
+{
+	struct vm_error err = { 0 };
+	struct vm_config config;
+	int status = -1;
+
+	if (!config_parse(&config, argc, argv, &err))
+		status = obey(&config, &err);
+	if (err.status) {
+		status = err.status;
+		if (config.json)
+			tell_json(status, err.text, err.hint);
+		else
+			log_error(&err);
 	}
-	log_note("%s", result.reason);
-	return result.status;
+	config_destroy(&config);
+	return status < 0 ? VM_STATUS_FAILURE : status;
 }

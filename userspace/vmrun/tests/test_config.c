@@ -3,7 +3,9 @@
  * The command line: what each option sets, and that every mistake gives one
  * error with status 125 and a hint, and prints nothing.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../config.h"
 #include "ktap.h"
@@ -30,6 +32,23 @@ static struct parsed parse(const char *line)
 	     word = strtok_r(NULL, " ", &save))
 		argv[argc++] = word;
 	p.ret = config_parse(&p.config, argc, argv, &p.err);
+	config_destroy(&p.config);
+	return p;
+}
+
+/* The same with a config file of that text; FILE in @line stands for its path. */
+static struct parsed parse_file(const char *text, const char *line)
+{
+	char path[] = "/tmp/test_config.XXXXXX", full[512];
+	int fd = mkstemp(path);
+	struct parsed p = { .ret = -2 };
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		test_note("cannot write %s", path);
+	snprintf(full, sizeof(full), "--config %s %s", path, line);
+	p = parse(full);
+	close(fd);
+	unlink(path);
 	return p;
 }
 
@@ -44,7 +63,10 @@ static void defaults(void)
 	EXPECT(!strcmp(p.config.accel, "auto"));
 	EXPECT_EQ(p.config.vcpus, 1);
 	EXPECT_EQ(p.config.memory, MIB(512));
-	EXPECT_EQ(p.config.action, CONFIG_RUN);
+	EXPECT_EQ(p.config.action, COMMAND_RUN);
+	EXPECT_EQ(p.config.timeout, 0);
+	EXPECT(!config_given(&p.config, OPTION_ID_vcpus));
+	EXPECT(config_given(&p.config, OPTION_ID_kernel));
 }
 
 static void every_option(void)
@@ -73,9 +95,9 @@ static void long_names(void)
 
 static void help_and_version_need_no_kernel(void)
 {
-	EXPECT_EQ(parse("--help").config.action, CONFIG_HELP);
+	EXPECT(parse("--help").config.help);
 	EXPECT_EQ(parse("--help").ret, 0);
-	EXPECT_EQ(parse("--version").config.action, CONFIG_VERSION);
+	EXPECT(parse("--version").config.version);
 	EXPECT_EQ(parse("--version").ret, 0);
 }
 
@@ -116,12 +138,150 @@ static void errors_name_the_word(void)
 	EXPECT(strstr(parse("-k K stray").err.text, "'stray'"));
 }
 
+static void commands(void)
+{
+	EXPECT_EQ(parse("abi --json").config.action, COMMAND_ABI);
+	EXPECT_EQ(parse("--json abi").ret, 0);
+	EXPECT_EQ(parse("run -k K").config.action, COMMAND_RUN);
+	EXPECT_EQ(parse("run -k K").ret, 0);
+	/* An option of another command's is one error, which names both. */
+	EXPECT(strstr(parse("abi -m 512").err.text, "--memory"));
+	EXPECT(strstr(parse("abi -m 512").err.text, "abi"));
+}
+
+static void file_says_what_flags_say(void)
+{
+	struct parsed p = parse_file("{\"kernel\": \"K\", \"cpus\": 3, \"memory\": \"2G\", \"json\": true,"
+				     " \"timeout\": 9}", "-i I -c 4");
+
+	ASSERT_EQ(p.ret, 0);
+	EXPECT(p.config.kernel && config_given(&p.config, OPTION_ID_kernel));
+	EXPECT_EQ(p.config.memory, GIB(2));
+	EXPECT_EQ(p.config.timeout, 9);
+	EXPECT(p.config.json);
+	EXPECT(!strcmp(p.config.initramfs, "I"));
+	/* What stands on the command line counts more. */
+	EXPECT_EQ(p.config.vcpus, 4);
+	EXPECT_EQ(parse_file("{\"kernel\": \"K\", \"memory\": 64}", "").config.memory, MIB(64));
+	EXPECT(!parse_file("{\"kernel\": \"K\", \"json\": false}", "").config.json);
+}
+
+static void file_mistakes(void)
+{
+	static const char *const texts[] = {
+		"", "{", "[]", "7", "{\"kernel\": 7}", "{\"cpus\": \"2\"}", "{\"cpus\": 0}",
+		"{\"cpus\": 2.5}", "{\"cpus\": -1}", "{\"cpus\": 18446744073709551617}",
+		"{\"memory\": true}", "{\"memory\": 1}", "{\"json\": 1}", "{\"accel\": \"foo\"}",
+		"{\"bogus\": 1}", "{\"config\": \"x\"}", "{\"help\": true}", "{\"kernel\": null}",
+		"{\"cpus\": 1, \"cpus\": 2}", "{\"kernel\": \"K\\u0000\"}", "{} {}",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct parsed p = parse_file(texts[i], "-k K");
+
+		if (!EXPECT_EQ(p.ret, -1) || !EXPECT_EQ(p.err.status, 125) ||
+		    !EXPECT(p.err.text[0]) || !EXPECT(p.err.hint[0]))
+			test_note("with '%s'", texts[i]);
+	}
+	EXPECT(strstr(parse_file("{\"bogus\": 1}", "-k K").err.text, "'bogus'"));
+	EXPECT(strstr(parse_file("{\n\"cpus\": 1,\n}", "-k K").err.text, "line 3"));
+	EXPECT_EQ(parse("-k K --config /nowhere/at/all").ret, -1);
+	EXPECT_EQ(parse("-k K --config /").ret, -1);
+	EXPECT_EQ(parse("-k K --config /dev/zero").ret, -1);
+}
+
+/* What --dry-run prints is a config file that makes the same machine. */
+static void printed_and_read_again(void)
+{
+	struct parsed p = parse("-k K -i I -c 3 -m 2G -A kvm --timeout 5");
+	struct vm_config again = { 0 };
+	char *text = NULL;
+	size_t len = 0;
+	FILE *to = open_memstream(&text, &len);
+
+	ASSERT_EQ(p.ret, 0);
+	EXPECT_EQ(config_print_json(&p.config, to), 0);
+	fclose(to);
+	ASSERT_EQ(config_read_text(&again, text, len, "-", &p.err), 0);
+	EXPECT(!strcmp(again.kernel, "K") && !strcmp(again.initramfs, "I"));
+	EXPECT(!strcmp(again.accel, "kvm") && !strcmp(again.args, CONFIG_DEFAULT_ARGS));
+	EXPECT_EQ(again.vcpus, 3);
+	EXPECT_EQ(again.memory, GIB(2));
+	EXPECT_EQ(again.timeout, 5);
+	config_destroy(&again);
+	free(text);
+}
+
+/* ---- the table itself ---- */
+
+static void rows_are_whole(void)
+{
+	int i, j;
+
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_row *row = &option_table[i];
+
+		if (!EXPECT(row->text && strlen(row->text) > 10) ||
+		    !EXPECT((row->kind == OPTION_FLAG) == !row->value) ||
+		    !EXPECT(row->commands && !(row->commands >> NR_COMMANDS)) ||
+		    !EXPECT((row->kind != OPTION_NUMBER && row->kind != OPTION_SIZE) ||
+			    row->low < row->high) ||
+		    !EXPECT(options_find(row->name) == row))
+			test_note("--%s", row->name);
+		for (j = 0; j < i; j++)
+			if (!EXPECT(!row->letter || row->letter != option_table[j].letter))
+				test_note("-%c is --%s and --%s", row->letter, row->name,
+					  option_table[j].name);
+	}
+	for (i = 0; i < NR_COMMANDS; i++)
+		EXPECT(options_find_command(command_table[i].name) == &command_table[i]);
+}
+
+/* Each option is told by --help, and is taken by the command line and by a config file alike. */
+static void every_row_is_taken(void)
+{
+	struct vm_error err = { 0 };
+	char *help = NULL, text[256], flag[80];
+	size_t len = 0;
+	FILE *to = open_memstream(&help, &len);
+	int i;
+
+	config_print_help(to);
+	fclose(to);
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_row *row = &option_table[i];
+		struct vm_config config = { 0 };
+		static const char *const values[] = {
+			[OPTION_FLAG] = "true", [OPTION_TEXT] = "\"a\"", [OPTION_FILE] = "\"a\"",
+			[OPTION_NUMBER] = "7", [OPTION_SIZE] = "512", [OPTION_LIST] = "[]",
+		};
+		bool in_file;
+
+		snprintf(flag, sizeof(flag), "--%s", row->name);
+		if (!EXPECT(strstr(help, flag)))
+			test_note("%s", flag);
+		snprintf(text, sizeof(text), "{\"%s\": %s}", row->name,
+			 row->check && row->fallback ? "\"auto\"" : values[row->kind]);
+		memset(&err, 0, sizeof(err));
+		in_file = !config_read_text(&config, text, strlen(text), "-", &err);
+		if (!EXPECT_EQ(in_file, option_in_file(row)))
+			test_note("%s: %s", text, err.text);
+		config_destroy(&config);
+	}
+	for (i = 0; i < NR_COMMANDS; i++)
+		EXPECT(strstr(help, command_table[i].name));
+	free(help);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(defaults), TEST(every_option), TEST(long_names),
 		TEST(help_and_version_need_no_kernel), TEST(memory_sizes),
-		TEST(mistakes), TEST(errors_name_the_word),
+		TEST(mistakes), TEST(errors_name_the_word), TEST(commands),
+		TEST(file_says_what_flags_say), TEST(file_mistakes),
+		TEST(printed_and_read_again), TEST(rows_are_whole), TEST(every_row_is_taken),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
