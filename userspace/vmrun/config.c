@@ -125,6 +125,29 @@ int config_check_accel(const char *arg, struct vm_error *err)
 	return 0;
 }
 
+int config_parse_volume(const char *arg, struct config_volume *volume, struct vm_error *err)
+{
+	const char *guest = strchr(arg, ':'), *mode = guest ? strchr(guest + 1, ':') : NULL;
+	const char *end = mode ? mode : arg + strlen(arg);
+
+	if (!guest || guest == arg || guest[1] != '/' || guest - arg >= PATH_MAX ||
+	    end - guest > PATH_MAX || (mode && strcmp(mode, ":ro") && strcmp(mode, ":rw")))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "for example -v $PWD/src:/src, or -v /usr/share:/data:ro",
+			       "cannot use '%.200s' as a share", arg);
+	snprintf(volume->host, sizeof(volume->host), "%.*s", (int)(guest - arg), arg);
+	snprintf(volume->guest, sizeof(volume->guest), "%.*s", (int)(end - guest - 1), guest + 1);
+	volume->read_only = mode && !strcmp(mode, ":ro");
+	return 0;
+}
+
+int config_check_volume(const char *arg, struct vm_error *err)
+{
+	struct config_volume volume;
+
+	return config_parse_volume(arg, &volume, err);
+}
+
 static const struct option_row *row_of_key(int key)
 {
 	int i;

@@ -7,6 +7,7 @@
 #ifndef VMRUN_CONFIG_H
 #define VMRUN_CONFIG_H
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "log.h"
@@ -35,6 +36,7 @@ struct vm_config {
 	const char *args;	/* the kernel's command line */
 	unsigned int vcpus;
 	u64 memory;		/* bytes, whole MiB */
+	struct config_list volume;	/* config_parse_volume() takes them apart */
 	const char *accel;	/* "auto", "kvirt", "kvm" or a path */
 	unsigned int accel_fd;	/* only where it is given */
 	const char *config;
@@ -85,5 +87,16 @@ void config_print_help(FILE *to);
 
 /* Checks of options.def's rows: 0, or -1 with @err filled in. */
 int config_check_accel(const char *arg, struct vm_error *err);
+int config_check_volume(const char *arg, struct vm_error *err);
+
+/* A folder of the host, and where the guest has it. */
+struct config_volume {
+	char host[PATH_MAX];
+	char guest[PATH_MAX];
+	bool read_only;
+};
+
+/* Takes "HOST:GUEST[:ro|:rw]" apart. Returns 0, or -1 with @err filled in. */
+int config_parse_volume(const char *arg, struct config_volume *volume, struct vm_error *err);
 
 #endif

@@ -224,6 +224,37 @@ static void undo_rng(struct machine *machine)
 	rng_destroy(&machine->rng);
 }
 
+static void undo_shares(struct machine *machine)
+{
+	shares_destroy(&machine->shares);
+}
+
+static int add_share(struct machine *machine, unsigned int i, struct vm_error *err)
+{
+	struct config_volume volume;
+	char tag[16];
+
+	if (config_parse_volume(machine->config->volume.item[i], &volume, err))
+		return -1;
+	snprintf(tag, sizeof(tag), "share%u", i);
+	return shares_add(&machine->shares, tag, volume.host,
+			  volume.read_only ? FS_READ_ONLY : FS_READ_WRITE, err);
+}
+
+static int build_shares(struct machine *machine, struct vm_error *err)
+{
+	unsigned int i;
+
+	shares_init(&machine->shares, &machine->pci, &machine->irq, &machine->kvirt);
+	for (i = 0; i < machine->config->volume.nr; i++) {
+		if (!add_share(machine, i, err))
+			continue;
+		undo_shares(machine);
+		return -1;
+	}
+	return 0;
+}
+
 static void undo_vcpus(struct machine *machine)
 {
 	while (machine->nr_vcpus)
@@ -418,6 +449,7 @@ static const struct {
 	{ build_devices, undo_devices },
 	{ build_pci, undo_pci },
 	{ build_rng, undo_rng },
+	{ build_shares, undo_shares },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
 	{ build_console, undo_console },

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "loop.h"
 #include "memory.h"
+#include "shares.h"
 #include "terminal.h"
 #include "vcpu.h"
 #include "virtio/rng.h"
@@ -41,6 +42,7 @@ struct machine {
 	struct power power;
 	struct pci pci;
 	struct rng rng;
+	struct shares shares;
 	struct loop loop;
 	struct console console;
 	struct vcpu *vcpu;	/* config->vcpus of them, once created */

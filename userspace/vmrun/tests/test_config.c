@@ -274,6 +274,27 @@ static void every_row_is_taken(void)
 	free(help);
 }
 
+static void volumes(void)
+{
+	struct parsed p = parse("-k K -v /a:/b -v c:/d:ro --volume=/e:/f:rw");
+	struct config_volume v;
+
+	ASSERT_EQ(p.ret, 0);
+	ASSERT_EQ(p.config.volume.nr, 3);
+	ASSERT_EQ(config_parse_volume("/a:/b", &v, &p.err), 0);
+	EXPECT(!strcmp(v.host, "/a") && !strcmp(v.guest, "/b") && !v.read_only);
+	ASSERT_EQ(config_parse_volume("c:/d:ro", &v, &p.err), 0);
+	EXPECT(!strcmp(v.host, "c") && !strcmp(v.guest, "/d") && v.read_only);
+	ASSERT_EQ(config_parse_volume("/e:/f:rw", &v, &p.err), 0);
+	EXPECT(!strcmp(v.guest, "/f") && !v.read_only);
+	EXPECT_EQ(parse("-k K -v /a").ret, -1);
+	EXPECT_EQ(parse("-k K -v :/b").ret, -1);
+	EXPECT_EQ(parse("-k K -v /a:").ret, -1);
+	EXPECT_EQ(parse("-k K -v /a:b").ret, -1);
+	EXPECT_EQ(parse("-k K -v /a:/b:").ret, -1);
+	EXPECT_EQ(parse("-k K -v /a:/b:rx").ret, -1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -282,6 +303,7 @@ int main(int argc, char **argv)
 		TEST(mistakes), TEST(errors_name_the_word), TEST(commands),
 		TEST(file_says_what_flags_say), TEST(file_mistakes),
 		TEST(printed_and_read_again), TEST(rows_are_whole), TEST(every_row_is_taken),
+		TEST(volumes),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

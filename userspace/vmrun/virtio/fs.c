@@ -17,6 +17,9 @@
  */
 enum { QUEUE_HIPRIO, QUEUE_REQUEST, NR_QUEUES };
 
+/* Requests served before the thread's loop is asked what else there is. */
+#define MAX_TURN	64
+
 struct fs_config {
 	u8 tag[VIRTIO_FS_TAG_SIZE];
 	u8 num_request_queues[4];	/* little endian */
@@ -94,28 +97,32 @@ static int serve_one(struct virtio_fs *fs, unsigned int queue)
 	return serve(fs, queue) ? 1 : -1;
 }
 
-static int serve_hiprio(struct virtio_fs *fs)
+/* What must not wait first: a guest that never pauses would else keep what it forgets. */
+static int serve_next(struct virtio_fs *fs, unsigned int queue)
 {
 	int ret = 0;
 
-	while (fs->dev.queue[QUEUE_HIPRIO].started && (ret = serve_one(fs, QUEUE_HIPRIO)) > 0)
-		;
-	return ret;
+	if (fs->dev.queue[QUEUE_HIPRIO].started)
+		ret = serve_one(fs, QUEUE_HIPRIO);
+	return ret || queue == QUEUE_HIPRIO ? ret : serve_one(fs, queue);
 }
 
 static void kick(struct virtio_device *dev, unsigned int queue)
 {
 	struct virtio_fs *fs = fs_of(dev);
 	struct ring *ring = &dev->queue[queue];
+	unsigned int served = 0;
 	int ret;
 
 	do {
 		ring_disable_kicks(ring);
 		do {
-			/* A guest that never pauses must not keep what it forgets waiting. */
-			ret = serve_hiprio(fs);
-			if (!ret && queue != QUEUE_HIPRIO)
-				ret = serve_one(fs, queue);
+			/* The loop has an end to look for, too. */
+			if (served++ == MAX_TURN) {
+				virtio_kick_again(dev, queue);
+				return;
+			}
+			ret = serve_next(fs, queue);
 		} while (ret > 0);
 	} while (!ret && ring_enable_kicks(ring));
 }
@@ -165,6 +172,11 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 int virtio_fs_start(struct virtio_fs *fs, struct vm_error *err)
 {
 	return worker_start(&fs->worker, err);
+}
+
+void virtio_fs_stop(struct virtio_fs *fs)
+{
+	worker_stop(&fs->worker);
 }
 
 void virtio_fs_destroy(struct virtio_fs *fs)

@@ -43,7 +43,13 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 /* Starts its thread, which blocks where the host's files do. Returns 0, or -1 with @err. */
 int virtio_fs_start(struct virtio_fs *fs, struct vm_error *err);
 
-/* After virtio_pci_remove(). Waits for a request that is being served. */
+/*
+ * Ends the thread, after the request that it serves. After virtio_pci_stop(), and before
+ * virtio_pci_remove().
+ */
+void virtio_fs_stop(struct virtio_fs *fs);
+
+/* After virtio_pci_remove(). */
 void virtio_fs_destroy(struct virtio_fs *fs);
 
 #endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Makes, adds and takes away the devices of shared folders. Called by machine.c; what a
+ * device does is virtio/fs.c's, and the files are fs/'s.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shares.h"
+
+void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, struct kvirt *kvirt)
+{
+	memset(shares, 0, sizeof(*shares));
+	shares->pci = pci;
+	shares->irq = irq;
+	shares->kvirt = kvirt;
+}
+
+static int add_device(struct shares *shares, struct share *share, const char *tag,
+		      const char *path, enum fs_access access, struct vm_error *err)
+{
+	if (virtio_fs_create(&share->fs, share->name, tag, path, access, err))
+		return -1;
+	share->function = virtio_pci_add(shares->pci, shares->irq, shares->kvirt,
+					 &share->fs.dev, err);
+	if (share->function && !virtio_fs_start(&share->fs, err))
+		return 0;
+	if (share->function)
+		virtio_pci_remove(share->function);
+	virtio_fs_destroy(&share->fs);
+	return -1;
+}
+
+int shares_add(struct shares *shares, const char *tag, const char *path, enum fs_access access,
+	       struct vm_error *err)
+{
+	struct share *share;
+
+	if (shares->nr == SHARES_MAX)
+		return vm_fail(err, VM_STATUS_FAILURE, "share a folder above them",
+			       "a guest has %d shares at most", SHARES_MAX);
+	share = calloc(1, sizeof(*share));
+	if (!share)
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	snprintf(share->name, sizeof(share->name), "fs%u", shares->nr);
+	if (add_device(shares, share, tag, path, access, err)) {
+		free(share);
+		return -1;
+	}
+	shares->share[shares->nr++] = share;
+	return 0;
+}
+
+void shares_destroy(struct shares *shares)
+{
+	while (shares->nr) {
+		struct share *share = shares->share[--shares->nr];
+
+		virtio_pci_stop(share->function);
+		virtio_fs_stop(&share->fs);
+		virtio_pci_remove(share->function);
+		virtio_fs_destroy(&share->fs);
+		free(share);
+	}
+}
