@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "disk/disk.h"
 
 /* Keys of options without a letter: behind all letters. */
 #define KEY_BASE	0x100
@@ -146,6 +147,16 @@ int config_check_volume(const char *arg, struct vm_error *err)
 	struct config_volume volume;
 
 	return config_parse_volume(arg, &volume, err);
+}
+
+int config_check_disk(const char *arg, struct vm_error *err)
+{
+	enum disk_mode mode;
+
+	if (!disk_split(arg, &mode))
+		return vm_fail(err, VM_STATUS_FAILURE, "for example -d disk.img, or -d disk.img:cow",
+			       "'%.64s' names no disk image", arg);
+	return 0;
 }
 
 static const struct option_row *row_of_key(int key)

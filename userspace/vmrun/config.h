@@ -37,6 +37,7 @@ struct vm_config {
 	unsigned int vcpus;
 	u64 memory;		/* bytes, whole MiB */
 	struct config_list volume;	/* config_parse_volume() takes them apart */
+	struct config_list disk;	/* disk_split() */
 	const char *accel;	/* "auto", "kvirt", "kvm" or a path */
 	unsigned int accel_fd;	/* only where it is given */
 	const char *config;
@@ -98,5 +99,6 @@ struct config_volume {
 
 /* Takes "HOST:GUEST[:ro|:rw]" apart. Returns 0, or -1 with @err filled in. */
 int config_parse_volume(const char *arg, struct config_volume *volume, struct vm_error *err);
+int config_check_disk(const char *arg, struct vm_error *err);
 
 #endif

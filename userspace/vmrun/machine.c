@@ -255,6 +255,17 @@ static int build_shares(struct machine *machine, struct vm_error *err)
 	return 0;
 }
 
+static int build_disks(struct machine *machine, struct vm_error *err)
+{
+	return disks_create(&machine->disks, &machine->config->disk, &machine->pci, &machine->irq,
+			    &machine->kvirt, &machine->loop, err);
+}
+
+static void undo_disks(struct machine *machine)
+{
+	disks_destroy(&machine->disks);
+}
+
 static void undo_vcpus(struct machine *machine)
 {
 	while (machine->nr_vcpus)
@@ -449,6 +460,7 @@ static const struct {
 	{ build_devices, undo_devices },
 	{ build_pci, undo_pci },
 	{ build_rng, undo_rng },
+	{ build_disks, undo_disks },
 	{ build_shares, undo_shares },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },

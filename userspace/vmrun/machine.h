@@ -14,6 +14,7 @@
 #include "dev/pci.h"
 #include "dev/power.h"
 #include "dev/serial.h"
+#include "disks.h"
 #include "irq.h"
 #include "kvirt.h"
 #include "log.h"
@@ -42,6 +43,7 @@ struct machine {
 	struct power power;
 	struct pci pci;
 	struct rng rng;
+	struct disks disks;
 	struct shares shares;
 	struct loop loop;
 	struct console console;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Threads that wait for a disk, so that nobody else does.
+ */
+#ifndef VMRUN_DISK_POOL_H
+#define VMRUN_DISK_POOL_H
+
+#include <pthread.h>
+
+#include "../log.h"
+#include "../types.h"
+
+#define DISK_POOL_THREADS	4
+
+/* Embedded in what is to be done. */
+struct disk_job {
+	struct disk_job *next;
+	void (*run)(struct disk_job *job);
+};
+
+struct disk_pool {
+	pthread_mutex_t lock;		/* all below but the threads themselves */
+	pthread_cond_t wake;
+	struct disk_job *first, **last;
+	bool stopping;
+	pthread_t thread[DISK_POOL_THREADS];
+	unsigned int nr_threads;
+};
+
+/* Starts the threads, named after @name, all signals blocked in them. -1 with @err, nothing left. */
+int disk_pool_create(struct disk_pool *pool, const char *name, struct vm_error *err);
+
+/* Ends the threads once all is done that was submitted. */
+void disk_pool_destroy(struct disk_pool *pool);
+
+/* Has @job->run called in one of the threads, after what was submitted earlier began. Any thread. */
+void disk_pool_submit(struct disk_pool *pool, struct disk_job *job);
+
+#endif

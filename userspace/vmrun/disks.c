@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Makes the block devices of a machine. One device is virtio/blk.c's, its image disk/'s.
+ * Called by machine.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "disks.h"
+
+static int create(struct disks *disks, const char *arg, struct loop *loop, struct vm_error *err)
+{
+	enum disk_mode mode;
+	char *path = strndup(arg, disk_split(arg, &mode));
+	int ret;
+
+	if (!path)
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	ret = blk_create(&disks->blk[disks->nr], disks->nr, path, mode, loop, err);
+	free(path);
+	if (!ret)
+		disks->nr++;
+	return ret;
+}
+
+int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
+		 struct irq *irq, struct kvirt *kvirt, struct loop *loop, struct vm_error *err)
+{
+	*disks = (struct disks){ calloc(list->nr, sizeof(*disks->blk)), 0 };
+	if (list->nr && !disks->blk)
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	while (disks->nr < list->nr) {
+		if (create(disks, list->item[disks->nr], loop, err) ||
+		    blk_attach(&disks->blk[disks->nr - 1], pci, irq, kvirt, err)) {
+			disks_destroy(disks);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void disks_destroy(struct disks *disks)
+{
+	while (disks->nr)
+		blk_destroy(&disks->blk[--disks->nr]);
+	free(disks->blk);
+	disks->blk = NULL;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The machine's disks: what -d asks for, as block devices.
+ */
+#ifndef VMRUN_DISKS_H
+#define VMRUN_DISKS_H
+
+#include "config.h"
+#include "virtio/blk.h"
+
+struct disks {
+	struct blk *blk;
+	unsigned int nr;	/* those that are there */
+};
+
+/*
+ * Makes one for each of @list and adds them to the bus; kicks are served in @loop's
+ * thread. Returns 0, or -1 with @err filled in and nothing left behind.
+ */
+int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
+		 struct irq *irq, struct kvirt *kvirt, struct loop *loop, struct vm_error *err);
+
+/* Once neither the vCPUs nor the loop run. */
+void disks_destroy(struct disks *disks);
+
+#endif

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The block device's queue: requests are taken in the thread of the loop, carried out in
+ * the pool's threads, and given back from there in whatever order they end. What a request
+ * is, is blk_request.c's; what a disk is, disk/'s. Made by machine.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blk.h"
+#include "blk_request.h"
+
+#define QUEUE_SIZE	128
+
+/* Section 5.2.4. Little endian. */
+struct config {
+	u64 capacity;
+	u32 size_max;
+	u32 seg_max;
+	u16 cylinders;
+	u8 heads;
+	u8 sectors;
+	u32 blk_size;
+	u8 physical_block_exp;
+	u8 alignment_offset;
+	u16 min_io_size;
+	u32 opt_io_size;
+	u8 writeback;
+	u8 unused0;
+	u16 num_queues;
+	u32 max_discard_sectors;
+	u32 max_discard_seg;
+	u32 discard_sector_alignment;
+	u32 max_write_zeroes_sectors;
+	u32 max_write_zeroes_seg;
+	u8 write_zeroes_may_unmap;
+	u8 unused1[3];
+} __packed;
+
+/* A request on its way. */
+struct blk_work {
+	struct disk_job job;
+	struct blk *blk;
+	struct blk_work *next;	/* of the free ones */
+	struct blk_target target;
+	struct blk_request request;
+	struct ring_chain chain;
+};
+
+static struct blk *to_blk(struct virtio_device *dev)
+{
+	return (struct blk *)((u8 *)dev - offsetof(struct blk, dev));
+}
+
+static void read_config(struct virtio_device *dev, u64 offset, u8 *data, unsigned int len)
+{
+	const struct disk *disk = &to_blk(dev)->disk;
+	/* The page cache's and the overlay's block: smaller writes have to read first. */
+	u32 block = disk->block_size > OVERLAY_BLOCK ? disk->block_size : OVERLAY_BLOCK;
+	struct config config = {
+		.capacity = disk->size / DISK_SECTOR,
+		/* A whole chain may have as many descriptors as the queue: two are no data. */
+		.seg_max = QUEUE_SIZE - 2,
+		.blk_size = disk->block_size,
+		.physical_block_exp = __builtin_ctz(block / disk->block_size),
+		.min_io_size = block / disk->block_size,
+		.max_discard_sectors = BLK_MAX_DISCARD,
+		.max_discard_seg = BLK_MAX_RANGES,
+		.discard_sector_alignment = block / DISK_SECTOR,
+		.max_write_zeroes_sectors = BLK_MAX_ZEROES,
+		.max_write_zeroes_seg = BLK_MAX_RANGES,
+		.write_zeroes_may_unmap = 1,
+	};
+
+	memset(data, 0, len);
+	if (offset < sizeof(config))
+		memcpy(data, (u8 *)&config + offset, min_u64(len, sizeof(config) - offset));
+}
+
+static void put_work(struct blk_work *work)
+{
+	work->next = work->blk->free;
+	work->blk->free = work;
+}
+
+/* Gives a request back to the driver and its place to the next. */
+static void finish(struct blk_work *work, u8 status)
+{
+	*work->request.status = status;
+	/* The status is the last of its bytes: all were written, whatever came of them. */
+	ring_push(&work->blk->dev.queue[0], &work->chain, work->chain.in_len);
+	put_work(work);
+}
+
+static void tell_full(struct blk *blk, int error)
+{
+	if ((error == -ENOSPC || error == -EDQUOT) && !atomic_exchange(&blk->full_told, true))
+		log_note("%s: what the guest writes does not fit on the host any more (%s); it gets I/O errors",
+			 blk->name, strerror(-error));
+}
+
+/* In a thread of the pool's. */
+static void run_job(struct disk_job *job)
+{
+	struct blk_work *work = (struct blk_work *)job;
+	struct blk *blk = work->blk;
+	u8 status = BLK_S_IOERR;
+	int error = 0;
+
+	if (!blk->dropping)
+		status = blk_request_run(&work->request, &work->target, &error);
+	tell_full(blk, error);
+	pthread_mutex_lock(&blk->dev.lock);
+	finish(work, status);
+	virtio_signal(&blk->dev, 0);
+	if (!--blk->nr_running)
+		pthread_cond_broadcast(&blk->idle);
+	pthread_mutex_unlock(&blk->dev.lock);
+}
+
+/* A place for the next request; there is one more than can run. */
+static struct blk_work *get_work(struct blk *blk)
+{
+	struct blk_work *work = blk->free;
+
+	if (work) {
+		blk->free = work->next;
+		return work;
+	}
+	work = &blk->work[blk->nr_made++];
+	work->job.run = run_job;
+	work->blk = blk;
+	return work;
+}
+
+/* What can be answered at once is; the rest goes to the pool. */
+static void take(struct blk *blk, struct blk_work *work)
+{
+	int status;
+
+	work->target = (struct blk_target){ &blk->disk, blk->dev.features, blk->name };
+	status = blk_request_parse(&work->request, &work->chain, &work->target);
+	if (status == BLK_S_OK) {
+		blk->nr_running++;
+		disk_pool_submit(&blk->pool, &work->job);
+	} else if (status > 0) {
+		finish(work, status);
+	} else {
+		put_work(work);
+		virtio_needs_reset(&blk->dev, "a request has no header or no room for an answer");
+	}
+}
+
+/* Takes the next request: true when there was one, and more may come. */
+static bool take_next(struct blk *blk)
+{
+	struct blk_work *work = get_work(blk);
+	int ret = ring_pop(&blk->dev.queue[0], &work->chain);
+
+	/* A driver has no more descriptors than that before one comes back. */
+	if (ret > 0 && blk->nr_running < QUEUE_SIZE) {
+		take(blk, work);
+		return !blk->dev.needs_reset;
+	}
+	put_work(work);
+	if (ret)
+		virtio_needs_reset(&blk->dev, ret < 0 ? "its queue is broken" :
+				   "more requests than its queue has room for");
+	return false;
+}
+
+static void kick(struct virtio_device *dev, unsigned int queue)
+{
+	struct blk *blk = to_blk(dev);
+	unsigned int n = 0;
+
+	while (n < QUEUE_SIZE && !blk->stopping && take_next(blk))
+		n++;
+	virtio_signal(dev, queue);
+	if (n == QUEUE_SIZE)
+		virtio_kick_again(dev, queue);
+}
+
+static void start(struct virtio_device *dev)
+{
+	struct blk *blk = to_blk(dev);
+
+	blk->stopping = false;
+	blk->dropping = false;
+}
+
+static void stop(struct virtio_device *dev)
+{
+	struct blk *blk = to_blk(dev);
+
+	blk->stopping = true;
+	blk->dropping = true;
+	while (blk->nr_running)
+		pthread_cond_wait(&blk->idle, &dev->lock);
+}
+
+static const struct virtio_device_ops blk_ops = {
+	.read_config = read_config,
+	.start = start,
+	.stop = stop,
+	.kick = kick,
+};
+
+static u64 features(enum disk_mode mode)
+{
+	u64 all = BIT_ULL(BLK_F_SEG_MAX) | BIT_ULL(BLK_F_BLK_SIZE) |
+		  BIT_ULL(BLK_F_TOPOLOGY);
+
+	if (mode == DISK_RO)
+		return all | BIT_ULL(BLK_F_RO);
+	return all | BIT_ULL(BLK_F_FLUSH) | BIT_ULL(BLK_F_DISCARD) |
+	       BIT_ULL(BLK_F_WRITE_ZEROES);
+}
+
+int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
+	       struct vm_error *err)
+{
+	blk->vpci = virtio_pci_add(pci, irq, kvirt, &blk->dev, err);
+	return blk->vpci ? 0 : -1;
+}
+
+int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_mode mode,
+	       struct loop *loop, struct vm_error *err)
+{
+	static const u16 sizes[] = { QUEUE_SIZE };
+
+	memset(blk, 0, sizeof(*blk));
+	if (index >= 26)
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "a machine has no more than 26 disks");
+	snprintf(blk->name, sizeof(blk->name), "vd%c", 'a' + index);
+	if (disk_open(&blk->disk, path, mode, err))
+		return -1;
+	/* Half a MiB, of which only what is ever in flight is touched. */
+	blk->work = calloc(QUEUE_SIZE + 1, sizeof(*blk->work));
+	if (!blk->work) {
+		disk_close(&blk->disk);
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	}
+	if (disk_pool_create(&blk->pool, blk->name, err)) {
+		free(blk->work);
+		disk_close(&blk->disk);
+		return -1;
+	}
+	pthread_cond_init(&blk->idle, NULL);
+	virtio_device_init(&blk->dev, blk->name, VIRTIO_ID_BLOCK, &blk_ops, features(mode),
+			   sizes, ARRAY_SIZE(sizes), loop);
+	return 0;
+}
+
+void blk_destroy(struct blk *blk)
+{
+	if (blk->vpci)
+		virtio_pci_remove(blk->vpci);
+	disk_pool_destroy(&blk->pool);
+	virtio_device_destroy(&blk->dev);
+	pthread_cond_destroy(&blk->idle);
+	free(blk->work);
+	disk_close(&blk->disk);
+}

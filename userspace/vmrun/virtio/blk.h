@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The virtio block device: one disk of the guest's. Virtio specification 1.2, section 5.2.
+ */
+#ifndef VMRUN_VIRTIO_BLK_H
+#define VMRUN_VIRTIO_BLK_H
+
+#include <stdatomic.h>
+
+#include "../disk/disk.h"
+#include "../disk/pool.h"
+#include "device.h"
+#include "pci.h"
+
+struct blk_work;
+
+struct blk {
+	struct virtio_device dev;	/* its lock: all below that is not const */
+	/* const while the machine runs */
+	char name[8];			/* "vda", as most guests will call it */
+	struct disk disk;
+	struct disk_pool pool;
+	struct virtio_pci *vpci;	/* NULL: not on the bus yet */
+	struct blk_work *work;		/* one for each entry of the queue, and one */
+
+	struct blk_work *free;
+	unsigned int nr_made;		/* of work: the first so many were in use once */
+	unsigned int nr_running;	/* in the pool or waiting for it */
+	pthread_cond_t idle;		/* nr_running became 0 */
+	bool stopping;			/* nothing new is taken */
+	atomic_bool dropping;		/* what has not begun is not carried out */
+	atomic_bool full_told;		/* that the host has no space left */
+};
+
+/*
+ * Opens disk number @index of the machine. Kicks are served in @loop's thread, which
+ * never waits for the disk. Returns 0, or -1 with @err filled in and nothing left open.
+ */
+int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_mode mode,
+	       struct loop *loop, struct vm_error *err);
+
+/* Adds the device to the bus: 0, or -1 with @err filled in; destroy it all the same. */
+int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
+	       struct vm_error *err);
+
+/* Once neither the vCPUs nor the loop run. */
+void blk_destroy(struct blk *blk);
+
+#endif
