@@ -51,8 +51,6 @@ long cpuid_set(struct vcpu *vcpu, const struct kvirt_cpuid2 __user *argp);
 
 /* KVM_GET_MSRS and KVM_SET_MSRS, @vcpu NULL on the device (feature MSRs). */
 long ioctl_msrs(struct vcpu *vcpu, unsigned int cmd, void __user *argp);
-/* KVM_X86_SET_MSR_FILTER. */
-long set_msr_filter(struct vm *vm, void *filter);
 /*
  * KVM_{HAS,GET,SET}_DEVICE_ATTR of the only attribute there is, group 0, number 0: on the device
  * the components of XSAVE that guests may have, on a vCPU its TSC's offset.

@@ -27,7 +27,6 @@ void vm_put(struct vm *vm)
 	if (vm->chips)
 		irqchips_free(vm);
 	routes_free(vm);
-	kvfree(rcu_dereference_protected(vm->msr_filter, true));
 	vm_destroy(vm);
 }
 
@@ -170,7 +169,6 @@ static const struct {
 	{ KVIRT_SET_IDENTITY_MAP_ADDR, set_identity_map },
 	{ KVIRT_GET_CLOCK, get_clock }, { KVIRT_SET_CLOCK, set_clock },
 	{ KVIRT_IOEVENTFD, ioeventfd_set }, { KVIRT_IRQFD, irqfd_set },
-	{ KVIRT_X86_SET_MSR_FILTER, set_msr_filter },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -173,9 +173,6 @@ int complete_last_exit(struct vcpu *vcpu)
 		return complete_string(vcpu);
 	case COMPLETE_MMIO:
 		return mmio_complete(vcpu);
-	case COMPLETE_RDMSR:
-	case COMPLETE_WRMSR:
-		return msr_complete(vcpu, kind);
 	default:
 		return 0;
 	}

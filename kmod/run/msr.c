@@ -4,14 +4,13 @@
  * without effects are x86/msr.c's; here are those that do something. Called by
  * dispatch.c and api/.
  */
-#include <linux/nospec.h>
 #include <asm/tsc.h>
 #include "../host/cpu.h"
 #include "../irq/lapic.h"
 #include "run.h"
 
-/* x86/msr.c's verdict is user space's reason. */
-static_assert(X86_MSR_OK == 0 && X86_MSR_FAULT == KVIRT_MSR_EXIT_REASON_INVAL);
+/* x86/msr.c's verdict is what msr_read() and msr_write() give. */
+static_assert(X86_MSR_OK == 0 && X86_MSR_FAULT == 1);
 
 static bool is_lapic_msr(u32 index)
 {
@@ -111,7 +110,7 @@ int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by)
 		return lapic_read_msr(vcpu, index, value) ? 1 : 0;
 	row = x86_msr_find(index);
 	if (!row)
-		return KVIRT_MSR_EXIT_REASON_UNKNOWN;
+		return 1;
 	if (index == X86_MSR_PLATFORM_INFO && by == X86_MSR_BY_GUEST &&
 	    READ_ONCE(vcpu->vm->hide_platform_info))
 		return 1;
@@ -137,7 +136,7 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	}
 	row = x86_msr_find(index);
 	if (!row)
-		return KVIRT_MSR_EXIT_REASON_UNKNOWN;
+		return 1;
 	/* The rest of the group stays as it is: it must be here before it is pushed. */
 	if (row->kind == X86_MSR_STATE)
 		vcpu_pull(vcpu, row->group);
@@ -152,86 +151,23 @@ int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by)
 	return verdict;
 }
 
-/* The VM's filter lets the guest do this (@access: KVIRT_MSR_FILTER_*). */
-static bool allowed(struct vm *vm, u32 index, u32 access)
-{
-	const struct msr_filter_range *r;
-	const struct msr_filter *filter;
-	bool allow = true;
-	int idx;
-
-	if (likely(!rcu_access_pointer(vm->msr_filter)) ||
-	    (index >= X86_MSR_X2APIC_FIRST && index <= X86_MSR_X2APIC_LAST))
-		return true;
-	idx = srcu_read_lock(&vm->srcu);
-	filter = srcu_dereference(vm->msr_filter, &vm->srcu);
-	if (filter) {
-		allow = !filter->deny;
-		for (r = filter->range; r < filter->range + filter->n; r++) {
-			if (!(r->access & access) || index - r->base >= r->n)
-				continue;
-			allow = test_bit(array_index_nospec(index - r->base, r->n), r->bitmap);
-			break;
-		}
-	}
-	srcu_read_unlock(&vm->srcu, idx);
-	return allow;
-}
-
-/* What the guest may not do, for @reason (KVIRT_MSR_EXIT_REASON_*): user space's, or #GP. */
-static enum verdict refuse(struct vcpu *vcpu, u32 reason, enum completion_kind kind, u64 value)
-{
-	struct kvirt_run *run = vcpu->run;
-
-	if (!(READ_ONCE(vcpu->vm->msr_exits) & reason))
-		return raise(vcpu, X86_GP);
-	run->exit_reason = kind == COMPLETE_RDMSR ? KVIRT_EXIT_X86_RDMSR : KVIRT_EXIT_X86_WRMSR;
-	memset(&run->msr, 0, sizeof(run->msr));
-	run->msr.reason = reason;
-	run->msr.index = vcpu->state.gpr[X86_RCX];
-	run->msr.data = value;
-	vcpu->complete.kind = kind;
-	return TO_USER;
-}
-
-static void load_value(struct vcpu *vcpu, u64 value)
-{
-	vcpu->state.gpr[X86_RAX] = (u32)value;
-	vcpu->state.gpr[X86_RDX] = value >> 32;
-}
-
-int msr_complete(struct vcpu *vcpu, enum completion_kind kind)
-{
-	if (READ_ONCE(vcpu->run->msr.error))
-		return raise(vcpu, X86_GP);
-	if (kind == COMPLETE_RDMSR)
-		load_value(vcpu, READ_ONCE(vcpu->run->msr.data));
-	return dispatch_step(vcpu, vcpu->exit.insn_len);
-}
-
 enum verdict exit_rdmsr(struct vcpu *vcpu)
 {
-	u32 index = vcpu->state.gpr[X86_RCX], reason = KVIRT_MSR_EXIT_REASON_FILTER;
-	u64 value = 0;
+	u64 *gpr = vcpu->state.gpr, value;
 
-	if (allowed(vcpu->vm, index, KVIRT_MSR_FILTER_READ))
-		reason = msr_read(vcpu, index, &value, X86_MSR_BY_GUEST);
-	if (unlikely(reason))
-		return refuse(vcpu, reason, COMPLETE_RDMSR, 0);
-	load_value(vcpu, value);
+	if (msr_read(vcpu, gpr[X86_RCX], &value, X86_MSR_BY_GUEST))
+		return raise(vcpu, X86_GP);
+	gpr[X86_RAX] = (u32)value;
+	gpr[X86_RDX] = value >> 32;
 	return STEP;
 }
 
 enum verdict exit_wrmsr(struct vcpu *vcpu)
 {
 	u64 *gpr = vcpu->state.gpr, value = (u32)gpr[X86_RAX] | gpr[X86_RDX] << 32;
-	u32 index = gpr[X86_RCX];
-	int result;
+	int result = msr_write(vcpu, gpr[X86_RCX], value, X86_MSR_BY_GUEST);
 
-	if (!allowed(vcpu->vm, index, KVIRT_MSR_FILTER_WRITE))
-		return refuse(vcpu, KVIRT_MSR_EXIT_REASON_FILTER, COMPLETE_WRMSR, value);
-	result = msr_write(vcpu, index, value, X86_MSR_BY_GUEST);
 	if (likely(!result))
 		return STEP;
-	return result == SLOW ? SLOW : refuse(vcpu, result, COMPLETE_WRMSR, value);
+	return result == SLOW ? SLOW : raise(vcpu, X86_GP);
 }

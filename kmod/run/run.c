@@ -197,10 +197,6 @@ static int serve_requests(struct vcpu *vcpu)
 		lapic_drain(vcpu);
 	if (vcpu_take_request(vcpu, REQUEST_CLOCK))
 		clock_update_guest(vcpu);
-	if (vcpu_take_request(vcpu, REQUEST_MSR_FILTER)) {
-		vcpu->msrs_exit = rcu_access_pointer(vcpu->vm->msr_filter);
-		vcpu_dirty(vcpu, X86_GROUP_CONTROLS);
-	}
 	if (vcpu_take_request(vcpu, REQUEST_ROUTES) && vcpu->lapic)
 		eoi_scan(vcpu);
 	if (lapic_has_signals(vcpu))

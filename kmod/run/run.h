@@ -126,25 +126,13 @@ enum verdict stop_emulation(struct vcpu *vcpu, const u8 *bytes, u8 nr_bytes);
 /* insn.c: the registers that CPUID follows. Caller: holds vcpu->mutex. */
 struct x86_cpuid_live cpuid_live(const struct vcpu *vcpu);
 
-/* msr.c; the doors' too: 0, SLOW inside a window, or why it faults: KVIRT_MSR_EXIT_REASON_. */
+/* msr.c; the doors' too: 0, SLOW inside a window, or 1: it faults. */
 int msr_read(struct vcpu *vcpu, u32 index, u64 *value, enum x86_msr_by by);
 int msr_write(struct vcpu *vcpu, u32 index, u64 value, enum x86_msr_by by);
 
-/* vm->msr_filter: replaced as a whole. Of @n ranges the first that has an MSR decides. */
-struct msr_filter {
-	struct rcu_head rcu;
-	bool deny;			/* what no range decides */
-	u32 n;
-	struct msr_filter_range {
-		u32 access, base, n;
-		DECLARE_BITMAP(bitmap, 0x600 * 8);
-	} range[KVIRT_MSR_FILTER_MAX_RANGES];
-};
-
 /* mmio.c: an access that faulted because no memory is there. */
 enum verdict mmio_start(struct vcpu *vcpu);
-/* msr.c, mmio.c, io.c: finish what user space answered. TO_USER: it needs more; else go on. */
-int msr_complete(struct vcpu *vcpu, enum completion_kind kind);
+/* mmio.c, io.c: finish what user space answered. TO_USER: it needs more; else go on. */
 int mmio_complete(struct vcpu *vcpu);
 int complete_last_exit(struct vcpu *vcpu);
 

@@ -35,7 +35,7 @@ void svm_init_control(struct vcpu *vcpu)
 		v->pause_count = 3000;
 	}
 	v->iopm_pa = svm.iopm_pa;
-	v->msrpm_pa = svm_msrpm(vcpu);
+	v->msrpm_pa = svm.msrpm_pa;
 	v->asid = svm.asid;
 	v->int_ctl = V_INTR_MASKING;
 	v->np_control = NP_ENABLE;

@@ -183,10 +183,6 @@ static noinline void push_rest(struct vcpu *vcpu, u32 groups)
 	for (i = 0; i < X86_NR_SEG; i++)
 		if (groups & x86_segment_group(i))
 			push_segment(hw, s, i);
-	if (groups & X86_GROUP_CONTROLS) {
-		v->msrpm_pa = svm_msrpm(vcpu);
-		hw->clean &= ~CLEAN_MAPS;
-	}
 	if (groups & X86_GROUP_SYSCALL)
 		svm_load_tsc_aux(hw, s->tsc_aux);
 	if (groups & X86_GROUP_DEBUG) {

@@ -103,8 +103,6 @@ void *svm_alloc_page(void);
 
 /* backend.c: the control half of a VMCB, as it is before the first entry. */
 void svm_init_control(struct vcpu *vcpu);
-/* The I/O map, all ones and larger, serves as the MSR map by which everything exits. */
-#define svm_msrpm(vcpu) ((vcpu)->msrs_exit ? svm.iopm_pa : svm.msrpm_pa)
 
 /* window.c: SVM mode on, with @hsave for VMRUN; and as it was. */
 void svm_mode_enter(struct svm_mode *found, const void *hsave);

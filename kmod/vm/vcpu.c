@@ -52,7 +52,6 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
 	vcpu->cpu = -1;
 	vcpu->deadline = ~0ULL;
-	vcpu->requests = BIT(REQUEST_MSR_FILTER);
 	vcpu->run = alloc_pages_exact(VCPU_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run)
 		goto free;

@@ -38,7 +38,6 @@ enum vcpu_request {
 	REQUEST_CLOCK,		/* the pvclock page is out of date */
 	REQUEST_ROUTES,		/* EOI bitmap: scan the routes again */
 	REQUEST_EOI_EXIT,	/* leave with IOAPIC_EOI for eoi_vector */
-	REQUEST_MSR_FILTER,	/* the VM has another MSR filter */
 	REQUEST_BUS,		/* the bus has changed: out of the window is all it takes */
 	REQUEST_TPR_ACCESS,	/* leave with TPR_ACCESS: tpr_access */
 };
@@ -74,7 +73,6 @@ enum completion_kind {
 	COMPLETE_PIO_IN,	/* and RAX gets the data */
 	COMPLETE_PIO_STRING,	/* move what INS read, or go on with OUTS */
 	COMPLETE_MMIO,		/* the next part, or commit the instruction */
-	COMPLETE_RDMSR, COMPLETE_WRMSR,	/* step over, or #GP */
 };
 
 struct vcpu_completion {	/* and vcpu->exit, which stays until then */
@@ -145,7 +143,6 @@ struct vcpu {
 	struct hrtimer timer;		/* armed while blocked, or without features.deadline */
 	unsigned long eoi_exits[4];	/* vectors whose EOI goes to user space */
 	u8 eoi_vector;			/* that of REQUEST_EOI_EXIT */
-	bool msrs_exit;			/* every RDMSR and WRMSR: there is a filter */
 	bool tpr_reporting;		/* KVM_TPR_ACCESS_REPORTING */
 	struct { u64 rip; bool write; } tpr_access;	/* the last one */
 	u64 vapic;			/* gpa of the TPR shared with the guest, or 0 */

@@ -30,7 +30,6 @@
 
 struct irqchips;
 struct mm_notifier;
-struct msr_filter;
 struct routes;
 struct vcpu;
 
@@ -108,9 +107,7 @@ struct vm {
 	struct vm_clock clock;
 	u32 default_tsc_khz;		/* l */
 	u64 wall_clock_msr;		/* a */
-	u32 msr_exits;			/* a: KVIRT_MSR_EXIT_REASON_* that go to user space */
 	bool hide_platform_info;	/* a: KVM_CAP_MSR_PLATFORM_INFO */
-	struct msr_filter __rcu *msr_filter;	/* written under l, read under vm->srcu */
 	u32 nr_mmu_pages;		/* a: as set, without effect */
 	u32 max_vcpu_id;		/* l: 0 until it is set or used */
 	bool exception_payload;		/* l: KVM_CAP_EXCEPTION_PAYLOAD */

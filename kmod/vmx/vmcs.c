@@ -82,6 +82,7 @@ void vmcs_fill(struct vcpu *vcpu)
 	hw->cpu2 = vmx_caps.cpu2;
 	hw->entry = vmx_caps.entry;
 	vmcs_write(PIN_CONTROLS, vmx_caps.pin);
+	vmcs_write(CPU_CONTROLS, hw->cpu);
 	vmcs_write(EXIT_CONTROLS, vmx_caps.exit);
 	vmcs_write(ENTRY_CONTROLS, hw->entry);
 	/* Together with the EPT root: VPIDs differ within a VM only. 0 is the host. */
@@ -121,10 +122,8 @@ void vmcs_push_controls(struct vcpu *vcpu)
 {
 	struct vmx_vcpu *hw = to_vmx(vcpu);
 
-	set_bits_if(&hw->cpu, CPU_MSR_BITMAPS, !vcpu->msrs_exit);
 	hw->cpu2 = vmx_caps.cpu2;
 	if (!(vcpu->guest.has & X86_HAS_TSC_AUX))
 		hw->cpu2 &= ~CPU2_RDTSCP;
-	vmcs_write(CPU_CONTROLS, hw->cpu);
 	vmcs_write(CPU2_CONTROLS, hw->cpu2);
 }

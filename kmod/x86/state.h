@@ -109,7 +109,7 @@ enum x86_group {
 };
 
 #define X86_GROUPS_ALL		(BIT(20) - 1)
-/* No register: vcpu->guest and vcpu->msrs_exit, only ever pushed. */
+/* No register: what VT-x makes of vcpu->guest, only ever pushed. */
 #define X86_GROUP_CONTROLS	BIT(20)
 /* What only neutral code writes: never pulled, always valid. */
 #define X86_GROUPS_OWN		(X86_GROUP_TSC | X86_GROUP_DEBUGCTL | X86_GROUP_EFER | \

@@ -341,6 +341,11 @@ static void enable_cap(void)
 	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_ENABLE_CAP, NULL), EFAULT);
 	EXPECT_ERRNO(vm_enable(vm, 100000, 0), EINVAL);
 	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_HLT, 0), EINVAL);
+	/* Where there are no such exits, none of their reasons can be asked for, nor that there be none. */
+	if (!dev_cap(KVIRT_CAP_X86_USER_SPACE_MSR))
+		for (uint64_t reasons = 0; reasons < 8; reasons++)
+			EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_X86_USER_SPACE_MSR, reasons), EINVAL);
+	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_X86_USER_SPACE_MSR, 8), EINVAL);
 	EXPECT_ERRNO(vm_enable(vm, KVIRT_CAP_X2APIC_API, 4), EINVAL);
 	EXPECT_OK(vm_enable(vm, KVIRT_CAP_X2APIC_API, 3));
 	EXPECT_OK(vm_enable(vm, KVIRT_CAP_X2APIC_API, 0));

@@ -7,7 +7,7 @@
 #include "vm.h"
 
 enum {
-	TSC = 0x10, SYSENTER_CS = 0x174, SYSENTER_ESP = 0x175, SYSENTER_EIP = 0x176, MISC_ENABLE = 0x1a0, MTRR_CAP = 0xfe,
+	TSC = 0x10, PLATFORM_INFO = 0xce, SYSENTER_CS = 0x174, SYSENTER_ESP = 0x175, SYSENTER_EIP = 0x176, MISC_ENABLE = 0x1a0, MTRR_CAP = 0xfe,
 	MTRR_FIX64K = 0x250, PAT = 0x277, MTRR_DEF_TYPE = 0x2ff, MTRR_BASE0 = 0x200, MTRR_MASK0 = 0x201,
 	EFER = 0xc0000080, STAR = 0xc0000081, LSTAR = 0xc0000082, CSTAR = 0xc0000083, FMASK = 0xc0000084,
 	FS_BASE = 0xc0000100, GS_BASE = 0xc0000101, KERNEL_GS_BASE = 0xc0000102, TSC_AUX = 0xc0000103,
@@ -229,6 +229,32 @@ static void time_stamp_counter_from_user_space(void)
 	vcpu_finish(vcpu);
 }
 
+static void guest_platform_info(void)
+{
+	guest_idt_load();
+	GUEST_EXPECT_EQ(rdmsr(PLATFORM_INFO), 1ull << 31);
+	guest_stage(1);
+	GUEST_EXPECT_EQ(TRY_RDMSR(PLATFORM_INFO), GP);
+	guest_stage(2);
+	GUEST_EXPECT_EQ(TRY_RDMSR(PLATFORM_INFO), NO_FAULT);
+	guest_done();
+}
+
+static void platform_info_can_be_hidden(void)
+{
+	struct vm *vm = vm_new();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_platform_info);
+	uint64_t v;
+
+	vcpu_expect_stage(vcpu, 1);
+	ASSERT_OK(vm_enable(vm, KVIRT_CAP_MSR_PLATFORM_INFO, 0));
+	EXPECT_EQ(vcpu_get_msr(vcpu, PLATFORM_INFO, &v), 1);
+	EXPECT_EQ(v, 1ull << 31);
+	vcpu_expect_stage(vcpu, 2);
+	ASSERT_OK(vm_enable(vm, KVIRT_CAP_MSR_PLATFORM_INFO, 1));
+	vcpu_finish(vcpu);
+}
+
 static const struct test tests[] = {
 	TEST(guest_and_user_space_see_the_same),
 	TEST(segment_bases),
@@ -237,6 +263,7 @@ static const struct test tests[] = {
 	TEST(addresses_are_canonical),
 	TEST(time_stamp_counter),
 	TEST(time_stamp_counter_from_user_space),
+	TEST(platform_info_can_be_hidden),
 };
 
 int main(int argc, char **argv)

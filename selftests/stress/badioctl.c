@@ -55,10 +55,9 @@ static const unsigned long on_vm[] = {
 	KVIRT_SET_IDENTITY_MAP_ADDR, KVIRT_SET_NR_MMU_PAGES, KVIRT_GET_DIRTY_LOG, KVIRT_CLEAR_DIRTY_LOG, KVIRT_IRQ_LINE,
 	KVIRT_IRQ_LINE_STATUS, KVIRT_SET_GSI_ROUTING, KVIRT_SET_GSI_ROUTING, KVIRT_SIGNAL_MSI, KVIRT_SIGNAL_MSI, KVIRT_ENABLE_CAP,
 	KVIRT_SET_CLOCK, KVIRT_GET_CLOCK, KVIRT_SET_BOOT_CPU_ID, KVIRT_SET_TSC_KHZ, KVIRT_GET_TSC_KHZ, KVIRT_CHECK_EXTENSION,
-	KVIRT_IOEVENTFD, KVIRT_IRQFD, KVIRT_GET_IRQCHIP,
-	KVIRT_SET_IRQCHIP, KVIRT_RESET_DIRTY_RINGS, KVIRT_REINJECT_CONTROL,
-	KVIRT_X86_SET_MSR_FILTER, KVIRT_X86_SET_MSR_FILTER, KVIRT_GET_NR_MMU_PAGES,
-	KVIRT_CREATE_IRQCHIP, KVIRT_CREATE_PIT, KVIRT_CREATE_PIT2, KVIRT_GET_PIT, KVIRT_SET_PIT, KVIRT_GET_PIT2, KVIRT_SET_PIT2,
+	KVIRT_IOEVENTFD, KVIRT_IRQFD, KVIRT_GET_IRQCHIP, KVIRT_SET_IRQCHIP, KVIRT_RESET_DIRTY_RINGS, KVIRT_REINJECT_CONTROL,
+	KVIRT_GET_NR_MMU_PAGES, KVIRT_CREATE_IRQCHIP, KVIRT_CREATE_PIT, KVIRT_CREATE_PIT2, KVIRT_GET_PIT, KVIRT_SET_PIT, KVIRT_GET_PIT2,
+	KVIRT_SET_PIT2,
 };
 
 static const unsigned long on_vcpu[] = {
@@ -163,14 +162,6 @@ static void fill_debug(struct kvirt_guest_debug *g)
 static bool fill_small(struct world *w, unsigned long request, uint8_t *p)
 {
 	switch (request) {
-	case KVIRT_X86_SET_MSR_FILTER: {
-		struct kvirt_msr_filter *f = (void *)p;
-
-		f->flags = below(2);
-		for (int i = below(16); i >= 0; i--)
-			f->ranges[i] = (struct kvirt_msr_filter_range){ 1 + below(3), below(100), edge(), w->memory };
-		break;
-	}
 	case KVIRT_SET_DEVICE_ATTR:
 	case KVIRT_GET_DEVICE_ATTR:
 		((struct kvirt_device_attr *)p)->addr = (uintptr_t)w->memory;

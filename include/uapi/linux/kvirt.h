@@ -237,34 +237,6 @@ struct kvirt_msr_list {
 	__u32 indices[];
 };
 
-/*
- * KVIRT_X86_SET_MSR_FILTER (VM, KVIRT_CAP_X86_MSR_FILTER): which registers RDMSR and WRMSR
- * may reach. The first range with the register and the direction decides by the register's
- * bit (1: allowed); where there is none, flags do. What is denied raises #GP, or leaves with
- * KVIRT_MSR_EXIT_REASON_FILTER. The x2APIC's registers are never filtered. Each call
- * replaces the whole filter; with no range and DEFAULT_ALLOW there is none.
- *   EINVAL  an unknown flag; a range with registers, but without READ and WRITE, or with more
- *           than 12288 registers; DEFAULT_DENY without a range that has registers
- *   EFAULT  a bitmap, which is read in units of 8 bytes
- */
-#define KVIRT_MSR_FILTER_MAX_RANGES	16
-
-struct kvirt_msr_filter_range {
-#define KVIRT_MSR_FILTER_READ		(1 << 0)
-#define KVIRT_MSR_FILTER_WRITE		(1 << 1)
-	__u32 flags;
-	__u32 nmsrs;		/* 0: the range is not used */
-	__u32 base;
-	__u8 *bitmap;
-};
-
-struct kvirt_msr_filter {
-#define KVIRT_MSR_FILTER_DEFAULT_ALLOW	(0 << 0)
-#define KVIRT_MSR_FILTER_DEFAULT_DENY	(1 << 0)
-	__u32 flags;
-	struct kvirt_msr_filter_range ranges[KVIRT_MSR_FILTER_MAX_RANGES];
-};
-
 /* One leaf of CPUID; index counts only if the flag says it does. */
 struct kvirt_cpuid_entry2 {
 	__u32 function;
@@ -825,8 +797,6 @@ struct kvirt_clock_data {
  *   KVIRT_CAP_X2APIC_API         KVIRT_X2APIC_API_*
  *   KVIRT_CAP_EXCEPTION_PAYLOAD, KVIRT_CAP_X86_TRIPLE_FAULT_EVENT  0 or 1
  *   KVIRT_CAP_MSR_PLATFORM_INFO  whether a guest may read the register (1 at first)
- *   KVIRT_CAP_X86_USER_SPACE_MSR KVIRT_MSR_EXIT_REASON_*: what leaves with
- *           KVIRT_EXIT_X86_RDMSR, _WRMSR instead of #GP
  *   KVIRT_CAP_MAX_VCPU_ID        vCPU ids will be below this; once, or the same
  *           again (EINVAL)
  *   KVIRT_CAP_DISABLE_QUIRKS2    the KVIRT_X86_QUIRK_* to turn off
@@ -1259,7 +1229,6 @@ struct kvirt_run {
 
 #define KVIRT_SIGNAL_MSI		_IOW(KVIRT_IO, 0xa5, struct kvirt_msi)
 #define KVIRT_CLEAR_DIRTY_LOG		_IOWR(KVIRT_IO, 0xc0, struct kvirt_clear_dirty_log)
-#define KVIRT_X86_SET_MSR_FILTER	_IOW(KVIRT_IO, 0xc6, struct kvirt_msr_filter)
 #define KVIRT_RESET_DIRTY_RINGS		_IO(KVIRT_IO, 0xc7)
 
 /*
