@@ -137,19 +137,26 @@ static void unpin(struct fs *fs, struct fs_inode *inode)
 		link_cached(fs, inode);
 }
 
+/* After an open that failed: true when it is worth another try. What was used last stays. */
+static bool make_room(struct fs *fs)
+{
+	if ((errno != EMFILE && errno != ENFILE) || fs->nr_cached <= 8)
+		return false;
+	close_oldest(fs);
+	return true;
+}
+
 int fs_openat(struct fs *fs, int dir_fd, const char *name, u64 flags, u32 mode)
 {
 	struct open_how how = {
 		.flags = flags | O_NOFOLLOW | O_CLOEXEC, .mode = mode,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
 	};
-	int fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+	int fd;
 
-	/* @dir_fd may be a cached one: keep the newest few. */
-	while (fd < 0 && (errno == EMFILE || errno == ENFILE) && fs->nr_cached > 8) {
-		close_oldest(fs);
+	do {
 		fd = syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
-	}
+	} while (fd < 0 && make_room(fs));
 	if (fd < 0)
 		return errno == EMFILE ? -ENFILE : -errno;
 	return fd;
@@ -161,7 +168,9 @@ int fs_reopen(struct fs *fs, int fd, int flags)
 	int new_fd;
 
 	snprintf(name, sizeof(name), "%d", fd);
-	new_fd = openat(fs->proc_fd, name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	do {
+		new_fd = openat(fs->proc_fd, name, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	} while (new_fd < 0 && make_room(fs));
 	if (new_fd < 0)
 		return errno == EMFILE ? -ENFILE : -errno;
 	return new_fd;
