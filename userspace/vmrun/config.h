@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "log.h"
+#include "net/options.h"
 #include "options.h"
 #include "types.h"
 
@@ -40,6 +41,9 @@ struct vm_config {
 	struct config_list disk;	/* disk_split() */
 	const char *accel;	/* "auto", "kvirt", "kvm" or a path */
 	unsigned int accel_fd;	/* only where it is given */
+	const char *net;	/* NULL: not said */
+	struct config_list publish;
+	const char *vsock;	/* NULL: no sockets outside */
 	const char *config;
 	bool dry_run;
 	unsigned int timeout;	/* seconds; 0: none */

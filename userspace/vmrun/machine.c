@@ -266,6 +266,88 @@ static void undo_disks(struct machine *machine)
 	disks_destroy(&machine->disks);
 }
 
+static void undo_vsock(struct machine *machine)
+{
+	if (!machine->vsock)
+		return;
+	if (machine->vsock_pci)
+		virtio_pci_remove(machine->vsock_pci);
+	vsock_destroy(machine->vsock);
+	free(machine->vsock);
+	machine->vsock = NULL;
+}
+
+static int build_vsock(struct machine *machine, struct vm_error *err)
+{
+	const char *path = machine->config->vsock;
+	struct vsock *vsock;
+
+	if (!path)
+		return 0;
+	vsock = malloc(sizeof(*vsock));
+	if (!vsock)
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	if (vsock_init(vsock, "vsock0", &machine->loop, VSOCK_GUEST_CID, err)) {
+		free(vsock);
+		return -1;
+	}
+	machine->vsock = vsock;
+	if (!vsock_listen_unix(vsock, path, err))
+		machine->vsock_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->kvirt,
+						    &vsock->dev, err);
+	if (machine->vsock_pci)
+		return 0;
+	undo_vsock(machine);
+	return -1;
+}
+
+static void undo_net(struct machine *machine)
+{
+	if (!machine->net)
+		return;
+	if (machine->net_pci)
+		virtio_pci_stop(machine->net_pci);
+	net_stop(machine->net);
+	if (machine->net_pci)
+		virtio_pci_remove(machine->net_pci);
+	net_destroy(machine->net);
+	machine->net = NULL;
+}
+
+/* Who names a kernel gets what he asks for; a machine of the running system is to have a network. */
+static int read_net_options(const struct vm_config *config, struct net_options *options,
+			    struct vm_error *err)
+{
+	unsigned int i;
+
+	memset(options, 0, sizeof(*options));
+	if (config->net && net_parse_kind(options, config->net, err))
+		return -1;
+	for (i = 0; i < config->publish.nr; i++)
+		if (net_parse_forward(options, config->publish.item[i], err))
+			return -1;
+	return net_complete(options, config->kernel ? NET_NONE : NET_USER, err);
+}
+
+static int build_net(struct machine *machine, struct vm_error *err)
+{
+	struct net_options options;
+
+	if (read_net_options(machine->config, &options, err))
+		return -1;
+	if (options.kind == NET_NONE)
+		return 0;
+	machine->net = net_create("net0", &options, err);
+	if (!machine->net)
+		return -1;
+	machine->net_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->kvirt,
+					  &machine->net->dev, err);
+	if (machine->net_pci && !net_run(machine->net, err))
+		return 0;
+	undo_net(machine);
+	return -1;
+}
+
 static void undo_vcpus(struct machine *machine)
 {
 	while (machine->nr_vcpus)
@@ -462,6 +544,8 @@ static const struct {
 	{ build_rng, undo_rng },
 	{ build_disks, undo_disks },
 	{ build_shares, undo_shares },
+	{ build_vsock, undo_vsock },
+	{ build_net, undo_net },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
 	{ build_console, undo_console },

@@ -23,7 +23,10 @@
 #include "shares.h"
 #include "terminal.h"
 #include "vcpu.h"
+#include "virtio/net.h"
+#include "virtio/pci.h"
 #include "virtio/rng.h"
+#include "virtio/vsock.h"
 
 /* How the machine ended: the exit status and the reason for it. */
 struct machine_result {
@@ -45,6 +48,10 @@ struct machine {
 	struct rng rng;
 	struct disks disks;
 	struct shares shares;
+	struct vsock *vsock;		/* NULL: none */
+	struct virtio_pci *vsock_pci;
+	struct net *net;		/* NULL: none */
+	struct virtio_pci *net_pci;
 	struct loop loop;
 	struct console console;
 	struct vcpu *vcpu;	/* config->vcpus of them, once created */

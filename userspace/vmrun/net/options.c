@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Reads what the command line says of the network. Nothing is opened here.
- * Called by config.c.
+ * Called by config.c, by options.def, and by machine.c.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -77,6 +77,20 @@ int net_parse_forward(struct net_options *net, const char *arg, struct vm_error 
 			       "cannot use '%.64s' as a port to forward", arg);
 	net->nr_forwards++;
 	return 0;
+}
+
+int net_check_kind(const char *arg, struct vm_error *err)
+{
+	struct net_options net = { 0 };
+
+	return net_parse_kind(&net, arg, err);
+}
+
+int net_check_forward(const char *arg, struct vm_error *err)
+{
+	struct net_options net = { 0 };
+
+	return net_parse_forward(&net, arg, err);
 }
 
 int net_complete(struct net_options *net, enum net_kind unset, struct vm_error *err)

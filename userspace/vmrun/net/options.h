@@ -37,6 +37,10 @@ int net_parse_kind(struct net_options *net, const char *arg, struct vm_error *er
 /* Reads -p's argument, "[ADDRESS:]HOST:GUEST[/udp|/tcp]", and adds it to the list. */
 int net_parse_forward(struct net_options *net, const char *arg, struct vm_error *err);
 
+/* Checks of options.def's rows: 0, or -1 with @err filled in. */
+int net_check_kind(const char *arg, struct vm_error *err);
+int net_check_forward(const char *arg, struct vm_error *err);
+
 /*
  * After all options: @unset is what the machine gets when nobody said, but with -p it
  * is user networking. -1 when -p was given and the network cannot forward ports.

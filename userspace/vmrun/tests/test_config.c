@@ -10,7 +10,7 @@
 #include "../config.h"
 #include "ktap.h"
 
-#define MAX_ARGS 16
+#define MAX_ARGS 24
 
 struct parsed {
 	struct vm_config config;
@@ -71,13 +71,16 @@ static void defaults(void)
 
 static void every_option(void)
 {
-	struct parsed p = parse("-k K -i I -a quiet -c 3 -m 2G --accel /dev/other");
+	struct parsed p = parse("-k K -i I -a quiet -c 3 -m 2G --accel /dev/other -n user -p 80:80 -p 1:2");
 
 	ASSERT_EQ(p.ret, 0);
 	EXPECT(!strcmp(p.config.kernel, "K"));
 	EXPECT(!strcmp(p.config.initramfs, "I"));
 	EXPECT(!strcmp(p.config.args, "quiet"));
 	EXPECT(!strcmp(p.config.accel, "/dev/other"));
+	EXPECT(!strcmp(p.config.net, "user"));
+	EXPECT_EQ(p.config.publish.nr, 2);
+	EXPECT(!strcmp(p.config.publish.item[1], "1:2"));
 	EXPECT_EQ(p.config.vcpus, 3);
 	EXPECT_EQ(p.config.memory, GIB(2));
 }
@@ -118,6 +121,7 @@ static void mistakes(void)
 		"-k K -m 18446744073709551617", "-k K -m 17592186044417G",
 		"-k K -m G", "-k K -m 1GG", "-k K --accel foo", "-k K --bogus",
 		"-k K -z", "-k K extra", "-k K -- extra", "-k K --cpus",
+		"-k K -n lan", "-k K -p 80", "-k K -p 80:80 -p 1:x",
 	};
 	size_t i;
 
@@ -262,7 +266,8 @@ static void every_row_is_taken(void)
 		if (!EXPECT(strstr(help, flag)))
 			test_note("%s", flag);
 		snprintf(text, sizeof(text), "{\"%s\": %s}", row->name,
-			 row->check && row->fallback ? "\"auto\"" : values[row->kind]);
+			 row->check == config_check_accel ? "\"auto\"" :
+			 row->check == net_check_kind ? "\"none\"" : values[row->kind]);
 		memset(&err, 0, sizeof(err));
 		in_file = !config_read_text(&config, text, strlen(text), "-", &err);
 		if (!EXPECT_EQ(in_file, option_in_file(row)))
