@@ -26,8 +26,10 @@ struct step {
 	u8 opcode, node, cut, args;
 	u16 room;
 	int8_t lie;		/* how much the header's length is wrong */
-	u8 flags;
+	u8 flags;	/* 1: room as said, not plenty; 2: any opcode; 4: a name at the end; 4 and 8: two; 8: of an open handle */
 };
+
+#define MAX_ARGS	512
 
 static char top[64];
 static pid_t owner;
@@ -91,6 +93,39 @@ static void check_secret(void)
 	close(fd);
 }
 
+/* Appends one of a few names to the @len bytes of @args; returns how many they are then. */
+static size_t append(uint8_t *args, size_t len, unsigned int which)
+{
+	static const char * const names[] = { "f", "d", "l", "p", "u", "g", "e", "new" };
+	size_t more = strlen(names[which % 8]) + 1;
+
+	memcpy(args + len, names[which % 8], more);
+	return len + more;
+}
+
+/* What stands before the names. */
+static size_t structure(unsigned int opcode)
+{
+	static const uint8_t sizes[] = {
+		[FUSE_MKNOD] = sizeof(struct fuse_mknod_in), [FUSE_MKDIR] = sizeof(struct fuse_mkdir_in),
+		[FUSE_RENAME] = sizeof(struct fuse_rename_in), [FUSE_RENAME2] = sizeof(struct fuse_rename2_in),
+		[FUSE_LINK] = sizeof(struct fuse_link_in), [FUSE_CREATE] = sizeof(struct fuse_create_in),
+		[FUSE_SETXATTR] = 8, [FUSE_GETXATTR] = sizeof(struct fuse_getxattr_in),
+	};
+
+	return opcode < sizeof(sizes) ? sizes[opcode] : 0;
+}
+
+/* A request about one of the handles that are open from the start, long enough for any. */
+static size_t with_handle(uint8_t *args, size_t len, struct step *s)
+{
+	uint64_t fh = (s->flags >> 4) % 3;
+
+	memcpy(args, &fh, sizeof(fh));
+	s->node = fh == 1 ? 3 : 2;
+	return len < 64 ? 64 : len;
+}
+
 static void send(struct fs *fs, const struct step *s, const uint8_t *args, size_t len)
 {
 	struct fuse_in_header head = {
@@ -119,11 +154,15 @@ static void send(struct fs *fs, const struct step *s, const uint8_t *args, size_
 void fuzz_input(const uint8_t *data, size_t size)
 {
 	static const struct fuse_init_in init = { .major = 7, .minor = 38, .flags = ~0u };
-	static const struct step first = { .opcode = FUSE_INIT };
+	static const struct fuse_open_in readable = { .flags = O_RDONLY }, writable = { .flags = O_RDWR };
+	static const struct step first = { .opcode = FUSE_INIT }, look = { .opcode = FUSE_LOOKUP, .node = 1 };
+	static const struct step open_file = { .opcode = FUSE_OPEN, .node = 2 }, open_dir = { .opcode = FUSE_OPENDIR, .node = 3 };
 	static unsigned int inputs;
 	struct vm_error err = { 0 };
+	uint8_t args[MAX_ARGS];
 	struct step s;
 	struct fs *fs;
+	size_t len;
 
 	if (inputs++ % AGAIN == 0)
 		plant();
@@ -133,6 +172,12 @@ void fuzz_input(const uint8_t *data, size_t size)
 		return;
 	}
 	send(fs, &first, (const uint8_t *)&init, sizeof(init));
+	for (len = 0; len < 4; len++)
+		send(fs, &look, (const uint8_t *)&"f\0d\0l\0p"[len * 2], 2);
+	/* Handles 0 and 1, and 2 where that may be. */
+	send(fs, &open_file, (const uint8_t *)&readable, sizeof(readable));
+	send(fs, &open_dir, (const uint8_t *)&readable, sizeof(readable));
+	send(fs, &open_file, (const uint8_t *)&writable, sizeof(writable));
 	while (size >= sizeof(s)) {
 		memcpy(&s, data, sizeof(s));
 		data += sizeof(s);
@@ -144,9 +189,20 @@ void fuzz_input(const uint8_t *data, size_t size)
 			s.opcode %= 52;
 			s.lie = 0;
 		}
-		/* Each would wait for the disk. */
-		if (s.opcode != FUSE_SYNCFS)
-			send(fs, &s, data, s.args);
+		/* SYNCFS and FSYNC would wait for the disk. */
+		len = s.args;
+		memset(args, 0, sizeof(args));
+		memcpy(args, data, len);
+		if (s.flags & 4)
+			len = structure(s.opcode);
+		else if (s.flags & 8)
+			len = with_handle(args, len, &s);
+		if (s.flags & 4)
+			len = append(args, len, s.flags >> 4);
+		if ((s.flags & 12) == 12)
+			len = append(args, len, s.room);
+		if (s.opcode != FUSE_SYNCFS && s.opcode != FUSE_FSYNC)
+			send(fs, &s, args, len);
 		data += s.args;
 		size -= s.args;
 	}
