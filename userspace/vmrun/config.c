@@ -231,7 +231,7 @@ static void fill_argp(struct argp_option *options)
 	}
 }
 
-static int set_defaults(struct vm_config *config, struct vm_error *err)
+int config_set_defaults(struct vm_config *config, struct vm_error *err)
 {
 	int i;
 
@@ -271,11 +271,28 @@ static int check_given(const struct vm_config *config, struct vm_error *err)
 	return 0;
 }
 
+/* A command that wants a NAME says so in its row; "..." takes more than one. */
+static int check_names(const struct vm_config *config, const struct command_row *command,
+		       struct vm_error *err)
+{
+	if (!config->nr_operands)
+		return vm_fail(err, VM_STATUS_FAILURE, "vmrun ps lists the machines",
+			       "'vmrun %s' wants the name of a machine", command->name);
+	if (config->nr_operands > 1 && !strchr(command->operands, '.'))
+		return vm_fail(err, VM_STATUS_FAILURE, HINT,
+			       "unexpected argument '%.64s'", config->operand[1]);
+	return 0;
+}
+
 static int check_operands(const struct vm_config *config, struct vm_error *err)
 {
+	const struct command_row *command = &command_table[config->action];
+
 	if (config->command)
 		return vm_fail(err, VM_STATUS_FAILURE, HINT,
 			       "unexpected argument '%.64s'", config->command[0]);
+	if (!strncmp(command->operands, "NAME", 4))
+		return check_names(config, command, err);
 	if (config->nr_operands)
 		return vm_fail(err, VM_STATUS_FAILURE,
 			       "name the kernel with -k; 'vmrun --help' lists the options",
@@ -291,14 +308,14 @@ int config_parse(struct vm_config *config, int argc, char **argv, struct vm_erro
 {
 	const char *path;
 
-	if (set_defaults(config, err) || parse_argv(config, argc, argv, err))
+	if (config_set_defaults(config, err) || parse_argv(config, argc, argv, err))
 		return -1;
 	if (config->help || config->version)
 		return 0;
 	path = config->config;
 	if (path) {
 		/* Once more, this time over what the file says. */
-		if (check_given(config, err) || set_defaults(config, err) ||
+		if (check_given(config, err) || config_set_defaults(config, err) ||
 		    config_read_file(config, path, err) || parse_argv(config, argc, argv, err))
 			return -1;
 	}

@@ -47,6 +47,11 @@ struct vm_config {
 	const char *config;
 	bool dry_run;
 	unsigned int timeout;	/* seconds; 0: none */
+	const char *name;	/* NULL: one is made up */
+	bool detach;
+	bool rm;
+	unsigned int time;
+	bool follow;
 	bool json;
 	bool help;
 	bool version;
@@ -76,6 +81,9 @@ static inline bool config_given(const struct vm_config *config, enum option_id i
 int config_parse(struct vm_config *config, int argc, char **argv, struct vm_error *err);
 void config_destroy(struct vm_config *config);
 
+/* What options.def says of options that are not given; nothing else is set. */
+int config_set_defaults(struct vm_config *config, struct vm_error *err);
+
 /* Sets the field of @row as the words "--NAME @arg" would; @arg is kept. */
 int config_set(struct vm_config *config, const struct option_row *row, const char *arg,
 	       struct vm_error *err);
@@ -84,6 +92,9 @@ int config_set(struct vm_config *config, const struct option_row *row, const cha
 int config_read_file(struct vm_config *config, const char *path, struct vm_error *err);
 int config_read_text(struct vm_config *config, const char *text, size_t len,
 		     const char *path, struct vm_error *err);
+
+/* @config as a config file's object, to be released. */
+struct json_t *config_json(const struct vm_config *config);
 
 /* Writes @config as a config file; 0, or -1 when it could not be written. */
 int config_print_json(const struct vm_config *config, FILE *to);

@@ -3,7 +3,7 @@
  * Config files: a JSON object whose keys are the long names of options. A flag is true
  * or false, a number a number, a size a number of MiB or a text as on the command line, a
  * list an array of texts. The other way, too: a struct vm_config as such a file. Called by
- * config.c and main.c.
+ * config.c, main.c and machine_control.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -169,10 +169,10 @@ static json_t *value_json(const struct vm_config *config, const struct option_ro
 	return NULL;
 }
 
-int config_print_json(const struct vm_config *config, FILE *to)
+struct json_t *config_json(const struct vm_config *config)
 {
 	json_t *object = json_object();
-	int i, ret;
+	int i;
 
 	for (i = 0; i < NR_OPTIONS; i++) {
 		const struct option_row *row = &option_table[i];
@@ -180,6 +180,14 @@ int config_print_json(const struct vm_config *config, FILE *to)
 		if (option_in_file(row) && (config_given(config, i) || row->fallback))
 			json_object_set_new(object, row->name, value_json(config, row));
 	}
+	return object;
+}
+
+int config_print_json(const struct vm_config *config, FILE *to)
+{
+	json_t *object = config_json(config);
+	int ret;
+
 	ret = json_dumpf(object, to, JSON_INDENT(1)) || putc('\n', to) == EOF || fflush(to);
 	json_decref(object);
 	return ret ? -1 : 0;

@@ -126,6 +126,8 @@ static bool write_output(struct console *console, int wait_ms)
 			console->end(console->ctx, CONSOLE_BROKEN);
 			written = n;
 		}
+		if (console->tap.output)
+			console->tap.output(console->tap.ctx, chunk, written);
 		drop_output(console, written);
 	}
 	return true;
@@ -247,7 +249,25 @@ static void on_event(void *ctx, u32 events)
 	while (feed_serial(console) && !console->in_pollable && console->in_open)
 		read_input(console);
 	watch_input(console);
+	if (console->tap.room && console_room(console))
+		console->tap.room(console->tap.ctx);
 	flush(console);
+}
+
+unsigned int console_room(const struct console *console)
+{
+	return CONSOLE_IN_SIZE - console->in_count;
+}
+
+void console_feed(struct console *console, const u8 *data, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = 0; i < len; i++) {
+		console->in[(console->in_head + console->in_count) % CONSOLE_IN_SIZE] = data[i];
+		console->in_count++;
+	}
+	feed_serial(console);
 }
 
 static int open_files(struct console *console, struct vm_error *err)

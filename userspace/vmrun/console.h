@@ -22,6 +22,13 @@ enum console_end {
 
 typedef void console_end_fn(void *ctx, enum console_end end);
 
+/* Who else sees the output, and is told when there is room for input. */
+struct console_tap {
+	void (*output)(void *ctx, const u8 *data, unsigned int len);	/* NULL: nobody */
+	void (*room)(void *ctx);
+	void *ctx;
+};
+
 struct console {
 	struct serial *serial;
 	struct loop *loop;
@@ -32,6 +39,7 @@ struct console {
 	int timer_fd;		/* output is waiting to be written */
 
 	/* Main thread only. */
+	struct console_tap tap;	/* set before console_open() */
 	bool is_terminal;	/* Ctrl-] means something */
 	bool in_open;
 	bool in_pollable;
@@ -60,6 +68,10 @@ void console_receive_ready(struct console *console);
 int console_open(struct console *console, struct serial *serial,
 		 struct loop *loop, bool interactive, bool read_input,
 		 console_end_fn *end, void *ctx, struct vm_error *err);
+
+/* Input from elsewhere than standard input: how much is taken, and it. Main thread. */
+unsigned int console_room(const struct console *console);
+void console_feed(struct console *console, const u8 *data, unsigned int len);
 
 /* Writes what is left, for a bounded time, and says what was lost. */
 void console_close(struct console *console);

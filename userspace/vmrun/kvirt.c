@@ -392,6 +392,17 @@ int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value)
 	return ioctl(vcpu->fd, KVIRT_SET_MSRS, &msr) == 1 ? 0 : -1;
 }
 
+void kvirt_was_paused(struct kvirt_vcpu *vcpu)
+{
+	/* EINVAL: the guest has no kvm-clock, and so nothing that it could be told by. */
+	ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0);
+}
+
+int kvirt_open_stats(const struct kvirt_vcpu *vcpu)
+{
+	return ioctl(vcpu->fd, KVIRT_GET_STATS_FD, 0);
+}
+
 int kvirt_enter(struct kvirt_vcpu *vcpu)
 {
 	return ioctl(vcpu->fd, KVIRT_RUN, 0) ? -errno : 0;

@@ -98,6 +98,12 @@ int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvirt_regs *regs,
 int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value);
 int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value);
 
+/* Tells the guest's watchdogs that it stood still; where that is unknown, nothing. */
+void kvirt_was_paused(struct kvirt_vcpu *vcpu);
+
+/* A file of the vCPU's counters, or -1 when there is none. */
+int kvirt_open_stats(const struct kvirt_vcpu *vcpu);
+
 /* Enters the guest. Returns 0 with an exit in vcpu->run, or -errno. */
 int kvirt_enter(struct kvirt_vcpu *vcpu);
 

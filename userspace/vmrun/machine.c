@@ -20,6 +20,7 @@
 #include "boot/acpi.h"
 #include "boot/boot.h"
 #include "machine.h"
+#include "machine_control.h"
 
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
 {
@@ -106,6 +107,13 @@ static void serial_to_irq(void *ctx, bool level)
 	irq_set_line(&machine->irq, ACPI_COM1_IRQ, level);
 }
 
+static void power_to_irq(void *ctx, bool level)
+{
+	struct machine *machine = ctx;
+
+	irq_set_line(&machine->irq, POWER_SCI, level);
+}
+
 static const struct serial_ops serial_wires = {
 	.transmit = serial_to_console,
 	.receive_ready = serial_has_room,
@@ -177,7 +185,7 @@ static int build_devices(struct machine *machine, struct vm_error *err)
 	machine->ports.bytes = true;
 	irq_init(&machine->irq, &machine->kvirt);
 	serial_init(&machine->serial, &serial_wires, machine);
-	power_init(&machine->power, machine_power_event, machine);
+	power_init(&machine->power, machine_power_event, power_to_irq, machine);
 	if (bus_add(&machine->mmio, IOAPIC_BASE, IOAPIC_SIZE,
 		    &irq_ioapic_bus_ops, &machine->irq) ||
 	    bus_add(&machine->ports, ACPI_COM1_PORT, SERIAL_PORTS,
@@ -536,6 +544,7 @@ static const struct {
 	int (*build)(struct machine *machine, struct vm_error *err);
 	void (*undo)(struct machine *machine);
 } build_table[] = {
+	{ build_instance, undo_instance },
 	{ build_accel, undo_accel },
 	{ build_memory, undo_memory },
 	{ build_loop, undo_loop },
@@ -548,6 +557,7 @@ static const struct {
 	{ build_net, undo_net },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
+	{ build_control, undo_control },
 	{ build_console, undo_console },
 };
 
@@ -560,6 +570,7 @@ int machine_create(struct machine *machine, const struct vm_config *config,
 	machine->signal_fd = -1;
 	machine->end_fd = -1;
 	machine->timeout_fd = -1;
+	machine->instance.dir_fd = -1;
 	pthread_mutex_init(&machine->end_lock, NULL);
 	while (machine->nr_built < ARRAY_SIZE(build_table)) {
 		if (build_table[machine->nr_built].build(machine, err)) {

@@ -7,10 +7,12 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "bus.h"
 #include "config.h"
 #include "console.h"
+#include "instance.h"
 #include "dev/pci.h"
 #include "dev/power.h"
 #include "dev/serial.h"
@@ -37,6 +39,10 @@ struct machine_result {
 struct machine {
 	const struct vm_config *config;
 	struct terminal *terminal;
+	struct instance instance;	/* dir_fd -1: none, and no control */
+	struct control *control;
+	time_t started;
+	bool paused;		/* main thread only */
 	struct kvirt kvirt;
 	struct memory memory;
 	struct bus ports;

@@ -8,16 +8,21 @@
 
 #include "abi.h"
 #include "config.h"
+#include "detach.h"
 #include "log.h"
 #include "machine.h"
+#include "manage.h"
 #include "terminal.h"
 
 #ifndef VMRUN_VERSION
 #define VMRUN_VERSION "unknown"
 #endif
 
-/* Builds, runs and takes apart; 0 with @result, or -1 with @err filled in. */
-static int run(const struct vm_config *config, struct terminal *terminal,
+/*
+ * Builds, runs and takes apart; 0 with @result, or -1 with @err filled in. @detach is told
+ * when the machine is there (NULL: nobody waits).
+ */
+static int run(const struct vm_config *config, struct terminal *terminal, struct detach *detach,
 	       struct machine_result *result, struct vm_error *err)
 {
 	struct machine machine;
@@ -25,6 +30,8 @@ static int run(const struct vm_config *config, struct terminal *terminal,
 
 	if (machine_create(&machine, config, terminal, err))
 		return -1;
+	if (detach)
+		detach_done(detach, &machine.instance);
 	ret = machine_run(&machine, result, err);
 	machine_destroy(&machine);
 	return ret;
@@ -54,16 +61,23 @@ static void tell_result(const struct vm_config *config, const struct machine_res
 
 static int command_run(const struct vm_config *config, struct vm_error *err)
 {
+	struct terminal terminal = { 0 };
 	struct machine_result result;
-	struct terminal terminal;
-	int ret;
+	struct detach detach;
+	int ret, status;
 
 	if (config->dry_run)
 		return config_print_json(config, stdout) ? VM_STATUS_FAILURE : 0;
 	machine_block_signals();
-	ret = terminal_open(&terminal, err);
+	if (config->detach) {
+		ret = detach_fork(&detach, &status, err);
+		if (ret)
+			return ret < 0 ? err->status : status;
+	} else {
+		ret = terminal_open(&terminal, err);
+	}
 	if (!ret)
-		ret = run(config, &terminal, &result, err);
+		ret = run(config, &terminal, config->detach ? &detach : NULL, &result, err);
 	terminal_close(&terminal);
 	if (ret)
 		return err->status;
@@ -81,6 +95,16 @@ static int command_abi(const struct vm_config *config, struct vm_error *err)
 /* A row for each command: returns the exit status, or -1 with @err filled in. */
 static int (*const commands[NR_COMMANDS])(const struct vm_config *config, struct vm_error *err) = {
 	[COMMAND_RUN] = command_run,
+	[COMMAND_PS] = manage_ps,
+	[COMMAND_INSPECT] = manage_inspect,
+	[COMMAND_LOGS] = manage_logs,
+	[COMMAND_CONSOLE] = manage_console,
+	[COMMAND_STOP] = manage_stop,
+	[COMMAND_KILL] = manage_kill,
+	[COMMAND_PAUSE] = manage_pause,
+	[COMMAND_RESUME] = manage_resume,
+	[COMMAND_RM] = manage_rm,
+	[COMMAND_STAT] = manage_stat,
 	[COMMAND_ABI] = command_abi,
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "instance.h"
 #include "options.h"
 
 const struct status_row status_table[NR_STATUSES] = {

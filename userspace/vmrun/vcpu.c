@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cpuid.h"
 #include "machine.h"
 #include "vcpu.h"
 
 #define KICK_SIGNAL		SIGUSR1
+#define PAUSE_SECONDS		2
 
 #define MSR_MISC_ENABLE		0x1a0
 #define MISC_ENABLE_FAST_STRING	1
@@ -338,6 +340,19 @@ void vcpu_request(struct vcpu *vcpu, enum vcpu_state state)
 	pthread_cond_broadcast(&vcpu->changed);
 	if (vcpu->started && vcpu->wanted != VCPU_RUNNING)
 		pthread_kill(vcpu->thread, KICK_SIGNAL);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void vcpu_wait_paused(struct vcpu *vcpu)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += PAUSE_SECONDS;
+	pthread_mutex_lock(&vcpu->lock);
+	while (vcpu->started && vcpu->wanted == VCPU_PAUSED && vcpu->state == VCPU_RUNNING)
+		if (pthread_cond_timedwait(&vcpu->changed, &vcpu->lock, &end))
+			break;
 	pthread_mutex_unlock(&vcpu->lock);
 }
 

@@ -51,6 +51,9 @@ int vcpu_start(struct vcpu *vcpu, struct vm_error *err);
  */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_state state);
 
+/* After vcpu_request(VCPU_PAUSED): waits, 2 s at most, until it is out of the guest. */
+void vcpu_wait_paused(struct vcpu *vcpu);
+
 /* Waits for the thread's end; only after vcpu_request(VCPU_DONE). */
 void vcpu_join(struct vcpu *vcpu);
 

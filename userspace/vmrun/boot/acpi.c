@@ -23,7 +23,6 @@
 
 #define FADT_WBINVD		BIT(0)
 #define FADT_PROC_C1		BIT(2)
-#define FADT_NO_POWER_BUTTON	BIT(4)
 #define FADT_NO_SLEEP_BUTTON	BIT(5)
 #define FADT_NO_FIXED_RTC	BIT(6)
 #define FADT_RESET_REG		BIT(10)
@@ -319,8 +318,9 @@ static u64 build_fadt(struct area *area, u64 dsdt, u64 facs)
 	fadt->c2_latency = FADT_NO_C2;
 	fadt->c3_latency = FADT_NO_C3;
 	fadt->boot_arch = FADT_BOOT_NO_VGA | FADT_BOOT_NO_CMOS;
-	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_POWER_BUTTON |
-		      FADT_NO_SLEEP_BUTTON | FADT_NO_FIXED_RTC | FADT_RESET_REG;
+	/* The power button is there: its flag says that it is not of the fixed hardware. */
+	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON |
+		      FADT_NO_FIXED_RTC | FADT_RESET_REG;
 	fadt->reset_reg = io_gas(POWER_RESET, 1);
 	fadt->reset_value = POWER_RESET_VALUE;
 	seal(fadt, "FACP", 6, sizeof(*fadt));

@@ -2,13 +2,15 @@
 /*
  * Registers after the ACPI specification, "PM1 Event Grouping" and "PM1 Control
  * Grouping". The machine is always in ACPI mode (SCI_EN reads as one, there is
- * no SMI command port) and has neither buttons nor a timer here.
+ * no SMI command port). Of the events there is one, the power button (4.8.2.2.1.1).
  */
 #include <string.h>
 
 #include "power.h"
 
 enum { REG_STATUS = 0, REG_ENABLE = 2, REG_CONTROL = 4, REG_RESET = 6 };
+
+#define EVENT_POWER_BUTTON	BIT(8)	/* PWRBTN_STS and PWRBTN_EN */
 
 #define CONTROL_SCI_EN		BIT(0)
 #define CONTROL_SLP_TYP_SHIFT	10
@@ -20,6 +22,10 @@ enum { REG_STATUS = 0, REG_ENABLE = 2, REG_CONTROL = 4, REG_RESET = 6 };
 static u8 read_reg(const struct power *power, u64 offset)
 {
 	switch (offset) {
+	case REG_STATUS:
+		return power->status;
+	case REG_STATUS + 1:
+		return power->status >> 8;
 	case REG_ENABLE:
 		return power->enable;
 	case REG_ENABLE + 1:
@@ -40,14 +46,31 @@ static void set_byte(u16 *reg, u64 offset, u8 value)
 	*reg = (*reg & ~(0xffu << shift)) | (u16)(value << shift);
 }
 
+/* The SCI is raised while an event that is enabled has happened. */
+static void update_sci(struct power *power)
+{
+	bool level = power->status & power->enable;
+
+	if (level != power->sci)
+		power->set_sci(power->ctx, level);
+	power->sci = level;
+}
+
 /* True when the write is an event, named in @event. */
 static bool write_reg(struct power *power, u64 offset, u8 value,
 		      enum power_event *event)
 {
 	switch (offset) {
+	case REG_STATUS:
+	case REG_STATUS + 1:
+		/* Ones clear. */
+		power->status &= ~(value << (offset & 1 ? 8 : 0));
+		update_sci(power);
+		return false;
 	case REG_ENABLE:
 	case REG_ENABLE + 1:
 		set_byte(&power->enable, offset, value);
+		update_sci(power);
 		return false;
 	case REG_CONTROL:
 	case REG_CONTROL + 1:
@@ -63,7 +86,6 @@ static bool write_reg(struct power *power, u64 offset, u8 value,
 		*event = POWER_RESTART;
 		return value == POWER_RESET_VALUE;
 	default:
-		/* Status bits are cleared by ones; none is ever set. */
 		return false;
 	}
 }
@@ -129,11 +151,24 @@ const struct bus_ops pvpanic_bus_ops = {
 	.write = pvpanic_write,
 };
 
-void power_init(struct power *power, power_event_fn *event, void *ctx)
+bool power_press_button(struct power *power)
+{
+	bool heard;
+
+	pthread_mutex_lock(&power->lock);
+	power->status |= EVENT_POWER_BUTTON;
+	heard = power->enable & EVENT_POWER_BUTTON;
+	update_sci(power);
+	pthread_mutex_unlock(&power->lock);
+	return heard;
+}
+
+void power_init(struct power *power, power_event_fn *event, power_sci_fn *set_sci, void *ctx)
 {
 	memset(power, 0, sizeof(*power));
 	pthread_mutex_init(&power->lock, NULL);
 	power->event = event;
+	power->set_sci = set_sci;
 	power->ctx = ctx;
 }
 

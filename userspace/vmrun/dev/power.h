@@ -21,7 +21,7 @@
 
 #define POWER_RESET_VALUE	0x01
 #define POWER_SLEEP_S5		5	/* the SLP_TYP that _S5 names */
-#define POWER_SCI		9	/* the interrupt, never raised so far */
+#define POWER_SCI		9	/* the interrupt: level, of the power button alone */
 
 #define PVPANIC_PORT		0x505
 
@@ -35,18 +35,28 @@ enum power_event {
 /* Called by the vCPU that wrote the register, without a lock. */
 typedef void power_event_fn(void *ctx, enum power_event event);
 
+/* Drives the SCI's line. Called with the device's lock held. */
+typedef void power_sci_fn(void *ctx, bool level);
+
 struct power {
-	pthread_mutex_t lock;	/* enable, control */
+	pthread_mutex_t lock;	/* status, enable, control, sci */
+	u16 status;
 	u16 enable;
 	u16 control;
+	bool sci;		/* the line's level */
 	power_event_fn *event;
+	power_sci_fn *set_sci;
 	void *ctx;
 };
 
 extern const struct bus_ops power_bus_ops;
 extern const struct bus_ops pvpanic_bus_ops;
 
-void power_init(struct power *power, power_event_fn *event, void *ctx);
+void power_init(struct power *power, power_event_fn *event, power_sci_fn *set_sci, void *ctx);
+
+/* Presses the power button, and lets it go; whether the guest listens to it. Any thread. */
+bool power_press_button(struct power *power);
+
 void power_destroy(struct power *power);
 
 #endif

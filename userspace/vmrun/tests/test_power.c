@@ -12,6 +12,12 @@ static void record(void *ctx, enum power_event event)
 	*(int *)ctx = event;
 }
 
+static void no_sci(void *ctx, bool level)
+{
+	(void)ctx;
+	(void)level;
+}
+
 static void write_byte(struct power *p, u64 offset, u8 value)
 {
 	power_bus_ops.write(p, offset, &value, 1);
@@ -22,7 +28,7 @@ static void only_s5_powers_off(void)
 	struct power p;
 	int event = -1, typ;
 
-	power_init(&p, record, &event);
+	power_init(&p, record, no_sci, &event);
 	/* First the type alone, then with SLP_EN: ACPICA's two writes. */
 	write_byte(&p, 4, 0x01);
 	write_byte(&p, 5, POWER_SLEEP_S5 << 2);
@@ -42,7 +48,7 @@ static void acpi_mode_is_always_on(void)
 	int event = -1;
 	u8 value;
 
-	power_init(&p, record, &event);
+	power_init(&p, record, no_sci, &event);
 	write_byte(&p, 4, 0);
 	power_bus_ops.read(&p, 4, &value, 1);
 	EXPECT_EQ(value, 1);
@@ -60,7 +66,7 @@ static void reset_register(void)
 	struct power p;
 	int event = -1;
 
-	power_init(&p, record, &event);
+	power_init(&p, record, no_sci, &event);
 	write_byte(&p, 6, 0);
 	EXPECT_EQ(event, -1);
 	write_byte(&p, 6, POWER_RESET_VALUE);
@@ -73,7 +79,7 @@ static void pvpanic(void)
 	int event = -1;
 	u8 value = 0;
 
-	power_init(&p, record, &event);
+	power_init(&p, record, no_sci, &event);
 	pvpanic_bus_ops.read(&p, 0, &value, 1);
 	EXPECT_EQ(value, 3);
 	value = 0xfc;
@@ -87,11 +93,48 @@ static void pvpanic(void)
 	EXPECT_EQ(event, POWER_PANICKED);
 }
 
+static void set_level(void *ctx, bool level)
+{
+	*(int *)ctx = level;
+}
+
+static void power_button(void)
+{
+	struct power p;
+	int level = 0;
+	u8 value;
+
+	power_init(&p, record, set_level, &level);
+	/* Nobody listens: the event stays until somebody does. */
+	EXPECT(!power_press_button(&p));
+	EXPECT_EQ(level, 0);
+	power_bus_ops.read(&p, 1, &value, 1);
+	EXPECT_EQ(value, 1);
+	write_byte(&p, 3, 1);
+	EXPECT_EQ(level, 1);
+	/* Zeroes clear nothing, the one does, once and for all. */
+	write_byte(&p, 1, 0xfe);
+	write_byte(&p, 0, 0xff);
+	EXPECT_EQ(level, 1);
+	write_byte(&p, 1, 1);
+	EXPECT_EQ(level, 0);
+	power_bus_ops.read(&p, 1, &value, 1);
+	EXPECT_EQ(value, 0);
+	EXPECT(power_press_button(&p));
+	EXPECT_EQ(level, 1);
+	/* Switched off, it is quiet, and not forgotten. */
+	write_byte(&p, 3, 0);
+	EXPECT_EQ(level, 0);
+	write_byte(&p, 3, 1);
+	EXPECT_EQ(level, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(only_s5_powers_off), TEST(acpi_mode_is_always_on),
 		TEST(reset_register), TEST(pvpanic),
+		TEST(power_button),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Asks a running machine through its control socket. Called by manage.c.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client.h"
+
+#define ANSWER_MS	5000
+#define WAIT_STEP_MS	20
+#define MAX_REPLY	CONTROL_MAX_LINE
+
+int client_connect(const struct instance *instance, struct vm_error *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control.sock",
+		 instance->dir_fd);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return vm_fail(err, VM_STATUS_FAILURE, "vmrun ps lists the machines and how they are",
+		       "machine '%s' is not running", instance->name);
+}
+
+/* One line, byte by byte: what follows it may be the console's. -1 when none comes. */
+static ssize_t read_line(int fd, char *line)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	size_t len = 0;
+
+	while (len < MAX_REPLY) {
+		if (poll(&ready, 1, ANSWER_MS) != 1 || read(fd, line + len, 1) != 1)
+			return -1;
+		if (line[len++] == '\n')
+			return len;
+	}
+	return -1;
+}
+
+static json_t *read_reply(int fd)
+{
+	char *line = malloc(MAX_REPLY);
+	ssize_t len = line ? read_line(fd, line) : -1;
+	json_t *reply = len < 0 ? NULL : json_loadb(line, len, 0, NULL);
+
+	free(line);
+	return reply;
+}
+
+struct json_t *client_ask(int fd, enum control_verb verb, struct vm_error *err)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", control_verb_name(verb));
+	json_t *reply = NULL;
+	const char *error, *hint;
+
+	if (send(fd, line, len, MSG_NOSIGNAL) == len)
+		reply = read_reply(fd);
+	if (!reply) {
+		vm_fail(err, VM_STATUS_FAILURE, "vmrun kill NAME ends it all the same",
+			"the machine does not answer");
+		return NULL;
+	}
+	if (json_is_true(json_object_get(reply, "ok")))
+		return reply;
+	error = json_string_value(json_object_get(reply, "error"));
+	hint = json_string_value(json_object_get(reply, "hint"));
+	vm_fail(err, VM_STATUS_FAILURE, hint, "%.400s", error ? error : "the answer cannot be read");
+	json_decref(reply);
+	return NULL;
+}
+
+int client_wait_end(const struct instance *instance, unsigned int seconds)
+{
+	struct timespec now, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += seconds;
+	while (instance_pid(instance)) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec))
+			return -1;
+		poll(NULL, 0, WAIT_STEP_MS);
+	}
+	return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The control socket of a machine: JSON lines, as docs/control.md says. It belongs to the
+ * main loop and its thread; what a request means is for the owner's control_ops.
+ */
+#ifndef VMRUN_CONTROL_H
+#define VMRUN_CONTROL_H
+
+#include "instance.h"
+#include "log.h"
+#include "loop.h"
+#include "types.h"
+
+#define CONTROL_MAX_LINE	65536
+#define CONTROL_MAX_CONNECTIONS	16
+#define CONTROL_MAX_LOG		MIB(16)
+
+struct json_t;
+
+/* ---- requests: control_request.c ---- */
+
+enum control_verb {
+	CONTROL_STATUS,
+	CONTROL_STOP,		/* the power button */
+	CONTROL_KILL,
+	CONTROL_PAUSE,
+	CONTROL_RESUME,
+	CONTROL_STAT,
+	CONTROL_CONSOLE,	/* the connection becomes the guest's console */
+};
+
+struct control_request {
+	enum control_verb verb;
+};
+
+/* A stream that is cut into lines. */
+struct control_line {
+	char text[CONTROL_MAX_LINE];
+	size_t len;
+	size_t taken;	/* of these, the line that was given last */
+};
+
+const char *control_verb_name(enum control_verb verb);
+
+/* How many bytes may be put behind text + len (and len raised by them). */
+size_t control_line_room(const struct control_line *line);
+
+/*
+ * The next line, without its end: 1 with @text and @len, valid until the next call; 0
+ * when more bytes are needed; -1 when no line can end any more.
+ */
+int control_line_take(struct control_line *line, const char **text, size_t *len);
+
+/* Reads one line; NULL, or what is wrong with it. */
+const char *control_parse(struct control_request *request, const char *text, size_t len);
+
+/* ---- the socket: control.c ---- */
+
+struct control_ops {
+	/* The reply, without "ok", to be released; NULL: done, nothing to tell. */
+	struct json_t *(*request)(void *ctx, enum control_verb verb, struct vm_error *err);
+	/* Bytes for the guest's console: how many it takes, and they. */
+	unsigned int (*console_room)(void *ctx);
+	void (*console_input)(void *ctx, const u8 *data, unsigned int len);
+};
+
+struct control;
+
+/*
+ * Listens in the folder of @instance, which must outlive it, and begins its console.log.
+ * Returns NULL with @err filled in when that cannot be.
+ */
+struct control *control_create(struct instance *instance, struct loop *loop,
+			       const struct control_ops *ops, void *ctx, struct vm_error *err);
+void control_destroy(struct control *control);
+
+/* The guest's console said @data: for console.log and those who look. */
+void control_console_output(struct control *control, const u8 *data, unsigned int len);
+
+/* The guest's console takes input again. */
+void control_console_ready(struct control *control);
+
+#endif

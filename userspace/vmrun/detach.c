@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The caller's process stays until the machine runs, so that what goes wrong before is
+ * told, and as its exit status. Called by main.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "detach.h"
+
+/* The other process has either written its name or ended. */
+static int wait_for(int fd, pid_t pid)
+{
+	char name[INSTANCE_MAX_NAME + 1];
+	ssize_t n;
+	int status;
+
+	do {
+		n = read(fd, name, sizeof(name) - 1);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		printf("%.*s\n", (int)n, name);
+		return 0;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return VM_STATUS_FAILURE;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int detach_fork(struct detach *detach, int *status, struct vm_error *err)
+{
+	int ends[2], null;
+	pid_t pid;
+
+	detach->pipe = -1;
+	if (pipe2(ends, O_CLOEXEC))
+		return vm_fail(err, VM_STATUS_FAILURE, "are too many files open?",
+			       "cannot create a pipe: %s", strerror(errno));
+	fflush(stdout);
+	pid = fork();
+	if (pid) {
+		close(ends[1]);
+		if (pid < 0)
+			vm_fail(err, VM_STATUS_FAILURE, "are too many processes running?",
+				"cannot detach: %s", strerror(errno));
+		else
+			*status = wait_for(ends[0], pid);
+		close(ends[0]);
+		return pid < 0 ? -1 : 1;
+	}
+	close(ends[0]);
+	detach->pipe = ends[1];
+	setsid();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		return vm_fail(err, VM_STATUS_FAILURE, "is there a /dev?",
+			       "cannot open /dev/null: %s", strerror(errno));
+	close(null);
+	return 0;
+}
+
+void detach_done(struct detach *detach, const struct instance *instance)
+{
+	int fd = instance_open_file(instance, "vmrun.log", O_WRONLY | O_CREAT | O_APPEND);
+
+	if (fd >= 0) {
+		dup2(fd, STDERR_FILENO);
+		close(fd);
+	}
+	/* A caller that is gone already does not matter: SIGPIPE is blocked. */
+	if (write(detach->pipe, instance->name, strlen(instance->name)) < 0)
+		log_note("nobody waits for this machine to start");
+	close(detach->pipe);
+	detach->pipe = -1;
+}

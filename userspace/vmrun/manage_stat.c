@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * vmrun stat: the accelerator's counters of a running machine, second by second. Called
+ * by main.c.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "manage.h"
+
+#define SHOWN	8	/* of a line for people: those that counted most */
+
+/* What each counter gained since @before, in a second; without those that stood still. */
+static json_t *rates(const json_t *before, json_t *now)
+{
+	json_int_t ns = json_integer_value(json_object_get(now, "time")) -
+			json_integer_value(json_object_get(before, "time"));
+	json_t *all = json_object(), *value;
+	const char *name;
+	json_int_t n;
+
+	if (ns <= 0)
+		return all;
+	json_object_foreach(json_object_get(now, "counters"), name, value) {
+		n = json_integer_value(value) -
+		    json_integer_value(json_object_get(json_object_get(before, "counters"), name));
+		if (n > 0)
+			json_object_set_new(all, name, json_integer((double)n * 1e9 / ns + 0.5));
+	}
+	return all;
+}
+
+/* Takes the greatest one out and prints it; false when none is left. */
+static bool print_greatest(json_t *all)
+{
+	const char *name, *best = NULL;
+	json_int_t most = 0;
+	json_t *value;
+
+	json_object_foreach(all, name, value)
+		if (json_integer_value(value) > most) {
+			most = json_integer_value(value);
+			best = name;
+		}
+	if (!best)
+		return false;
+	printf("  %s %lld", best, (long long)most);
+	json_object_del(all, best);
+	return true;
+}
+
+static void print_rates(json_t *all, bool json)
+{
+	unsigned int i;
+
+	if (json) {
+		json_dumpf(all, stdout, JSON_COMPACT);
+	} else {
+		printf("%8lld exits/s", (long long)json_integer_value(json_object_get(all, "exits")));
+		json_object_del(all, "exits");
+		for (i = 0; i < SHOWN && print_greatest(all); i++)
+			;
+	}
+	putchar('\n');
+	fflush(stdout);
+	json_decref(all);
+}
+
+int manage_stat(const struct vm_config *config, struct vm_error *err)
+{
+	json_t *before = NULL, *now = NULL;
+	struct vm_error gone = { 0 };
+	struct instance instance;
+	unsigned int i;
+	int fd;
+
+	if (instance_open(&instance, config->operand[0], err))
+		return -1;
+	fd = client_connect(&instance, err);
+	if (fd >= 0)
+		before = client_ask(fd, CONTROL_STAT, err);
+	for (i = 0; before && !ferror(stdout) && (!config->time || i < config->time); i++) {
+		/* That the machine ends is this command's end, and no error. */
+		if (!client_wait_end(&instance, 1))
+			break;
+		now = client_ask(fd, CONTROL_STAT, &gone);
+		if (!now)
+			break;
+		print_rates(rates(before, now), config->json);
+		json_decref(before);
+		before = now;
+	}
+	json_decref(before);
+	if (fd >= 0)
+		close(fd);
+	instance_close(&instance);
+	return err->status ? -1 : 0;
+}

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The control socket: requests as they are read, the server over a real socket, and the
+ * folders of machines.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../control.h"
+#include "ktap.h"
+
+static void put(struct control_line *line, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(line->text + line->len, text, len);
+	line->len += len;
+}
+
+static void lines(void)
+{
+	struct control_line *line = calloc(1, sizeof(*line));
+	const char *text;
+	size_t len;
+
+	EXPECT_EQ(control_line_take(line, &text, &len), 0);
+	put(line, "ab");
+	EXPECT_EQ(control_line_take(line, &text, &len), 0);
+	put(line, "c\nde\n\nf");
+	EXPECT_EQ(control_line_take(line, &text, &len), 1);
+	EXPECT(len == 3 && !memcmp(text, "abc", 3));
+	EXPECT_EQ(control_line_take(line, &text, &len), 1);
+	EXPECT(len == 2 && !memcmp(text, "de", 2));
+	EXPECT_EQ(control_line_take(line, &text, &len), 1);
+	EXPECT_EQ(len, 0);
+	EXPECT_EQ(control_line_take(line, &text, &len), 0);
+	EXPECT_EQ(control_line_room(line), CONTROL_MAX_LINE - 1);
+	memset(line->text + line->len, 'x', control_line_room(line));
+	line->len = CONTROL_MAX_LINE;
+	EXPECT_EQ(control_line_take(line, &text, &len), -1);
+	/* The longest line there can be. */
+	line->text[CONTROL_MAX_LINE - 1] = '\n';
+	EXPECT_EQ(control_line_take(line, &text, &len), 1);
+	EXPECT_EQ(len, CONTROL_MAX_LINE - 1);
+	EXPECT_EQ(control_line_take(line, &text, &len), 0);
+	free(line);
+}
+
+static void requests(void)
+{
+	static const char *const wrong[] = {
+		"", "{", "[]", "null", "7", "\"stop\"", "{}", "{\"command\":7}", "{\"command\":\"\"}",
+		"{\"command\":\"stopp\"}", "{\"command\":\"stop\",\"x\":1}", "{\"command\":\"stop\"} x",
+		"{\"command\":\"stop\",\"command\":\"kill\"}", "{\"command\":\"kill\\u0000\"}",
+		"{\"command\":\"\xff\"}",
+	};
+	struct control_request request;
+	char text[64];
+	size_t i;
+	int verb;
+
+	for (verb = CONTROL_STATUS; verb <= CONTROL_CONSOLE; verb++) {
+		snprintf(text, sizeof(text), "{\"command\": \"%s\"}", control_verb_name(verb));
+		EXPECT(!control_parse(&request, text, strlen(text)));
+		EXPECT_EQ(request.verb, verb);
+	}
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		if (!EXPECT(control_parse(&request, wrong[i], strlen(wrong[i]))))
+			test_note("with '%s'", wrong[i]);
+}
+
+/* ---- folders ---- */
+
+static char runtime[64];
+
+static void use_runtime(void)
+{
+	strcpy(runtime, "/tmp/test_control.XXXXXX");
+	if (!mkdtemp(runtime))
+		test_note("cannot make %s", runtime);
+	setenv("XDG_RUNTIME_DIR", runtime, 1);
+}
+
+static void remove_runtime(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/vmrun", runtime);
+	EXPECT_EQ(rmdir(path), 0);
+	EXPECT_EQ(rmdir(runtime), 0);
+}
+
+static int count_names(void *ctx, const char *name)
+{
+	(void)name;
+	++*(int *)ctx;
+	return 0;
+}
+
+static void names(void)
+{
+	static const char *const wrong[] = {
+		"", ".", "..", "a/b", "-a", ".a", "a b", "a\n", "\xc3\xa4", "a234567890123456789012345678901234",
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct vm_error err = { 0 };
+
+		if (!EXPECT_EQ(instance_check_name(wrong[i], &err), -1) || !EXPECT(err.hint[0]))
+			test_note("with '%s'", wrong[i]);
+	}
+	EXPECT_EQ(instance_check_name("build-1_a.B", &(struct vm_error){ 0 }), 0);
+}
+
+/* Locks are a process's own: the machine is a child. */
+static void folders(void)
+{
+	struct vm_error err = { 0 };
+	struct instance instance, other;
+	int ends[2], nr = 0, status;
+	json_t *object;
+	pid_t child;
+	char c;
+
+	use_runtime();
+	EXPECT_EQ(instance_open(&other, "one", &err), -1);
+	ASSERT_EQ(pipe(ends), 0);
+	child = fork();
+	if (!child) {
+		struct vm_error none = { 0 };
+
+		if (instance_create(&instance, "one", &none) || write(ends[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(2);
+	}
+	close(ends[1]);
+	ASSERT_EQ(read(ends[0], &c, 1), 1);
+	memset(&err, 0, sizeof(err));
+	ASSERT_EQ(instance_open(&other, "one", &err), 0);
+	EXPECT_EQ(instance_pid(&other), child);
+	EXPECT_EQ(instance_create(&instance, "one", &err), -1);
+	EXPECT(strstr(err.text, "running"));
+	memset(&err, 0, sizeof(err));
+	EXPECT_EQ(instance_remove(&other, &err), -1);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+
+	/* It died, and its name can be had again; what it left is gone then. */
+	EXPECT_EQ(instance_pid(&other), 0);
+	close(instance_open_file(&other, "console.log", O_WRONLY | O_CREAT));
+	memset(&err, 0, sizeof(err));
+	ASSERT_EQ(instance_create(&instance, "one", &err), 0);
+	EXPECT_EQ(instance_open_file(&other, "console.log", O_RDONLY), -ENOENT);
+	object = json_pack("{s:i}", "x", 7);
+	EXPECT_EQ(instance_write_json(&instance, object, &err), 0);
+	json_decref(object);
+	object = instance_read_json(&other);
+	EXPECT_EQ(json_integer_value(json_object_get(object, "x")), 7);
+	json_decref(object);
+	EXPECT_EQ(instance_for_each(count_names, &nr, &err), 0);
+	EXPECT_EQ(nr, 1);
+	EXPECT_EQ(instance_remove(&instance, &err), 0);
+	instance_close(&instance);
+	instance_close(&other);
+
+	/* A name that is made up. */
+	ASSERT_EQ(instance_create(&instance, NULL, &err), 0);
+	EXPECT_EQ(instance_check_name(instance.name, &err), 0);
+	EXPECT_EQ(instance_remove(&instance, &err), 0);
+	instance_close(&instance);
+	close(ends[0]);
+	remove_runtime();
+}
+
+static void a_folder_of_others_is_refused(void)
+{
+	struct vm_error err = { 0 };
+	struct instance instance;
+	char path[128];
+
+	use_runtime();
+	snprintf(path, sizeof(path), "%s/vmrun", runtime);
+	mkdir(path, 0755);
+	chmod(path, 0755);
+	EXPECT_EQ(instance_create(&instance, "one", &err), -1);
+	EXPECT(strstr(err.text, "not yours alone") && err.hint[0]);
+	rmdir(path);
+	EXPECT_EQ(symlink("/tmp", path), 0);
+	memset(&err, 0, sizeof(err));
+	EXPECT_EQ(instance_create(&instance, "one", &err), -1);
+	unlink(path);
+	mkdir(path, 0700);
+	remove_runtime();
+}
+
+/* ---- the server: the loop is turned by hand, until the client has its bytes ---- */
+
+struct served {
+	struct loop loop;
+	struct instance instance;
+	struct control *control;
+	int fd;
+	enum control_verb asked;
+	char input[64];
+	unsigned int input_len;
+	unsigned int room;
+};
+
+static json_t *record(void *ctx, enum control_verb verb, struct vm_error *err)
+{
+	struct served *s = ctx;
+
+	s->asked = verb;
+	if (verb == CONTROL_STAT)
+		vm_fail(err, VM_STATUS_FAILURE, "do this", "no such counters");
+	return verb == CONTROL_STATUS ? json_pack("{s:s}", "state", "running") : NULL;
+}
+
+static unsigned int room_of(void *ctx)
+{
+	return ((struct served *)ctx)->room;
+}
+
+static void take_input(void *ctx, const u8 *data, unsigned int len)
+{
+	struct served *s = ctx;
+
+	memcpy(s->input + s->input_len, data, len);
+	s->input_len += len;
+	s->room -= len;
+}
+
+static const struct control_ops served_ops = {
+	.request = record, .console_room = room_of, .console_input = take_input,
+};
+
+static void stop_loop(void *ctx, u32 events)
+{
+	struct served *s = ctx;
+	char c[8];
+
+	(void)events;
+	EXPECT(recv(s->fd, c, sizeof(c), MSG_PEEK) >= 0);
+	loop_stop(&s->loop);
+}
+
+static void serve(struct served *s)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct vm_error err = { 0 };
+
+	memset(s, 0, sizeof(*s));
+	use_runtime();
+	EXPECT_EQ(instance_create(&s->instance, "served", &err), 0);
+	EXPECT_EQ(loop_create(&s->loop, &err), 0);
+	s->control = control_create(&s->instance, &s->loop, &served_ops, s, &err);
+	EXPECT(s->control);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/vmrun/served/control.sock", runtime);
+	s->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	EXPECT_EQ(connect(s->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+static void end_serving(struct served *s)
+{
+	struct vm_error err = { 0 };
+
+	control_destroy(s->control);
+	loop_destroy(&s->loop);
+	close(s->fd);
+	EXPECT_EQ(instance_remove(&s->instance, &err), 0);
+	instance_close(&s->instance);
+	remove_runtime();
+}
+
+/* Sends @text and gives what came back, once anything did. */
+static const char *answer(struct served *s, const char *text)
+{
+	static char reply[4096];
+	struct vm_error err = { 0 };
+	int watch;
+	ssize_t n;
+
+	EXPECT_EQ(send(s->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	watch = loop_watch(&s->loop, s->fd, 1 /* EPOLLIN */, stop_loop, s);
+	s->loop.stop = false;
+	loop_run(&s->loop, &err);
+	loop_unwatch(&s->loop, watch);
+	n = recv(s->fd, reply, sizeof(reply) - 1, MSG_DONTWAIT);
+	reply[n > 0 ? n : 0] = 0;
+	return reply;
+}
+
+static void server(void)
+{
+	struct served s;
+
+	serve(&s);
+	EXPECT(strstr(answer(&s, "{\"command\":\"status\"}\n"), "\"state\":\"running\""));
+	EXPECT(strstr(answer(&s, "{\"command\":\"pau"
+				 "se\"}\n"), "{\"ok\":true}\n"));
+	EXPECT_EQ(s.asked, CONTROL_PAUSE);
+	EXPECT(strstr(answer(&s, "rubbish\n"), "\"ok\":false"));
+	EXPECT(strstr(answer(&s, "{\"command\":\"stat\"}\n"), "\"hint\":\"do this\""));
+	end_serving(&s);
+}
+
+static void a_line_too_long(void)
+{
+	struct served s;
+	char *text = malloc(CONTROL_MAX_LINE + 1);
+
+	serve(&s);
+	memset(text, ' ', CONTROL_MAX_LINE);
+	text[CONTROL_MAX_LINE] = 0;
+	EXPECT(strstr(answer(&s, text), "too long"));
+	/* And that was the end of the connection. */
+	EXPECT_EQ(recv(s.fd, text, 1, 0), 0);
+	free(text);
+	end_serving(&s);
+}
+
+static void console(void)
+{
+	struct served s;
+	char log[64] = "";
+	int fd;
+
+	serve(&s);
+	s.room = 3;
+	/* What follows the request at once is for the guest already, as far as it has room. */
+	EXPECT(strstr(answer(&s, "{\"command\":\"console\"}\nabcdef"), "true"));
+	EXPECT(s.input_len == 3 && !memcmp(s.input, "abc", 3));
+	s.room = 10;
+	control_console_ready(s.control);
+	EXPECT(s.input_len == 6 && !memcmp(s.input, "abcdef", 6));
+	control_console_output(s.control, (const u8 *)"hello", 5);
+	EXPECT_EQ(recv(s.fd, log, sizeof(log), 0), 5);
+	EXPECT(!memcmp(log, "hello", 5));
+	fd = instance_open_file(&s.instance, "console.log", O_RDONLY);
+	EXPECT_EQ(read(fd, log, sizeof(log)), 5);
+	close(fd);
+	end_serving(&s);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(lines), TEST(requests), TEST(names), TEST(folders),
+		TEST(a_folder_of_others_is_refused), TEST(server), TEST(a_line_too_long),
+		TEST(console),
+	};
+
+	return test_main(argc, argv, tests, COUNT(tests));
+}
