@@ -236,11 +236,12 @@ void fuzz_input(const uint8_t *data, size_t size)
 		size -= sizeof(s);
 		step(w, &s);
 	}
-	vsock_destroy(&w->vsock);
-	loop_destroy(&w->loop);
+	/* Before: it would wait for who still reads. */
 	for (i = 0; i < NR_FDS; i++)
 		if (w->fd[i] >= 0)
 			close(w->fd[i]);
+	vsock_destroy(&w->vsock);
+	loop_destroy(&w->loop);
 	free(w->mem.region[0].host_addr);
 	free(w);
 	/* Standard input, output and error, and libFuzzer's; a leak would grow. */

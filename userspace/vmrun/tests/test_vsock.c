@@ -3,6 +3,8 @@
  * The vsock device against a driver that this file plays and against the part of vmrun
  * at the other end: connections both ways, credit, shutdown, and the lies of a guest.
  */
+#include <sys/wait.h>
+
 #include "vsock_guest.h"
 
 static void stop_driver(struct guest *g)
@@ -209,6 +211,40 @@ static void a_reset_driver_knows_nothing(void)
 	EXPECT_EQ(nr_conns(g), 0);
 	EXPECT_EQ(g->calls, 2);
 	destroy(g);
+}
+
+/* What it sent before it powered off arrives, however slow the reader. */
+static void the_machine_ends(void)
+{
+	static u8 data[65536];
+	struct guest *g = make();
+	struct vsock_hdr hdr;
+	u32 sent = 0;
+	int got = 0, status;
+	ssize_t n;
+	pid_t reader;
+
+	connect_guest(g);
+	for (; sent < 5 * sizeof(data); sent += sizeof(data))
+		send_data(g, data, sizeof(data));
+	/* In the ring, and not even told of. */
+	hdr = header(g, VSOCK_OP_RW, 1000);
+	memcpy(at(g, BUFFER(TX, g->avail[TX] % SIZE), sizeof(hdr)), &hdr, sizeof(hdr));
+	offer(g, TX, g->avail[TX] % SIZE, sizeof(hdr) + 1000);
+	reader = ASSERT_OK(fork());
+	if (!reader) {
+		close(g->vsock.conn[0]->fd);
+		while ((n = read(g->fd, data, 10000)) > 0 || (n < 0 && errno == EAGAIN)) {
+			got += n > 0 ? n : 0;
+			usleep(2000);
+		}
+		_exit(got != (int)sent + 1000);
+	}
+	g->vsock.dev.started = false;
+	stop_driver(g);
+	destroy(g);
+	ASSERT_EQ(waitpid(reader, &status, 0), reader);
+	EXPECT_EQ(status, 0);
 }
 
 /* ---- credit ---- */
@@ -589,7 +625,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(says_its_cid), TEST(nobody_listens), TEST(other_names), TEST(both_ways),
-		TEST(from_the_host), TEST(a_reset_driver_knows_nothing), TEST(a_slow_host),
+		TEST(from_the_host), TEST(a_reset_driver_knows_nothing), TEST(the_machine_ends), TEST(a_slow_host),
 		TEST(more_than_its_credit), TEST(a_slow_guest), TEST(few_buffers),
 		TEST(the_guest_ends_one_way), TEST(the_guest_reads_no_more),
 		TEST(the_guest_ends_early), TEST(the_host_ends),

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vsock_conn.h"
@@ -23,6 +24,7 @@ enum { QUEUE_RX, QUEUE_TX, QUEUE_EVENT, NR_QUEUES };
 
 #define TURN_PACKETS	256
 #define TURN_EVENTS	16
+#define LAST_WORDS_MS	2000
 
 /* Host ports for connections from the host; what lies below is for services. */
 #define FIRST_PORT	0x40000000u
@@ -312,6 +314,9 @@ static void take_packet(struct vsock *vsock, const struct ring_chain *chain)
 	/* No answer reaches who does not say its own name. */
 	if (hdr.src_cid != vsock->guest_cid)
 		return;
+	/* In stop(): what ends what there is, and nothing new. */
+	if (!vsock->dev.started && hdr.op != VSOCK_OP_RW && hdr.op != VSOCK_OP_SHUTDOWN)
+		return;
 	if (hdr.dst_cid != VSOCK_HOST_CID || hdr.type != VSOCK_TYPE_STREAM) {
 		answer_rst(vsock, &hdr);
 		return;
@@ -351,11 +356,27 @@ static void take_packets(struct vsock *vsock)
 
 /* ---- the device ---- */
 
+/* Frees what stop() has left, in the thread that tells who waits for it. */
+static void sweep(struct vsock *vsock)
+{
+	unsigned int i;
+
+	vsock->sweep = false;
+	for (i = 0; i < vsock->nr_slots; i++) {
+		struct vsock_conn *conn = vsock->conn[i];
+
+		if (conn && conn->state == VSOCK_DRAINING && !conn->count)
+			vsock_drop_conn(vsock, conn);
+	}
+}
+
 /* Both directions: what comes may ask for an answer, and the answer makes room for more. */
 static void serve(struct vsock *vsock)
 {
 	bool full;
 
+	if (vsock->sweep)
+		sweep(vsock);
 	if (!vsock->dev.started || vsock->dev.needs_reset)
 		return;
 	if (vsock->dev.queue[QUEUE_TX].started)
@@ -390,20 +411,30 @@ static void start(struct virtio_device *dev)
 	run_again(vsock);
 }
 
-/* A driver that starts anew knows of no connection. Those that it was never asked for can wait for it. */
+/*
+ * A driver that starts anew knows of no connection; those that it was never asked for
+ * can wait for it. What the old one had sent, before it perhaps powered the machine off,
+ * is still the host's. In any thread, so that nobody can be told of an end here.
+ */
 static void stop(struct virtio_device *dev)
 {
 	struct vsock *vsock = (struct vsock *)dev;
 	unsigned int i;
 
+	if (dev->queue[QUEUE_TX].started && !dev->needs_reset)
+		take_packets(vsock);
 	for (i = 0; i < vsock->nr_slots; i++) {
 		struct vsock_conn *conn = vsock->conn[i];
 
-		if (conn && conn->state != VSOCK_GREETING && !(conn->tell & VSOCK_TELL_REQUEST))
-			vsock_drop_conn(vsock, conn);
+		if (!conn || conn->state == VSOCK_GREETING || (conn->tell & VSOCK_TELL_REQUEST))
+			continue;
+		vsock_conn_end(conn);
+		set_ready(vsock, conn);
 	}
 	vsock->rst_count = 0;
 	vsock->rx_taken = false;
+	vsock->sweep = true;
+	run_again(vsock);
 }
 
 static void kick(struct virtio_device *dev, unsigned int queue)
@@ -543,17 +574,50 @@ int vsock_init(struct vsock *vsock, const char *name, struct loop *loop, u32 gue
 	return -1;
 }
 
+static bool somebody_reads(const struct vsock *vsock)
+{
+	unsigned int i;
+
+	for (i = 0; i < vsock->nr_slots; i++)
+		if (vsock->conn[i] && vsock->conn[i]->count)
+			return true;
+	return false;
+}
+
+static s64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* The guest is gone; who is slow to read what it sent has this long. */
+static void last_words(struct vsock *vsock)
+{
+	s64 until = now_ms() + LAST_WORDS_MS, left;
+	struct epoll_event event[TURN_EVENTS];
+	int i, n;
+
+	while (somebody_reads(vsock) && (left = until - now_ms()) > 0) {
+		n = epoll_wait(vsock->epoll_fd, event, TURN_EVENTS, left);
+		for (i = 0; i < n; i++)
+			on_event(vsock, event[i].data.u64, event[i].events);
+	}
+}
+
 void vsock_destroy(struct vsock *vsock)
 {
 	unsigned int i;
 
-	for (i = 0; i < vsock->nr_slots; i++) {
-		if (!vsock->conn[i])
-			continue;
-		vsock->conn[i]->connected = NULL;
-		vsock_drop_conn(vsock, vsock->conn[i]);
-	}
 	vsock_unix_close(vsock);
+	for (i = 0; i < vsock->nr_slots; i++)
+		if (vsock->conn[i])
+			vsock->conn[i]->connected = NULL;
+	last_words(vsock);
+	for (i = 0; i < vsock->nr_slots; i++)
+		if (vsock->conn[i])
+			vsock_drop_conn(vsock, vsock->conn[i]);
 	if (vsock->watch >= 0)
 		loop_unwatch(vsock->dev.loop, vsock->watch);
 	if (vsock->again_fd >= 0)

@@ -66,6 +66,7 @@ struct vsock {
 	unsigned int rst_head, rst_count;
 	struct ring_chain rx;	/* taken from the ring and not filled yet */
 	bool rx_taken;
+	bool sweep;		/* stop() has left connections to be freed */
 };
 
 /*
@@ -75,7 +76,10 @@ struct vsock {
 int vsock_init(struct vsock *vsock, const char *name, struct loop *loop, u32 guest_cid,
 	       struct vm_error *err);
 
-/* Closes all; the device is stopped, and its loop's thread is here or has ended. No callback comes. */
+/*
+ * Closes all, after a bounded time for those who still read; the device is stopped, and its
+ * loop's thread is here or has ended. No callback comes.
+ */
 void vsock_destroy(struct vsock *vsock);
 
 /*

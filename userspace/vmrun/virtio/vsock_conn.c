@@ -52,6 +52,13 @@ static u32 credit(const struct vsock_conn *conn)
 	return on_the_way < conn->guest_buf_alloc ? conn->guest_buf_alloc - on_the_way : 0;
 }
 
+void vsock_conn_end(struct vsock_conn *conn)
+{
+	conn->tell = 0;
+	conn->readable = false;
+	conn->state = VSOCK_DRAINING;
+}
+
 static enum vsock_verdict reset(struct vsock_conn *conn)
 {
 	conn->tell = VSOCK_TELL_RST;
@@ -59,15 +66,10 @@ static enum vsock_verdict reset(struct vsock_conn *conn)
 	return VSOCK_KEEP;
 }
 
-/* The guest knows this connection no more. */
 static enum vsock_verdict end(struct vsock_conn *conn)
 {
-	conn->tell = 0;
-	conn->readable = false;
-	if (!conn->count)
-		return VSOCK_FREE;
-	conn->state = VSOCK_DRAINING;
-	return VSOCK_KEEP;
+	vsock_conn_end(conn);
+	return conn->count ? VSOCK_KEEP : VSOCK_FREE;
 }
 
 /* The host's side will not do @down any more. */

@@ -100,6 +100,9 @@ enum vsock_verdict vsock_conn_packet(struct vsock_conn *conn, const struct vsock
 /* The socket has @events, as epoll says them. */
 enum vsock_verdict vsock_conn_events(struct vsock_conn *conn, u32 events);
 
+/* The guest knows it no more: what it has sent goes on to the host's side, and then it can be freed. */
+void vsock_conn_end(struct vsock_conn *conn);
+
 /* True when there is something to send to the guest. */
 bool vsock_conn_has_packet(struct vsock_conn *conn);
 
