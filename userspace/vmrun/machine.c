@@ -263,6 +263,20 @@ static int build_shares(struct machine *machine, struct vm_error *err)
 	return 0;
 }
 
+static int build_balloon(struct machine *machine, struct vm_error *err)
+{
+	balloon_init(&machine->balloon, &machine->memory, &machine->loop);
+	if (!balloon_attach(&machine->balloon, &machine->pci, &machine->irq, &machine->kvirt, err))
+		return 0;
+	balloon_destroy(&machine->balloon);
+	return -1;
+}
+
+static void undo_balloon(struct machine *machine)
+{
+	balloon_destroy(&machine->balloon);
+}
+
 static int build_disks(struct machine *machine, struct vm_error *err)
 {
 	return disks_create(&machine->disks, &machine->config->disk, &machine->pci, &machine->irq,
@@ -551,6 +565,7 @@ static const struct {
 	{ build_devices, undo_devices },
 	{ build_pci, undo_pci },
 	{ build_rng, undo_rng },
+	{ build_balloon, undo_balloon },
 	{ build_disks, undo_disks },
 	{ build_shares, undo_shares },
 	{ build_vsock, undo_vsock },

@@ -25,6 +25,7 @@
 #include "shares.h"
 #include "terminal.h"
 #include "vcpu.h"
+#include "virtio/balloon.h"
 #include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
@@ -52,6 +53,7 @@ struct machine {
 	struct power power;
 	struct pci pci;
 	struct rng rng;
+	struct balloon balloon;
 	struct disks disks;
 	struct shares shares;
 	struct vsock *vsock;		/* NULL: none */

@@ -69,6 +69,13 @@ void *guest_buf(const struct memory *mem, u64 addr, u64 len)
 	return NULL;
 }
 
+void memory_give_back(const struct memory *mem, void *start, u64 len)
+{
+	(void)mem;
+	/* Pages that are locked stay: nothing is lost but the chance. */
+	madvise(start, len, MADV_DONTNEED);
+}
+
 u64 memory_low_end(const struct memory *mem)
 {
 	return mem->region[0].size;

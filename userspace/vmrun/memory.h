@@ -36,6 +36,12 @@ void memory_destroy(struct memory *mem);
  */
 void *guest_buf(const struct memory *mem, u64 addr, u64 len);
 
+/*
+ * The guest does not need [@start, @start + @len), whole pages inside one region, as it
+ * says: the host may have them, and they read as zeroes afterwards. Any thread.
+ */
+void memory_give_back(const struct memory *mem, void *start, u64 len);
+
 /* The end of RAM below the hole: where the loaders place things. */
 u64 memory_low_end(const struct memory *mem);
 

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The balloon against a driver that this file plays: exactly the pages that it names, or
+ * reports as free, are given back, and none that are not the guest's.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../virtio/balloon.h"
+#include "ktap.h"
+
+#define SIZE	16		/* of the queues, as this driver sets them up */
+#define RING	0x1000		/* of queue n: RING * n */
+#define AVAIL	0x400
+#define USED	0x800
+#define TABLE	0x8000
+#define NUMBERS	0x9000
+#define MEMORY	MIB(16)
+#define PAGES	(MEMORY / BALLOON_PAGE)
+#define FIRST	0x100		/* pages from here on are filled */
+
+#define F_NEXT	1
+#define F_WRITE	2
+
+struct desc {
+	u64 addr;
+	u32 len;
+	u16 flags, next;
+};
+
+struct guest {
+	struct memory mem;
+	struct loop loop;
+	struct balloon balloon;
+	u16 avail[5];
+	unsigned int interrupts, config_changes, kicks_again;
+};
+
+static void *at(struct guest *g, u64 addr, u64 len)
+{
+	void *p = guest_buf(&g->mem, addr, len);
+
+	ASSERT(p);
+	return p;
+}
+
+static void on_interrupt(void *ctx, unsigned int queue)
+{
+	(void)queue;
+	((struct guest *)ctx)->interrupts++;
+}
+
+static void on_config(void *ctx)
+{
+	((struct guest *)ctx)->config_changes++;
+}
+
+static void on_kick_again(void *ctx, unsigned int queue)
+{
+	(void)queue;
+	((struct guest *)ctx)->kicks_again++;
+}
+
+static struct guest *make(void)
+{
+	struct guest *g = calloc(1, sizeof(*g));
+	struct vm_error err = { 0 };
+	unsigned int q, i;
+
+	ASSERT_EQ(memory_create(&g->mem, MEMORY, &err), 0);
+	balloon_init(&g->balloon, &g->mem, &g->loop);
+	g->balloon.dev.transport = (struct virtio_transport){
+		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .ctx = g,
+	};
+	for (q = 0; q < 5; q++) {
+		struct ring *ring = &g->balloon.dev.queue[q];
+
+		ring->mem = &g->mem;
+		ring->size = SIZE;
+		ring->desc = RING * q;
+		ring->avail = RING * q + AVAIL;
+		ring->used = RING * q + USED;
+		ASSERT_EQ(ring_start(ring, false), 0);
+	}
+	for (i = FIRST; i < PAGES; i++)
+		memset(at(g, i * BALLOON_PAGE, BALLOON_PAGE), 0xaa, BALLOON_PAGE);
+	g->balloon.dev.started = true;
+	return g;
+}
+
+static void destroy(struct guest *g)
+{
+	balloon_destroy(&g->balloon);
+	memory_destroy(&g->mem);
+	free(g);
+}
+
+static void offer(struct guest *g, unsigned int q, const struct desc *desc, unsigned int nr)
+{
+	memcpy(at(g, RING * q, nr * sizeof(*desc)), desc, nr * sizeof(*desc));
+	*(u16 *)at(g, RING * q + AVAIL + 4 + g->avail[q] % SIZE * 2, 2) = 0;
+	*(u16 *)at(g, RING * q + AVAIL + 2, 2) = ++g->avail[q];
+}
+
+static void kick(struct guest *g, unsigned int q)
+{
+	g->balloon.dev.ops->kick(&g->balloon.dev, q);
+}
+
+static u16 used(struct guest *g, unsigned int q)
+{
+	return *(u16 *)at(g, RING * q + USED + 2, 2);
+}
+
+/* Says page numbers to queue @q, cut in the middle of one. */
+static void tell(struct guest *g, unsigned int q, const u32 *pfn, unsigned int nr)
+{
+	struct desc desc[] = {
+		{ NUMBERS, 6, F_NEXT, 1 }, { NUMBERS + 6, nr * 4 - 6, 0, 0 },
+	};
+
+	memcpy(at(g, NUMBERS, nr * 4), pfn, nr * 4);
+	offer(g, q, desc, 2);
+	kick(g, q);
+}
+
+static bool is_there(struct guest *g, u32 page)
+{
+	u8 *data = at(g, (u64)page * BALLOON_PAGE, BALLOON_PAGE);
+	unsigned int i, filled = 0;
+
+	for (i = 0; i < BALLOON_PAGE; i++)
+		filled += data[i] == 0xaa;
+	EXPECT(!filled || filled == BALLOON_PAGE);
+	return filled;
+}
+
+static unsigned int count_there(struct guest *g)
+{
+	unsigned int i, n = 0;
+
+	for (i = FIRST; i < PAGES; i++)
+		n += is_there(g, i);
+	return n;
+}
+
+static void inflated_pages_go(void)
+{
+	static const u32 pages[] = { 0x200, 0x201, 0x202, 0x310, 0x30f, 0x30e, 0x400, PAGES - 1 };
+	struct guest *g = make();
+	unsigned int i;
+
+	tell(g, 0, pages, COUNT(pages));
+	EXPECT_EQ(used(g, 0), 1);
+	EXPECT_EQ(g->interrupts, 1);
+	for (i = 0; i < COUNT(pages); i++)
+		EXPECT(!is_there(g, pages[i]));
+	EXPECT_EQ(count_there(g), PAGES - FIRST - COUNT(pages));
+	/* Deflated, they are simply used again. */
+	tell(g, 1, pages, COUNT(pages));
+	EXPECT_EQ(used(g, 1), 1);
+	EXPECT_EQ(count_there(g), PAGES - FIRST - COUNT(pages));
+	EXPECT_EQ(g->config_changes, 0);
+	destroy(g);
+}
+
+static void foreign_pages_do_not(void)
+{
+	static const u32 bad[][2] = {
+		{ 0x200, PAGES }, { 0x200, UINT32_MAX }, { 0x200, MEMORY_HOLE_START / BALLOON_PAGE },
+	};
+	unsigned int i;
+
+	for (i = 0; i < COUNT(bad); i++) {
+		struct guest *g = make();
+
+		tell(g, 0, bad[i], 2);
+		EXPECT(g->balloon.dev.needs_reset);
+		EXPECT_EQ(used(g, 0), 0);
+		EXPECT(count_there(g) >= PAGES - FIRST - 1);
+		destroy(g);
+	}
+}
+
+static void odd_and_endless_requests(void)
+{
+	static const u32 lengths[] = { 1, 7, 4096 * 4 + 4, MEMORY };
+	unsigned int i;
+
+	for (i = 0; i < COUNT(lengths); i++) {
+		struct guest *g = make();
+		struct desc desc = { 0, lengths[i], 0, 0 };
+
+		offer(g, 0, &desc, 1);
+		kick(g, 0);
+		EXPECT(g->balloon.dev.needs_reset);
+		destroy(g);
+	}
+}
+
+/* Whole pages of what is reported, in each queue that drivers report in. */
+static void reported_pages_go(void)
+{
+	struct desc desc[] = {
+		{ 0x200 * BALLOON_PAGE, MIB(2), F_NEXT | F_WRITE, 1 },
+		{ 0x801 * BALLOON_PAGE - 1, 2 * BALLOON_PAGE, F_NEXT | F_WRITE, 2 },
+		{ 0x901 * BALLOON_PAGE - 1, 2, F_WRITE, 0 },
+	};
+	unsigned int q;
+
+	for (q = 2; q < 5; q++) {
+		struct guest *g = make();
+
+		offer(g, q, desc, 3);
+		kick(g, q);
+		EXPECT_EQ(used(g, q), 1);
+		EXPECT(!is_there(g, 0x200));
+		EXPECT(!is_there(g, 0x3ff));
+		EXPECT(!is_there(g, 0x801));
+		EXPECT_EQ(count_there(g), PAGES - FIRST - 0x200 - 1);
+		destroy(g);
+	}
+}
+
+static void a_turn_is_bounded(void)
+{
+	struct guest *g = make();
+	struct desc desc = { 0x200 * BALLOON_PAGE, BALLOON_PAGE, F_WRITE, 0 };
+	unsigned int i;
+
+	for (i = 0; i < SIZE; i++)
+		offer(g, 4, &desc, 1);
+	kick(g, 4);
+	EXPECT(used(g, 4) < SIZE);
+	EXPECT_EQ(g->kicks_again, 1);
+	for (i = 0; i < 3; i++)
+		kick(g, 4);
+	EXPECT_EQ(used(g, 4), SIZE);
+	destroy(g);
+}
+
+static void target_and_actual(void)
+{
+	struct guest *g = make();
+	const struct virtio_device_ops *ops = g->balloon.dev.ops;
+	u32 value = 0x12345;
+	u8 all[12];
+
+	balloon_set_target(&g->balloon, MIB(3));
+	EXPECT_EQ(g->config_changes, 1);
+	ops->read_config(&g->balloon.dev, 0, all, sizeof(all));
+	EXPECT_EQ(*(u32 *)all, MIB(3) / BALLOON_PAGE);
+	EXPECT_EQ(*(u32 *)(all + 8), 0);
+	ops->write_config(&g->balloon.dev, 0, (u8 *)&value, 4);
+	ops->write_config(&g->balloon.dev, 5, (u8 *)&value, 2);
+	EXPECT_EQ(balloon_actual(&g->balloon), 0);
+	ops->write_config(&g->balloon.dev, 4, (u8 *)&value, 4);
+	EXPECT_EQ(balloon_actual(&g->balloon), 0x12345ull * BALLOON_PAGE);
+	ops->read_config(&g->balloon.dev, 0, all, sizeof(all));
+	EXPECT_EQ(*(u32 *)all, MIB(3) / BALLOON_PAGE);
+	EXPECT_EQ(*(u32 *)(all + 4), 0x12345);
+	ops->stop(&g->balloon.dev);
+	EXPECT_EQ(balloon_actual(&g->balloon), 0);
+	destroy(g);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test tests[] = {
+		TEST(inflated_pages_go), TEST(foreign_pages_do_not), TEST(odd_and_endless_requests),
+		TEST(reported_pages_go), TEST(a_turn_is_bounded), TEST(target_and_actual),
+	};
+
+	return test_main(argc, argv, tests, COUNT(tests));
+}
