@@ -126,6 +126,15 @@ int config_check_accel(const char *arg, struct vm_error *err)
 	return 0;
 }
 
+int config_check_env(const char *arg, struct vm_error *err)
+{
+	if (!*arg || *arg == '=')
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "for example -e DEBUG=1, or -e DEBUG for the value it has here",
+			       "cannot use '%.64s' as a variable", arg);
+	return 0;
+}
+
 int config_parse_volume(const char *arg, struct config_volume *volume, struct vm_error *err)
 {
 	const char *guest = strchr(arg, ':'), *mode = guest ? strchr(guest + 1, ':') : NULL;
@@ -284,24 +293,36 @@ static int check_names(const struct vm_config *config, const struct command_row 
 	return 0;
 }
 
-static int check_operands(const struct vm_config *config, struct vm_error *err)
+/* An initramfs of the user's decides by itself what runs in the guest. */
+static int check_initramfs(const struct vm_config *config, struct vm_error *err)
 {
-	const struct command_row *command = &command_table[config->action];
-
-	if (config->command)
-		return vm_fail(err, VM_STATUS_FAILURE, HINT,
-			       "unexpected argument '%.64s'", config->command[0]);
-	if (!strncmp(command->operands, "NAME", 4))
-		return check_names(config, command, err);
-	if (config->nr_operands)
-		return vm_fail(err, VM_STATUS_FAILURE,
-			       "name the kernel with -k; 'vmrun --help' lists the options",
-			       "unexpected argument '%.64s'", config->operand[0]);
-	if (config->action == COMMAND_RUN && !config->kernel)
+	if (!config->kernel)
 		return vm_fail(err, VM_STATUS_FAILURE,
 			       "name one with -k, for example: vmrun -k bzImage -i initramfs",
 			       "no kernel given");
+	if (config->command || config->nr_operands || config->workdir || config->env.nr)
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "leave -i away: vmrun makes an initramfs then, and runs the program",
+			       "vmrun runs no program in a guest with an initramfs of its own");
 	return 0;
+}
+
+static int check_operands(const struct vm_config *config, struct vm_error *err)
+{
+	const struct command_row *command = &command_table[config->action];
+	bool is_run = config->action == COMMAND_RUN;
+	unsigned int max = is_run ? 1 : 0;
+
+	if (config->command && (!is_run || !config->command[0]))
+		return vm_fail(err, VM_STATUS_FAILURE, HINT, "unexpected argument '%.64s'",
+			       config->command[0] ? config->command[0] : "--");
+	if (!strncmp(command->operands, "NAME", 4))
+		return check_names(config, command, err);
+	if (config->nr_operands > max)
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "a program comes behind --, for example: vmrun -- make test; 'vmrun --help' lists the options",
+			       "unexpected argument '%.64s'", config->operand[max]);
+	return is_run && config->initramfs ? check_initramfs(config, err) : 0;
 }
 
 int config_parse(struct vm_config *config, int argc, char **argv, struct vm_error *err)
@@ -368,7 +389,7 @@ void config_print_help(FILE *to)
 
 	fprintf(to, "Usage: vmrun [run] [OPTION...]\n"
 		"  or:  vmrun COMMAND [OPTION...] [ARGUMENT...]\n"
-		"Runs virtual machines: boots a Linux kernel, its serial console on this terminal.\n"
+		"Runs programs in virtual machines that have this system's kernel and files.\n"
 		"Ctrl-] leaves.\n\nCommands:\n");
 	for (i = 0; i < NR_COMMANDS; i++) {
 		n = fprintf(to, "  %s %s", command_table[i].name, command_table[i].operands);

@@ -32,11 +32,13 @@ struct config_list {
 
 /* A field for each row of options.def, of its kind's type, and what is no option. */
 struct vm_config {
-	const char *kernel;
-	const char *initramfs;	/* NULL: none */
+	const char *kernel;	/* NULL: this system's own */
+	const char *initramfs;	/* NULL: vmrun makes one (system.h) */
 	const char *args;	/* the kernel's command line */
 	unsigned int vcpus;
 	u64 memory;		/* bytes, whole MiB */
+	const char *workdir;	/* NULL: where vmrun was started */
+	struct config_list env;
 	struct config_list volume;	/* config_parse_volume() takes them apart */
 	struct config_list disk;	/* disk_split() */
 	const char *accel;	/* "auto", "kvirt", "kvm" or a path */
@@ -103,6 +105,7 @@ void config_print_help(FILE *to);
 
 /* Checks of options.def's rows: 0, or -1 with @err filled in. */
 int config_check_accel(const char *arg, struct vm_error *err);
+int config_check_env(const char *arg, struct vm_error *err);
 int config_check_volume(const char *arg, struct vm_error *err);
 
 /* A folder of the host, and where the guest has it. */

@@ -100,6 +100,17 @@ static void drop_output(struct console *console, unsigned int n)
 		serial_transmit_ready(console->serial);
 }
 
+/* The oldest bytes make room. */
+static ssize_t keep(struct console *console, const u8 *data, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		console->kept[(console->nr_kept + i) % CONSOLE_KEPT_SIZE] = data[i];
+	console->nr_kept += n;
+	return n;
+}
+
 /* Writes all that can be written within @wait_ms; true when nothing is left. */
 static bool write_output(struct console *console, int wait_ms)
 {
@@ -110,13 +121,13 @@ static bool write_output(struct console *console, int wait_ms)
 	int polled;
 
 	while ((n = peek_output(console, chunk))) {
-		polled = poll(&ready, 1, wait_ms);
+		polled = console->keeps ? 1 : poll(&ready, 1, wait_ms);
 		if (polled < 0 && errno == EINTR)
 			continue;
 		if (!polled)
 			return false;
-		written = console->broken ? (ssize_t)n :
-			  write(STDOUT_FILENO, chunk, n);
+		written = console->keeps ? keep(console, chunk, n) :
+			  console->broken ? (ssize_t)n : write(STDOUT_FILENO, chunk, n);
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0 && errno == EAGAIN)
@@ -282,21 +293,27 @@ static int open_files(struct console *console, struct vm_error *err)
 	return 0;
 }
 
-int console_open(struct console *console, struct serial *serial,
-		 struct loop *loop, bool interactive, bool read_input,
-		 console_end_fn *end, void *ctx, struct vm_error *err)
+static int start(struct console *console, struct serial *serial, struct loop *loop,
+		 struct vm_error *err)
 {
 	console->serial = serial;
 	console->loop = loop;
-	console->is_terminal = interactive;
-	console->in_open = read_input;
-	console->end = end;
-	console->ctx = ctx;
 	console->event_fd = -1;
 	console->timer_fd = -1;
 	console->out_watch = -1;
 	pthread_mutex_init(&console->lock, NULL);
-	if (open_files(console, err))
+	return open_files(console, err);
+}
+
+int console_open(struct console *console, struct serial *serial,
+		 struct loop *loop, bool interactive, bool read_input,
+		 console_end_fn *end, void *ctx, struct vm_error *err)
+{
+	console->is_terminal = interactive;
+	console->in_open = read_input;
+	console->end = end;
+	console->ctx = ctx;
+	if (start(console, serial, loop, err))
 		return -1;
 	/* Files that cannot be waited for are simply ready. */
 	console->out_watch = loop_watch(loop, STDOUT_FILENO, EPOLLOUT, on_output, console);
@@ -308,6 +325,24 @@ int console_open(struct console *console, struct serial *serial,
 		wake_main(console);
 	}
 	return 0;
+}
+
+int console_keep(struct console *console, struct serial *serial, struct loop *loop,
+		 struct vm_error *err)
+{
+	console->keeps = true;
+	return start(console, serial, loop, err);
+}
+
+void console_tell(struct console *console)
+{
+	u64 i;
+
+	write_output(console, 0);
+	i = console->nr_kept > CONSOLE_KEPT_SIZE ? console->nr_kept - CONSOLE_KEPT_SIZE : 0;
+	for (; i < console->nr_kept; i++)
+		if (write(STDERR_FILENO, &console->kept[i % CONSOLE_KEPT_SIZE], 1) < 0)
+			return;
 }
 
 void console_close(struct console *console)

@@ -14,6 +14,7 @@
 
 #define CONSOLE_OUT_SIZE	65536
 #define CONSOLE_IN_SIZE		4096
+#define CONSOLE_KEPT_SIZE	16384
 
 enum console_end {
 	CONSOLE_LEFT,		/* the user typed Ctrl-] */
@@ -46,6 +47,9 @@ struct console {
 	int in_watch;
 	int out_watch;		/* -1: a file, always ready */
 	bool broken;
+	bool keeps;		/* output is not written but kept, the last of it */
+	u64 nr_kept;		/* bytes that ever were */
+	u8 kept[CONSOLE_KEPT_SIZE];
 	u8 in[CONSOLE_IN_SIZE];
 	unsigned int in_head, in_count;
 
@@ -72,6 +76,16 @@ int console_open(struct console *console, struct serial *serial,
 /* Input from elsewhere than standard input: how much is taken, and it. Main thread. */
 unsigned int console_room(const struct console *console);
 void console_feed(struct console *console, const u8 *data, unsigned int len);
+
+/*
+ * The same without standard input and output: what the guest says is kept for
+ * console_tell(). For a guest whose user sees a program and not the console.
+ */
+int console_keep(struct console *console, struct serial *serial, struct loop *loop,
+		 struct vm_error *err);
+
+/* Writes the last of what was kept to standard error. */
+void console_tell(struct console *console);
 
 /* Writes what is left, for a bounded time, and says what was lost. */
 void console_close(struct console *console);

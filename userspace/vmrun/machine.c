@@ -21,6 +21,8 @@
 #include "boot/boot.h"
 #include "machine.h"
 #include "machine_control.h"
+#include "machine_system.h"
+#include "system.h"
 
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
 {
@@ -69,7 +71,8 @@ void machine_power_event(void *ctx, enum power_event event)
 
 	switch (event) {
 	case POWER_OFF:
-		machine_end(machine, VM_STATUS_POWEROFF, "the guest powered off");
+		if (!machine_system_failed(machine))
+			machine_end(machine, VM_STATUS_POWEROFF, "the guest powered off");
 		break;
 	case POWER_RESTART:
 		end_by_restart(machine);
@@ -244,7 +247,7 @@ static int add_share(struct machine *machine, unsigned int i, struct vm_error *e
 
 	if (config_parse_volume(machine->config->volume.item[i], &volume, err))
 		return -1;
-	snprintf(tag, sizeof(tag), "share%u", i);
+	snprintf(tag, sizeof(tag), SYSTEM_SHARE_TAG, i);
 	return shares_add(&machine->shares, tag, volume.host,
 			  volume.read_only ? FS_READ_ONLY : FS_READ_WRITE, err);
 }
@@ -304,7 +307,8 @@ static int build_vsock(struct machine *machine, struct vm_error *err)
 	const char *path = machine->config->vsock;
 	struct vsock *vsock;
 
-	if (!path)
+	/* The agent of a guest that vmrun makes comes this way too. */
+	if (!path && !machine->system)
 		return 0;
 	vsock = malloc(sizeof(*vsock));
 	if (!vsock)
@@ -314,7 +318,7 @@ static int build_vsock(struct machine *machine, struct vm_error *err)
 		return -1;
 	}
 	machine->vsock = vsock;
-	if (!vsock_listen_unix(vsock, path, err))
+	if (!path || !vsock_listen_unix(vsock, path, err))
 		machine->vsock_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->kvirt,
 						    &vsock->dev, err);
 	if (machine->vsock_pci)
@@ -336,7 +340,7 @@ static void undo_net(struct machine *machine)
 	machine->net = NULL;
 }
 
-/* Who names a kernel gets what he asks for; a machine of the running system is to have a network. */
+/* Who has an initramfs gets what he asks for; vmrun's own guest is to have a network. */
 static int read_net_options(const struct vm_config *config, struct net_options *options,
 			    struct vm_error *err)
 {
@@ -348,7 +352,7 @@ static int read_net_options(const struct vm_config *config, struct net_options *
 	for (i = 0; i < config->publish.nr; i++)
 		if (net_parse_forward(options, config->publish.item[i], err))
 			return -1;
-	return net_complete(options, config->kernel ? NET_NONE : NET_USER, err);
+	return net_complete(options, config->initramfs ? NET_NONE : NET_USER, err);
 }
 
 static int build_net(struct machine *machine, struct vm_error *err)
@@ -406,7 +410,7 @@ static int build_vcpus(struct machine *machine, struct vm_error *err)
 
 static int build_guest(struct machine *machine, struct vm_error *err)
 {
-	const struct boot_source source = {
+	struct boot_source source = {
 		.kernel = machine->config->kernel,
 		.initramfs = machine->config->initramfs,
 		.cmdline = machine->config->args,
@@ -418,7 +422,8 @@ static int build_guest(struct machine *machine, struct vm_error *err)
 				 machine->nr_vcpus))
 		return vm_fail(err, VM_STATUS_FAILURE, NULL,
 			       "the ACPI tables do not fit");
-	if (boot_load(&machine->memory, &source, &entry, err))
+	if (machine_system_boot(machine, &source, err) ||
+	    boot_load(&machine->memory, &source, &entry, err))
 		return -1;
 	return vcpu_set_entry(&machine->vcpu[0], &entry, err);
 }
@@ -458,6 +463,13 @@ static int set_timeout(struct machine *machine)
 	return loop_watch(&machine->loop, machine->timeout_fd, EPOLLIN, on_timeout, machine);
 }
 
+/* The guest's console has the user's terminal, or the command has, or nobody. */
+static void take_terminal(struct machine *machine)
+{
+	if (!machine->system || machine_system_has_terminal(machine))
+		terminal_set_raw(machine->terminal);
+}
+
 static void on_signal(void *ctx, u32 events)
 {
 	struct machine *machine = ctx;
@@ -471,12 +483,14 @@ static void on_signal(void *ctx, u32 events)
 		/* Stop as the user wants, but not with a raw terminal. */
 		terminal_restore(machine->terminal);
 		raise(SIGSTOP);
-		terminal_set_raw(machine->terminal);
+		take_terminal(machine);
 		break;
 	case SIGCONT:
-		terminal_set_raw(machine->terminal);
+		take_terminal(machine);
 		break;
 	default:
+		if (machine_system_signal(machine, info.ssi_signo))
+			break;
 		machine_end(machine, 128 + info.ssi_signo, "ended by signal %u (%s)",
 			    info.ssi_signo, strsignal(info.ssi_signo));
 		break;
@@ -486,7 +500,7 @@ static void on_signal(void *ctx, u32 events)
 static void wanted_signals(sigset_t *set)
 {
 	static const int signals[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT,
+		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH,
 	};
 	unsigned int i;
 
@@ -545,10 +559,15 @@ static void undo_console(struct machine *machine)
 static int build_console(struct machine *machine, struct vm_error *err)
 {
 	bool terminal = machine->terminal->present;
+	int ret;
 
-	if (!console_open(&machine->console, &machine->serial, &machine->loop,
-			  terminal, terminal || !isatty(STDIN_FILENO),
-			  on_console_end, machine, err))
+	if (machine->system)
+		ret = console_keep(&machine->console, &machine->serial, &machine->loop, err);
+	else
+		ret = console_open(&machine->console, &machine->serial, &machine->loop,
+				   terminal, terminal || !isatty(STDIN_FILENO),
+				   on_console_end, machine, err);
+	if (!ret)
 		return 0;
 	undo_console(machine);
 	return -1;
@@ -558,6 +577,7 @@ static const struct {
 	int (*build)(struct machine *machine, struct vm_error *err);
 	void (*undo)(struct machine *machine);
 } build_table[] = {
+	{ build_system, undo_system },
 	{ build_instance, undo_instance },
 	{ build_accel, undo_accel },
 	{ build_memory, undo_memory },
@@ -570,6 +590,7 @@ static const struct {
 	{ build_shares, undo_shares },
 	{ build_vsock, undo_vsock },
 	{ build_net, undo_net },
+	{ build_system_devices, undo_system_devices },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
 	{ build_control, undo_control },
@@ -623,12 +644,14 @@ int machine_run(struct machine *machine, struct machine_result *result,
 	for (i = 0; i < machine->nr_vcpus && !ret; i++)
 		ret = vcpu_start(&machine->vcpu[i], err);
 	if (!ret) {
-		terminal_set_raw(machine->terminal);
+		take_terminal(machine);
 		for (i = 0; i < machine->nr_vcpus; i++)
 			vcpu_request(&machine->vcpu[i], VCPU_RUNNING);
 		ret = loop_run(&machine->loop, err);
 	}
 	stop_vcpus(machine);
+	terminal_restore(machine->terminal);
+	machine_system_tell_console(machine);
 	*result = machine->result;
 	return ret;
 }

@@ -60,6 +60,7 @@ struct machine {
 	struct virtio_pci *vsock_pci;
 	struct net *net;		/* NULL: none */
 	struct virtio_pci *net_pci;
+	struct machine_system *system;	/* NULL: the user gave an initramfs */
 	struct loop loop;
 	struct console console;
 	struct vcpu *vcpu;	/* config->vcpus of them, once created */

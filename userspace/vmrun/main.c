@@ -50,12 +50,15 @@ static void tell_json(int status, const char *reason, const char *hint)
 	json_decref(object);
 }
 
-/* The end of a machine: for people a line, for programs one JSON object. */
+/*
+ * The end of a machine: for people a line, for programs one JSON object. Of a command
+ * that has ended there is nothing to tell people.
+ */
 static void tell_result(const struct vm_config *config, const struct machine_result *result)
 {
 	if (config->json)
 		tell_json(result->status, result->reason, "");
-	else
+	else if (result->reason[0])
 		log_note("%s", result->reason);
 }
 

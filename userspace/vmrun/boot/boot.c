@@ -42,8 +42,8 @@ static int load_image(const struct memory *mem, const struct image *image,
 		return ret;
 	if (write_cmdline(mem, source->cmdline, kernel.cmdline_max, err))
 		return -1;
-	if (source->initramfs &&
-	    initramfs_load(mem, source->initramfs, &kernel, &initramfs, err))
+	if ((source->initramfs || source->initramfs_fd) &&
+	    initramfs_load(mem, source, &kernel, &initramfs, err))
 		return -1;
 	return is_elf ? elf_finish(mem, &kernel, &initramfs, entry, err) :
 			linux_finish(mem, image, &kernel, &initramfs, entry, err);

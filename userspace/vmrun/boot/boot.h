@@ -36,6 +36,7 @@ struct boot_entry {
 struct boot_source {
 	const char *kernel;
 	const char *initramfs;	/* NULL: none */
+	int initramfs_fd;	/* one without a name; 0: none. It stays the caller's */
 	const char *cmdline;
 };
 

@@ -13,11 +13,17 @@
 int image_open(struct image *image, const char *path, const char *what,
 	       struct vm_error *err)
 {
+	return image_take(image, open(path, O_RDONLY | O_CLOEXEC), path, what, err);
+}
+
+int image_take(struct image *image, int fd, const char *path, const char *what,
+	       struct vm_error *err)
+{
 	struct stat st;
 
 	image->path = path;
 	image->what = what;
-	image->fd = open(path, O_RDONLY | O_CLOEXEC);
+	image->fd = fd;
 	if (image->fd < 0)
 		return vm_fail(err, VM_STATUS_FAILURE,
 			       "check the path, and that you may read the file",

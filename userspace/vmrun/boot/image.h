@@ -18,6 +18,10 @@ struct image {
 
 int image_open(struct image *image, const char *path, const char *what,
 	       struct vm_error *err);
+
+/* The same with @fd, which is taken; @path is a name for messages. */
+int image_take(struct image *image, int fd, const char *path, const char *what,
+	       struct vm_error *err);
 void image_close(struct image *image);
 
 /* Reads exactly @len bytes from @offset, or fails. */

@@ -3,11 +3,21 @@
  * Places the initramfs: at the top of low RAM, out of the way of a kernel that
  * decompresses or moves itself upwards.
  */
+#include <fcntl.h>
+
 #include "kernel.h"
 
 #define INITRAMFS_ALIGN	4096
 
-int initramfs_load(const struct memory *mem, const char *path,
+static int open_image(struct image *image, const struct boot_source *source, struct vm_error *err)
+{
+	if (source->initramfs)
+		return image_open(image, source->initramfs, "initramfs", err);
+	return image_take(image, fcntl(source->initramfs_fd, F_DUPFD_CLOEXEC, 0),
+			  "that vmrun made", "initramfs", err);
+}
+
+int initramfs_load(const struct memory *mem, const struct boot_source *source,
 		   const struct kernel *kernel, struct initramfs *initramfs,
 		   struct vm_error *err)
 {
@@ -16,7 +26,7 @@ int initramfs_load(const struct memory *mem, const char *path,
 	void *to = NULL;
 	int ret;
 
-	if (image_open(&image, path, "initramfs", err))
+	if (open_image(&image, source, err))
 		return -1;
 	initramfs->size = image.size;
 	if (image.size && image.size <= top) {
@@ -26,12 +36,12 @@ int initramfs_load(const struct memory *mem, const char *path,
 	}
 	if (!image.size)
 		ret = vm_fail(err, VM_STATUS_FAILURE, "leave -i away to boot without one",
-			      "cannot load the initramfs %.200s: it is empty", path);
+			      "cannot load the initramfs %.200s: it is empty", image.path);
 	else if (!to)
 		ret = vm_fail(err, VM_STATUS_FAILURE,
 			      "give the guest more memory with -m",
 			      "cannot load the initramfs %.200s: its %llu KiB do not fit beside the kernel in %llu MiB",
-			      path, (unsigned long long)image.size >> 10,
+			      image.path, (unsigned long long)image.size >> 10,
 			      (unsigned long long)memory_low_end(mem) >> 20);
 	else
 		ret = image_read(&image, 0, to, image.size, err);

@@ -37,8 +37,8 @@ int elf_finish(const struct memory *mem, const struct kernel *kernel,
 	       const struct initramfs *initramfs, struct boot_entry *entry,
 	       struct vm_error *err);
 
-/* Loads @path as high as @kernel allows. */
-int initramfs_load(const struct memory *mem, const char *path,
+/* Loads @source's initramfs as high as @kernel allows. */
+int initramfs_load(const struct memory *mem, const struct boot_source *source,
 		   const struct kernel *kernel, struct initramfs *initramfs,
 		   struct vm_error *err);
 

@@ -183,6 +183,13 @@ static int on_resize(const struct session *s, const void *payload, u32 len)
 	return 0;
 }
 
+/* To the group that a command is the leader of, once it has come so far. */
+static void send_signal(const struct session *s, int sig)
+{
+	if (!s->reaped && kill(-s->command.pid, sig))
+		kill(s->command.pid, sig);
+}
+
 static int on_signal(const struct session *s, const void *payload, u32 len)
 {
 	u32 sig;
@@ -192,9 +199,7 @@ static int on_signal(const struct session *s, const void *payload, u32 len)
 	memcpy(&sig, payload, sizeof(sig));
 	if (!sig || sig >= NSIG)
 		return -1;
-	/* A command is the leader of a group of its own. */
-	if (!s->reaped)
-		kill(-s->command.pid, sig);
+	send_signal(s, sig);
 	return 0;
 }
 
@@ -278,8 +283,8 @@ static void feed(struct session *s)
 	}
 	if (fd >= 0 && s->input_ended) {
 		/* Whoever is at a terminal that is gone has nothing more to do there. */
-		if (is_tty(s) && !s->reaped)
-			kill(-s->command.pid, SIGHUP);
+		if (is_tty(s))
+			send_signal(s, SIGHUP);
 		close_stream(s, AGENT_STDIN);
 	}
 }

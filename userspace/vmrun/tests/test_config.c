@@ -115,13 +115,14 @@ static void memory_sizes(void)
 static void mistakes(void)
 {
 	static const char * const lines[] = {
-		"", "-i I", "-k", "-k K -c 0", "-k K -c 256", "-k K -c -1",
+		"-i I", "-k", "-k K -c 0", "-k K -c 256", "-k K -c -1",
 		"-k K -c 1x", "-k K -c 99999999999999999999", "-k K -m 0",
 		"-k K -m 15", "-k K -m -1", "-k K -m 1T", "-k K -m 1025G",
 		"-k K -m 18446744073709551617", "-k K -m 17592186044417G",
 		"-k K -m G", "-k K -m 1GG", "-k K --accel foo", "-k K --bogus",
-		"-k K -z", "-k K extra", "-k K -- extra", "-k K --cpus",
 		"-k K -n lan", "-k K -p 80", "-k K -p 80:80 -p 1:x",
+		"-k K -z", "one two", "-k K -i I extra", "-k K -i I -- extra", "-k K --cpus", "-i I",
+		"-k K -i I -w /x", "-k K -i I -e X", "-e =x", "abi -- x", "abi x",
 	};
 	size_t i;
 
@@ -139,7 +140,44 @@ static void errors_name_the_word(void)
 	EXPECT(strstr(parse("-k K --bogus").err.text, "--bogus"));
 	EXPECT(strstr(parse("-k K -c five").err.text, "'five'"));
 	EXPECT(strstr(parse("-k K -m lots").err.text, "'lots'"));
-	EXPECT(strstr(parse("-k K stray").err.text, "'stray'"));
+	EXPECT(strstr(parse("folder stray").err.text, "'stray'"));
+}
+
+/* Nothing need be said: this system, a shell. */
+static void a_system_of_vmruns_own(void)
+{
+	struct parsed p = parse("");
+
+	EXPECT_EQ(p.ret, 0);
+	EXPECT(!p.config.kernel && !p.config.initramfs && !p.config.nr_operands &&
+	       !p.config.command);
+	p = parse("folder -c 2");
+	EXPECT_EQ(p.ret, 0);
+	ASSERT_EQ(p.config.nr_operands, 1);
+	EXPECT(!strcmp(p.config.operand[0], "folder"));
+}
+
+static void a_program(void)
+{
+	static char copy[] = "folder\0-w\0/src\0-e\0A\0--env=B=c=d\0--\0make\0-k\0--help\0--\0abi";
+	char *argv[MAX_ARGS + 1] = { "vmrun" }, *word = copy;
+	struct vm_error err = { 0 };
+	struct vm_config config;
+	int argc = 1;
+
+	for (; word < copy + sizeof(copy); word += strlen(word) + 1)
+		argv[argc++] = word;
+	ASSERT_EQ(config_parse(&config, argc, argv, &err), 0);
+	EXPECT_EQ(config.action, COMMAND_RUN);
+	EXPECT(!config.kernel && !config.help);
+	EXPECT(!strcmp(config.operand[0], "folder") && !strcmp(config.workdir, "/src"));
+	ASSERT_EQ(config.env.nr, 2);
+	EXPECT(!strcmp(config.env.item[0], "A") && !strcmp(config.env.item[1], "B=c=d"));
+	ASSERT(config.command);
+	EXPECT(!strcmp(config.command[0], "make") && !strcmp(config.command[1], "-k"));
+	EXPECT(!strcmp(config.command[3], "--") && !strcmp(config.command[4], "abi"));
+	EXPECT(!config.command[5]);
+	config_destroy(&config);
 }
 
 static void commands(void)
@@ -306,6 +344,7 @@ int main(int argc, char **argv)
 		TEST(defaults), TEST(every_option), TEST(long_names),
 		TEST(help_and_version_need_no_kernel), TEST(memory_sizes),
 		TEST(mistakes), TEST(errors_name_the_word), TEST(commands),
+		TEST(a_system_of_vmruns_own), TEST(a_program),
 		TEST(file_says_what_flags_say), TEST(file_mistakes),
 		TEST(printed_and_read_again), TEST(rows_are_whole), TEST(every_row_is_taken),
 		TEST(volumes),

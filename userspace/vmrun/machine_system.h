@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a machine has more when vmrun makes its guest (system.h): the devices by which
+ * the guest gets its root and reaches vmrun, and the command's session. Rows of
+ * machine.c's build table, and what its events come to.
+ */
+#ifndef VMRUN_MACHINE_SYSTEM_H
+#define VMRUN_MACHINE_SYSTEM_H
+
+#include "log.h"
+#include "types.h"
+
+struct boot_source;
+struct machine;
+struct machine_system;
+
+/* All do nothing in a machine with an initramfs of its user's (machine->system is NULL). */
+int build_system(struct machine *machine, struct vm_error *err);
+void undo_system(struct machine *machine);
+int build_system_devices(struct machine *machine, struct vm_error *err);
+void undo_system_devices(struct machine *machine);
+
+/* Fills in what @source has of the guest's own; waits for its initramfs. */
+int machine_system_boot(struct machine *machine, struct boot_source *source,
+			struct vm_error *err);
+
+/* True when the command gets the user's terminal, to be raw meanwhile. */
+bool machine_system_has_terminal(const struct machine *machine);
+
+/* A signal of vmrun's that the command may have instead: true when it got it. */
+bool machine_system_signal(struct machine *machine, unsigned int sig);
+
+/*
+ * The guest's console, if its user did not see it and the machine's end wants it seen.
+ * The terminal must not be raw.
+ */
+void machine_system_tell_console(struct machine *machine);
+
+/* The guest powered off: true, and the machine ended, when it had not come to the command. */
+bool machine_system_failed(struct machine *machine);
+
+#endif

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the command line to a plan: which kernel, which root, which command with which
+ * environment. Called by machine.c, first of all, so that the child that makes the
+ * initramfs works while the machine is built.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "boot/image.h"
+#include "boot/kernel.h"
+#include "system.h"
+
+#define MODULES		"/lib/modules"
+#define HOSTNAME	"vmrun"
+#define DEFAULT_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* The guest has no way to its root and to vmrun without the first four. */
+static const struct module_want modules[] = {
+	{ "virtio_pci", false },
+	{ "virtiofs", false },
+	{ "overlay", false },
+	{ "vmw_vsock_virtio_transport", false },
+	{ "virtio_console", true },
+	{ "virtio_blk", true },
+	{ "virtio_net", true },
+	{ "virtio_rng", true },
+	{ "virtio_balloon", true },
+	{ "pvpanic_mmio", true },
+};
+
+/* From the host's environment: the terminal and the language are the same in the guest. */
+static const char * const passed_on[] = {
+	"TERM", "COLORTERM", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES",
+	"LC_COLLATE", "LC_NUMERIC", "LC_TIME", "TZ", "EDITOR", "PAGER",
+};
+
+static int no_memory(struct vm_error *err)
+{
+	return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+}
+
+/* ---- the environment ---- */
+
+/* Sets @name (its first @len characters); an earlier value goes. */
+static int set_env(struct system *system, const char *name, size_t len, const char *value,
+		   struct vm_error *err)
+{
+	unsigned int i;
+	char *text;
+
+	if (asprintf(&text, "%.*s=%s", (int)len, name, value) < 0)
+		return no_memory(err);
+	for (i = 0; i < system->nr_env; i++)
+		if (!strncmp(system->env[i], text, len + 1))
+			break;
+	if (i == SYSTEM_MAX_ENV) {
+		free(text);
+		return vm_fail(err, VM_STATUS_FAILURE, "give fewer with -e",
+			       "a command's environment has %u variables at most", SYSTEM_MAX_ENV);
+	}
+	free(system->env[i]);
+	system->env[i] = text;
+	if (i == system->nr_env)
+		system->nr_env++;
+	return 0;
+}
+
+static int set_given_env(struct system *system, const struct vm_config *config,
+			 struct vm_error *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < config->env.nr; i++) {
+		const char *name = config->env.item[i], *value = strchr(name, '=');
+		size_t len = value ? (size_t)(value - name) : strlen(name);
+
+		value = value ? value + 1 : getenv(name);
+		/* As env(1) and others do: what is not set here is not set there. */
+		if (value && set_env(system, name, len, value, err))
+			return -1;
+	}
+	return 0;
+}
+
+static int make_env(struct system *system, const struct vm_config *config, struct vm_error *err)
+{
+	const char *path = getenv("PATH");
+	bool is_live = !strcmp(system->root, "/");
+	unsigned int i;
+
+	if (set_env(system, "PATH", 4, is_live && path ? path : DEFAULT_PATH, err) ||
+	    set_env(system, "HOME", 4, "/root", err) ||
+	    set_env(system, "USER", 4, "root", err) ||
+	    set_env(system, "LOGNAME", 7, "root", err) ||
+	    set_env(system, "SHELL", 5, system->shell[0], err))
+		return -1;
+	for (i = 0; i < ARRAY_SIZE(passed_on); i++) {
+		const char *value = getenv(passed_on[i]);
+
+		if (value && set_env(system, passed_on[i], strlen(passed_on[i]), value, err))
+			return -1;
+	}
+	return set_given_env(system, config, err);
+}
+
+/* ---- kernel, root, directory, command ---- */
+
+static bool is_kernel(const char *path)
+{
+	struct vm_error ignored = { 0 };
+	struct image image;
+	bool is;
+
+	if (image_open(&image, path, "kernel", &ignored))
+		return false;
+	is = linux_probe(&image) || elf_probe(&image);
+	image_close(&image);
+	return is;
+}
+
+static int take_target(struct system *system, const char *target, const char **kernel,
+		       struct vm_error *err)
+{
+	struct stat st;
+
+	if (stat(target, &st))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "name a folder or a kernel; a command comes behind --, for example: vmrun -- make test",
+			       "cannot use '%.200s': %s", target, strerror(errno));
+	if (S_ISDIR(st.st_mode)) {
+		if (!realpath(target, system->root))
+			return vm_fail(err, VM_STATUS_FAILURE, NULL, "cannot use '%.200s': %s",
+				       target, strerror(errno));
+		return 0;
+	}
+	if (!is_kernel(target))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "name a folder with a root file system, a bzImage or an ELF vmlinux",
+			       "cannot use '%.200s': it is neither a folder nor a kernel", target);
+	if (*kernel)
+		return vm_fail(err, VM_STATUS_FAILURE, "leave one of them away",
+			       "two kernels are given: '%.100s' and '%.100s'", *kernel, target);
+	*kernel = target;
+	return 0;
+}
+
+static int find_kernel(struct system *system, const char *given, struct vm_error *err)
+{
+	struct utsname name;
+
+	if (given) {
+		snprintf(system->kernel, sizeof(system->kernel), "%s", given);
+		return 0;
+	}
+	uname(&name);
+	snprintf(system->kernel, sizeof(system->kernel), "/boot/vmlinuz-%s", name.release);
+	if (access(system->kernel, R_OK))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       errno == EACCES ? "make it readable (chmod a+r), or name a kernel with -k" :
+			       "name a kernel with -k",
+			       "cannot read this system's kernel, %.200s: %s", system->kernel,
+			       strerror(errno));
+	return 0;
+}
+
+static int find_directory(struct system *system, const struct vm_config *config,
+			  struct vm_error *err)
+{
+	bool is_live = !strcmp(system->root, "/");
+
+	strcpy(system->directory, "/");
+	if (config->workdir) {
+		if (config->workdir[0] != '/' || strlen(config->workdir) >= PATH_MAX)
+			return vm_fail(err, VM_STATUS_FAILURE, "begin it with a slash",
+				       "cannot start in '%.200s': it is no path of the guest",
+				       config->workdir);
+		strcpy(system->directory, config->workdir);
+		system->directory_given = true;
+	} else if (is_live && !getcwd(system->directory, sizeof(system->directory))) {
+		strcpy(system->directory, "/");
+	}
+	return 0;
+}
+
+static void find_shell(struct system *system)
+{
+	static const char * const shells[] = { "/bin/bash", "/bin/sh" };
+	const char *mine = getenv("SHELL");
+	char path[PATH_MAX + 16];
+	unsigned int i;
+
+	if (!strcmp(system->root, "/") && mine && mine[0] == '/' && !access(mine, X_OK)) {
+		system->shell[0] = mine;
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(shells); i++) {
+		struct stat st;
+
+		system->shell[0] = shells[i];
+		snprintf(path, sizeof(path), "%s%s", system->root, shells[i]);
+		/* A link there leads somewhere in that root, not in this one. */
+		if (!lstat(path, &st))
+			return;
+	}
+}
+
+static int find_volumes(struct system *system, const struct vm_config *config,
+			struct vm_error *err)
+{
+	unsigned int i;
+
+	if (config->volume.nr > SYSTEM_MAX_VOLUMES)
+		return vm_fail(err, VM_STATUS_FAILURE, "share a folder above them",
+			       "a guest has %u shares at most", SYSTEM_MAX_VOLUMES);
+	for (i = 0; i < config->volume.nr; i++) {
+		struct config_volume *v = &system->volume[i];
+
+		if (config_parse_volume(config->volume.item[i], v, err))
+			return -1;
+		snprintf(system->tag[i], sizeof(system->tag[i]), SYSTEM_SHARE_TAG, i);
+		system->share[i] = (struct live_share){
+			.tag = system->tag[i], .path = v->guest, .read_only = v->read_only,
+		};
+	}
+	system->nr_volumes = i;
+	return 0;
+}
+
+static int start_live(struct system *system, struct vm_error *err)
+{
+	const struct live_plan plan = {
+		.kernel = system->kernel, .modules = MODULES, .hostname = HOSTNAME,
+		.root_tag = SYSTEM_ROOT_TAG, .want = modules, .nr_want = ARRAY_SIZE(modules),
+		.share = system->share, .nr_shares = system->nr_volumes,
+	};
+
+	return live_start(&system->live, &plan, err);
+}
+
+int system_create(struct system *system, const struct vm_config *config, struct vm_error *err)
+{
+	const char *kernel = config->kernel;
+
+	memset(system, 0, sizeof(*system));
+	system->live = (struct live){ .archive_fd = -1, .error_fd = -1 };
+	strcpy(system->root, "/");
+	if ((config->nr_operands && take_target(system, config->operand[0], &kernel, err)) ||
+	    find_kernel(system, kernel, err) || find_directory(system, config, err) ||
+	    find_volumes(system, config, err))
+		return -1;
+	find_shell(system);
+	system->argv = config->command ? config->command : system->shell;
+	if (!make_env(system, config, err) && !start_live(system, err))
+		return 0;
+	system_destroy(system);
+	return -1;
+}
+
+void system_destroy(struct system *system)
+{
+	live_destroy(&system->live);
+	while (system->nr_env)
+		free(system->env[--system->nr_env]);
+}
+
+void system_command(const struct system *system, const struct terminal *terminal,
+		    struct session_spec *spec)
+{
+	bool tty = terminal->present && isatty(STDOUT_FILENO);
+	struct winsize window;
+
+	*spec = (struct session_spec){
+		.flags = AGENT_EXEC_MAIN, .directory = system->directory, .argv = system->argv,
+		.env = (const char *const *)system->env,
+		.fd = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
+		.escape = tty,
+	};
+	/* A terminal that belongs to somebody else is not read. */
+	if (isatty(STDIN_FILENO) && !terminal->present)
+		spec->fd[AGENT_STDIN] = -1;
+	/* The same directory, where it is one of the guest's too (those below /run are not). */
+	if (!system->directory_given)
+		spec->flags |= AGENT_EXEC_ANY_CWD;
+	if (!tty)
+		return;
+	spec->flags |= AGENT_EXEC_TTY;
+	if (!isatty(STDERR_FILENO))
+		spec->flags |= AGENT_EXEC_STDERR;
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &window))
+		spec->size = (struct agent_size){ window.ws_row, window.ws_col };
+}
