@@ -47,12 +47,14 @@ cat /fixed/file
 echo no >/fixed/file || echo "refused"
 [ -c /dev/null ] && [ -d /proc/1 ] && [ -d /sys/class ] && touch /run/x && echo "its own /dev, /proc, /sys, /run"
 [ -d /lib/modules/$(uname -r) ] && hostname
+ip -4 -o addr show eth0 | awk '{ print $4 }'
+ping -c 1 -W 10 10.0.2.2 >/dev/null && echo "its gateway answers"
 wc -c
 echo apart >&2
 exit 7
 SCRIPT
 
-[ -n "$once" ] && plan 18 || plan 24
+[ -n "$once" ] && plan 20 || plan 26
 vmrun -A "$dev" -e GREETING='hello there' -v $work/share:/share -v $work/fixed:/fixed:ro -- sh $work/script \
 	<$work/large >$work/out 2>$work/err
 status=$?
@@ -72,6 +74,8 @@ check "a read-only share is read" said fixed
 check "and not written" [ "$(grep -cx refused $work/out) $(cat $work/fixed/file)" = '1 fixed' ]
 check "it has what a system has" said 'its own /dev, /proc, /sys, /run'
 check "its host name is its own" said vmrun
+check "its card has an address" said 10.0.2.15/24
+check "and reaches its gateway" said 'its gateway answers'
 check "all of the input arrives, and its end" said "$(wc -c <$work/large)"
 check "standard error is apart" [ "$(grep -v refused $work/err | grep -v 'Read-only')" = apart ]
 no_modules()

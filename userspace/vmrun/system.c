@@ -19,6 +19,8 @@
 
 #define MODULES		"/lib/modules"
 #define HOSTNAME	"vmrun"
+/* As user networking has it: address, netmask, gateway, name server (net/slirp.c). */
+#define USER_NET	"10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3"
 #define DEFAULT_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* The guest has no way to its root and to vmrun without the first four. */
@@ -233,11 +235,12 @@ static int find_volumes(struct system *system, const struct vm_config *config,
 	return 0;
 }
 
-static int start_live(struct system *system, struct vm_error *err)
+static int start_live(struct system *system, const struct vm_config *config, struct vm_error *err)
 {
+	bool user_net = !config->net || !strcmp(config->net, "user");
 	const struct live_plan plan = {
 		.kernel = system->kernel, .modules = MODULES, .hostname = HOSTNAME,
-		.root_tag = SYSTEM_ROOT_TAG, .want = modules, .nr_want = ARRAY_SIZE(modules),
+		.net = user_net ? USER_NET : NULL, .root_tag = SYSTEM_ROOT_TAG, .want = modules, .nr_want = ARRAY_SIZE(modules),
 		.share = system->share, .nr_shares = system->nr_volumes,
 	};
 
@@ -257,7 +260,7 @@ int system_create(struct system *system, const struct vm_config *config, struct 
 		return -1;
 	find_shell(system);
 	system->argv = config->command ? config->command : system->shell;
-	if (!make_env(system, config, err) && !start_live(system, err))
+	if (!make_env(system, config, err) && !start_live(system, config, err))
 		return 0;
 	system_destroy(system);
 	return -1;

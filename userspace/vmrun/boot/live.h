@@ -24,6 +24,7 @@ struct live_plan {
 	const char *kernel;
 	const char *modules;	/* "/lib/modules" */
 	const char *hostname;
+	const char *net;	/* address, netmask, gateway, name server of its card; or NULL */
 	const char *root_tag;	/* of the virtio-fs device with its root */
 	const struct module_want *want;
 	unsigned int nr_want;

@@ -28,10 +28,19 @@ struct plan {
 		bool read_only;
 	} share[PLAN_MAX_SHARES];
 	unsigned int nr_shares;
+	struct plan_net {
+		const char *address;	/* NULL: no card is set up */
+		const char *netmask;
+		const char *gateway;
+		const char *nameserver;
+	} net;
 };
 
 /* Cuts @text, NUL-terminated, into @plan. Returns NULL, or the line that it does not understand. */
 const char *plan_parse(struct plan *plan, char *text);
+
+/* Brings up what interfaces there are; a network that cannot be is no reason to stop. */
+void network_start(const struct plan_net *net);
 
 /* What the agent and its commands share. Descriptors are -1 where there is none. */
 struct command {

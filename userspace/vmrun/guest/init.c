@@ -6,12 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vm_sockets.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
@@ -156,18 +154,10 @@ static void switch_root(void)
 		errno = 0;
 }
 
-static void set_up_network(const struct plan *plan)
+static void set_name(const struct plan *plan)
 {
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
 	if (plan->hostname && sethostname(plan->hostname, strlen(plan->hostname)))
 		give_up("set the host name to", plan->hostname, errno);
-	/* A kernel without a network has no loopback either. */
-	if (fd >= 0) {
-		ioctl(fd, SIOCSIFFLAGS, &lo);
-		close(fd);
-	}
 }
 
 static int connect_to_vmrun(unsigned int port)
@@ -199,8 +189,9 @@ int main(void)
 	mount_kernel_files();
 	mount_shares(&plan);
 	switch_root();
-	set_up_network(&plan);
 	umask(022);
+	set_name(&plan);
+	network_start(&plan.net);
 	fd = connect_to_vmrun(plan.port);
 	if (agent_serve(fd))
 		give_up("go on without", "vmrun, which closed the connection", EPIPE);

@@ -35,6 +35,15 @@ static bool parse_share(struct plan *plan, char *rest)
 	return true;
 }
 
+static bool parse_net(struct plan *plan, char *rest)
+{
+	plan->net.address = word(&rest);
+	plan->net.netmask = word(&rest);
+	plan->net.gateway = word(&rest);
+	plan->net.nameserver = word(&rest);
+	return plan->net.nameserver;
+}
+
 static bool parse_line(struct plan *plan, char *line)
 {
 	const char *what = word(&line), *value;
@@ -43,6 +52,8 @@ static bool parse_line(struct plan *plan, char *line)
 		return true;
 	if (!strcmp(what, "share"))
 		return parse_share(plan, line);
+	if (!strcmp(what, "net"))
+		return parse_net(plan, line);
 	value = word(&line);
 	if (!value)
 		return false;

@@ -274,11 +274,11 @@ static void a_closed_output_is_a_broken_pipe(void)
 {
 	struct host *h = connect_agent();
 
+	/* A window, or it writes on and on before it hears of the end. */
+	h->no_credit = true;
 	SHELL(h, 0, "exec yes");
 	while (!h->len[AGENT_STDOUT])
 		ASSERT(serve(h, 1));
-	/* Or it writes on and on before it hears of it. */
-	h->no_credit = true;
 	ASSERT(agent_link_put(&h->link, AGENT_CLOSE, AGENT_STDOUT, 3, NULL, 0));
 	EXPECT(serve(h, 10000));
 	EXPECT(h->exited);

@@ -217,7 +217,7 @@ static void release_of_a_vmlinux(void)
 static void the_guest_reads_the_plan(void)
 {
 	char text[] = "hostname box\nport 1024\nroot virtiofs root\nshare s0 ro /mnt/with blank\n"
-		      "share s1 rw /src\nmodule /modules/0.ko virtio\n";
+		      "share s1 rw /src\nnet 10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3\nmodule /modules/0.ko virtio\n";
 	char bad[] = "root virtiofs root\nshare s0 ro relative\n";
 	char none[] = "";
 	struct plan plan;
@@ -231,6 +231,7 @@ static void the_guest_reads_the_plan(void)
 	EXPECT(!strcmp(plan.share[1].tag, "s1") && !plan.share[1].read_only);
 	EXPECT_EQ(plan.nr_modules, 1);
 	EXPECT(!strcmp(plan.module[0], "/modules/0.ko"));
+	EXPECT(!strcmp(plan.net.address, "10.0.2.15") && !strcmp(plan.net.nameserver, "10.0.2.3"));
 	EXPECT(plan_parse(&plan, bad));
 	EXPECT(plan_parse(&plan, none));
 }
