@@ -215,6 +215,14 @@ void pci_config_get(struct pci_function *function, unsigned int offset, void *da
 	pthread_mutex_unlock(&function->pci->lock);
 }
 
+bool pci_is_bus_master(struct pci_function *function)
+{
+	u8 command;
+
+	pci_config_get(function, REG_COMMAND, &command, sizeof(command));
+	return command & COMMAND_BUS_MASTER;
+}
+
 u64 pci_bar_addr(struct pci_function *function, unsigned int bar)
 {
 	u64 addr;
@@ -239,11 +247,13 @@ static void config_read(struct pci_function *f, unsigned int offset, u8 *data, u
 static void config_write(struct pci_function *f, unsigned int offset, const u8 *data,
 			 unsigned int len)
 {
+	u8 before;
 	unsigned int i;
 
 	if (offset >= PCI_CONFIG_SIZE || len > PCI_CONFIG_SIZE - offset)
 		return;
 	pthread_mutex_lock(&f->pci->lock);
+	before = f->config[REG_COMMAND];
 	for (i = 0; i < len; i++) {
 		u8 w = f->writable[offset + i];
 
@@ -251,7 +261,10 @@ static void config_write(struct pci_function *f, unsigned int offset, const u8 *
 	}
 	if (offset < REG_BARS_END)
 		update_bars(f);
+	before ^= f->config[REG_COMMAND];
 	pthread_mutex_unlock(&f->pci->lock);
+	if ((before & COMMAND_BUS_MASTER) && f->ops->bus_master)
+		f->ops->bus_master(f->ctx);
 	if (offset >= REG_OWN && f->ops->config_write)
 		f->ops->config_write(f->ctx, offset, data, len);
 }

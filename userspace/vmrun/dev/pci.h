@@ -52,6 +52,8 @@ struct pci_function_ops {
 	void (*config_write)(void *ctx, unsigned int offset, const u8 *data, unsigned int len);
 	/* @bar is now at @addr, or PCI_BAR_OFF. Under pci->lock: it takes no other lock. */
 	void (*bar_moved)(void *ctx, unsigned int bar, u64 addr);
+	/* The bus master bit changed; what it is by now, pci_is_bus_master() says. */
+	void (*bus_master)(void *ctx);
 };
 
 struct pci_bar {
@@ -115,6 +117,12 @@ unsigned int pci_add_capability(struct pci_function *function, u8 id, const void
 /* Reads what is stored; any thread, takes pci->lock. */
 void pci_config_get(struct pci_function *function, unsigned int offset, void *data,
 		    unsigned int len);
+
+/*
+ * Whether @function may reach memory by itself, to read or write it or to send a message.
+ * Any thread, takes pci->lock.
+ */
+bool pci_is_bus_master(struct pci_function *function);
 
 /* Where @bar is now, or PCI_BAR_OFF. Any thread, takes pci->lock. */
 u64 pci_bar_addr(struct pci_function *function, unsigned int bar);

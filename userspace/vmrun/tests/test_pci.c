@@ -15,7 +15,7 @@ static struct machine {
 	struct pci pci;
 	struct pci_function *f;
 	struct {
-		unsigned int bar, len, reads, writes, config_reads, config_writes, moves;
+		unsigned int bar, len, reads, writes, config_reads, config_writes, moves, masters;
 		u64 offset, moved_to;
 		u8 byte;
 	} seen;
@@ -63,8 +63,16 @@ static void bar_moved(void *ctx, unsigned int bar, u64 addr)
 	m.seen.moves++;
 }
 
+static void bus_master(void *ctx)
+{
+	EXPECT(ctx == &m);
+	m.seen.masters++;
+	/* No lock is held: it may look. */
+	EXPECT_EQ(pci_is_bus_master(m.f), m.seen.masters & 1);
+}
+
 static const struct pci_function_ops ops = {
-	bar_read, bar_write, config_read, config_write, bar_moved,
+	bar_read, bar_write, config_read, config_write, bar_moved, bus_master,
 };
 
 static const struct pci_identity identity = {
@@ -262,6 +270,25 @@ static void only_some_bits_are_writable(void)
 	pci_destroy(&m.pci);
 }
 
+static void who_may_reach_memory(void)
+{
+	setup();
+	EXPECT(!pci_is_bus_master(m.f));
+	write_reg(1, 4, 2, 2);
+	EXPECT_EQ(m.seen.masters, 0);
+	write_reg(1, 4, 6, 1);
+	EXPECT_EQ(m.seen.masters, 1);
+	/* By an access that begins elsewhere, and as it was. */
+	write_reg(1, 0, 0, 4);
+	write_reg(1, 4, 4, 4);
+	write_reg(1, 5, 0xff, 1);
+	EXPECT_EQ(m.seen.masters, 1);
+	bus_write(&m.mmio, ECAM(1, 0), (u8 *)"\0\0\0\0\0\0\0\0", 8);
+	EXPECT_EQ(m.seen.masters, 2);
+	EXPECT(!pci_is_bus_master(m.f));
+	pci_destroy(&m.pci);
+}
+
 static void capabilities(void)
 {
 	static const u8 body[] = { 1, 2, 3, 4, 5 }, writable[] = { 0, 0, 0xf0, 0, 0 };
@@ -312,7 +339,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(who_is_there), TEST(by_the_ports), TEST(sizes), TEST(a_bar_moves),
-		TEST(only_some_bits_are_writable), TEST(capabilities), TEST(a_full_bus),
+		TEST(only_some_bits_are_writable), TEST(who_may_reach_memory), TEST(capabilities),
+		TEST(a_full_bus),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

@@ -349,11 +349,11 @@ static void doorbells(void)
 	put(CONFIG + 0x10, 0xd0000000, 4);
 	EXPECT_EQ(fake.nr_doorbells, 2);
 	EXPECT(fake_doorbell(0xd0000000 + NOTIFY) >= 0);
-	put(CONFIG + 4, 0, 2);
+	put(CONFIG + 4, 4, 2);
 	EXPECT_EQ(fake.nr_doorbells, 0);
 	/* Where the accelerator has none the write still rings. */
 	fake.no_doorbells = true;
-	put(CONFIG + 4, 2, 2);
+	put(CONFIG + 4, 6, 2);
 	put(0xd0000000 + NOTIFY, 0, 2);
 	turn();
 	EXPECT_EQ(m.kicks, 4);

@@ -41,7 +41,7 @@ static void apply(struct msix *msix, unsigned int vector)
 {
 	const u32 *word = msix->entry[vector].word;
 
-	if (!(msix->control & MSIX_CONTROL_ENABLE) || (msix->control & MSIX_CONTROL_MASK) ||
+	if (!msix->may_send || !(msix->control & MSIX_CONTROL_ENABLE) || (msix->control & MSIX_CONTROL_MASK) ||
 	    (word[WORD_CONTROL] & ENTRY_MASKED))
 		irq_mask_msi(msix->irq, msix->msi[vector]);
 	else
@@ -106,6 +106,17 @@ void msix_set_control(struct msix *msix, u16 control)
 		for (i = 0; i < msix->nr; i++)
 			apply(msix, i);
 	}
+	pthread_mutex_unlock(&msix->lock);
+}
+
+void msix_set_bus_master(struct msix *msix, bool on)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&msix->lock);
+	msix->may_send = on;
+	for (i = 0; i < msix->nr; i++)
+		apply(msix, i);
 	pthread_mutex_unlock(&msix->lock);
 }
 

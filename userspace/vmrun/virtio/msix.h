@@ -29,6 +29,7 @@ struct msix {
 	int msi[MSIX_MAX_VECTORS];
 
 	pthread_mutex_t lock;	/* all below; outside of irq->lock and pci->lock */
+	bool may_send;
 	u16 control;
 	struct msix_entry entry[MSIX_MAX_VECTORS];
 };
@@ -46,6 +47,12 @@ void msix_pending_read(struct msix *msix, u64 offset, u8 *data, unsigned int len
 
 /* The capability's control word is now @control. */
 void msix_set_control(struct msix *msix, u16 control);
+
+/*
+ * Whether the function may write to memory, which a message is; not so at first. What is
+ * signalled meanwhile is remembered.
+ */
+void msix_set_bus_master(struct msix *msix, bool on);
 
 /* Interrupts the guest by @vector, below nr; remembers it while that is masked. */
 void msix_signal(struct msix *msix, unsigned int vector);

@@ -126,7 +126,9 @@ struct virtio_pci {
 	u16 config_vector;
 	u16 queue_vector[VIRTIO_MAX_QUEUES];
 	bool queue_enabled[VIRTIO_MAX_QUEUES];
-	bool resetting;		/* ops->stop runs, perhaps without the lock */
+	bool master;		/* the device may reach memory */
+	bool stopping;		/* ops->stop runs, perhaps without the lock */
+	bool reset_wanted;	/* the driver resets it meanwhile */
 	bool gone;		/* virtio_pci_stop(): it does not start again */
 };
 
@@ -255,22 +257,47 @@ static void forget_driver(struct virtio_pci *vpci)
 	}
 }
 
-static void reset(struct virtio_pci *vpci)
+/* Afterwards the device leaves memory alone. The lock may have been dropped meanwhile. */
+static void quiesce(struct virtio_pci *vpci)
 {
 	struct virtio_device *dev = vpci->dev;
 
-	if (vpci->resetting)
+	want_doorbells(vpci, false);
+	dev->started = false;
+	vpci->stopping = true;
+	if (dev->ops->stop)
+		dev->ops->stop(dev);
+	vpci->stopping = false;
+}
+
+static void reset(struct virtio_pci *vpci)
+{
+	/* Another CPU stops it. Until that one is through, the status is not 0. */
+	if (vpci->stopping) {
+		vpci->reset_wanted = true;
 		return;
-	if (dev->started) {
-		want_doorbells(vpci, false);
-		dev->started = false;
-		/* It may drop the lock; until it is through, the status is not 0. */
-		vpci->resetting = true;
-		if (dev->ops->stop)
-			dev->ops->stop(dev);
-		vpci->resetting = false;
 	}
+	if (vpci->dev->started)
+		quiesce(vpci);
+	vpci->reset_wanted = false;
 	forget_driver(vpci);
+}
+
+/*
+ * The driver took memory away under a device that works: nothing that it had under way can
+ * be told any more, so that it has to be set up anew. Linux does so before kexec, where it
+ * keeps devices from writing to what is the next kernel's.
+ */
+static void halt(struct virtio_pci *vpci)
+{
+	quiesce(vpci);
+	if (vpci->reset_wanted) {
+		reset(vpci);
+		return;
+	}
+	vpci->dev->needs_reset = true;
+	if (vpci->master)
+		config_changed(vpci);
 }
 
 /* True when the device can work with what the driver chose. */
@@ -312,12 +339,14 @@ static void write_status(struct virtio_pci *vpci, u8 value)
 {
 	u8 before = vpci->status, added;
 
-	if (vpci->resetting || vpci->gone)
+	if (vpci->gone)
 		return;
 	if (!value) {
 		reset(vpci);
 		return;
 	}
+	if (vpci->stopping)
+		return;
 	/* The driver only adds; NEEDS_RESET is the device's. */
 	added = value & ~before & ~STATUS_NEEDS_RESET;
 	if ((added & STATUS_FEATURES_OK) && !agree(vpci))
@@ -326,8 +355,32 @@ static void write_status(struct virtio_pci *vpci, u8 value)
 	if ((added & STATUS_DRIVER_OK) && !((before | added) & STATUS_FEATURES_OK))
 		added &= ~STATUS_DRIVER_OK;
 	vpci->status |= added;
-	if (added & STATUS_DRIVER_OK)
+	/* Else it starts when it may reach the queues. */
+	if ((added & STATUS_DRIVER_OK) && vpci->master)
 		start(vpci);
+}
+
+/* Two CPUs may have written the bit: whoever comes last sees what it is. */
+static void bus_master(void *ctx)
+{
+	struct virtio_pci *vpci = ctx;
+	struct virtio_device *dev = vpci->dev;
+	bool on;
+
+	pthread_mutex_lock(&dev->lock);
+	on = pci_is_bus_master(vpci->function);
+	if (on != vpci->master) {
+		vpci->master = on;
+		msix_set_bus_master(&vpci->msix, on);
+		if (!on && dev->started)
+			halt(vpci);
+		else if (on && dev->needs_reset && !dev->started)
+			config_changed(vpci);
+		else if (on && (vpci->status & STATUS_DRIVER_OK) && !dev->started &&
+			 !vpci->stopping && !vpci->gone)
+			start(vpci);
+	}
+	pthread_mutex_unlock(&dev->lock);
 }
 
 /* ---- the common configuration; with dev->lock held ---- */
@@ -608,6 +661,7 @@ static const struct pci_function_ops function_ops = {
 	.config_read = config_read,
 	.config_write = config_write,
 	.bar_moved = bar_moved,
+	.bus_master = bus_master,
 };
 
 /* ---- building ---- */
