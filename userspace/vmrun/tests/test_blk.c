@@ -241,6 +241,27 @@ static void every_kind(void)
 	destroy(g);
 }
 
+/* What /dev/null takes cannot be flushed: so it shows who did. */
+static void no_flush_no_cache(void)
+{
+	struct guest *g = make(DISK_RW);
+	int fd = open("/dev/null", O_RDWR);
+
+	ASSERT(fd >= 0 && dup2(fd, g->blk.disk.fd) >= 0);
+	close(fd);
+	EXPECT_EQ(do_one(g, BLK_T_OUT, 0, 512), BLK_S_OK);
+	EXPECT_EQ(do_one(g, BLK_T_FLUSH, 0, 0), BLK_S_IOERR);
+	pthread_mutex_lock(&g->blk.dev.lock);
+	g->blk.dev.features &= ~BIT_ULL(BLK_F_FLUSH);
+	pthread_mutex_unlock(&g->blk.dev.lock);
+	EXPECT_EQ(do_one(g, BLK_T_OUT, 0, 512), BLK_S_IOERR);
+	/* That one is how long, of a read that fails: nothing is promised. */
+	EXPECT_EQ(do_one(g, BLK_T_IN, SECTORS, 512), BLK_S_IOERR);
+	EXPECT_EQ(*(u32 *)at(g, USED + 4 + 2 * 8 + 4, 4), 1);
+	EXPECT_EQ(*(u32 *)at(g, USED + 4 + 3 * 8 + 4, 4), 0);
+	destroy(g);
+}
+
 static void rules_of_requests(void)
 {
 	struct guest *g = make(DISK_RW);
@@ -481,8 +502,8 @@ static void config_space(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(every_kind), TEST(rules_of_requests), TEST(wrong_way), TEST(any_framing),
-		TEST(no_way_to_answer), TEST(read_only_and_cow), TEST(many_at_once),
+		TEST(every_kind), TEST(no_flush_no_cache), TEST(rules_of_requests), TEST(wrong_way),
+		TEST(any_framing), TEST(no_way_to_answer), TEST(read_only_and_cow), TEST(many_at_once),
 		TEST(reset_in_flight), TEST(more_than_the_queue), TEST(config_space),
 	};
 

@@ -88,9 +88,12 @@ static void put_work(struct blk_work *work)
 /* Gives a request back to the driver and its place to the next. */
 static void finish(struct blk_work *work, u8 status)
 {
+	u32 in_len = work->chain.in_len;
+
 	*work->request.status = status;
-	/* The status is the last of its bytes: all were written, whatever came of them. */
-	ring_push(&work->blk->dev.queue[0], &work->chain, work->chain.in_len);
+	/* The status is the last of its bytes. What came before one that failed is unknown. */
+	ring_push(&work->blk->dev.queue[0], &work->chain,
+		  status == BLK_S_OK || in_len == 1 ? in_len : 0);
 	put_work(work);
 }
 

@@ -137,6 +137,15 @@ static void get_id(struct blk_request *request, const char *id)
 	}
 }
 
+/* Section 5.2.6.2: a driver that cannot ask for a flush has what it wrote on the disk at once. */
+static u8 settle(u8 status, const struct blk_target *target, int *error)
+{
+	if (status != BLK_S_OK || (target->features & BIT_ULL(BLK_F_FLUSH)))
+		return status;
+	*error = disk_flush(target->disk);
+	return *error ? BLK_S_IOERR : BLK_S_OK;
+}
+
 u8 blk_request_run(struct blk_request *request, const struct blk_target *target, int *error)
 {
 	u64 offset = request->sector * DISK_SECTOR;
@@ -148,7 +157,7 @@ u8 blk_request_run(struct blk_request *request, const struct blk_target *target,
 		break;
 	case BLK_T_OUT:
 		*error = disk_write(target->disk, &request->data, offset);
-		break;
+		return settle(*error ? BLK_S_IOERR : BLK_S_OK, target, error);
 	case BLK_T_FLUSH:
 		*error = disk_flush(target->disk);
 		break;
@@ -156,7 +165,7 @@ u8 blk_request_run(struct blk_request *request, const struct blk_target *target,
 		get_id(request, target->id);
 		break;
 	default:
-		return run_ranges(request, target->disk, error);
+		return settle(run_ranges(request, target->disk, error), target, error);
 	}
 	return *error ? BLK_S_IOERR : BLK_S_OK;
 }
