@@ -313,7 +313,11 @@ static int check_operands(const struct vm_config *config, struct vm_error *err)
 	bool is_run = config->action == COMMAND_RUN;
 	unsigned int max = is_run ? 1 : 0;
 
-	if (config->command && (!is_run || !config->command[0]))
+	if (config->action == COMMAND_WITH && (!config->command || !config->command[0]))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "for example: vmrun with -- qemu-system-x86_64 -accel kvm -M microvm",
+			       "'vmrun with' wants a program behind --");
+	if (config->command && ((!is_run && config->action != COMMAND_WITH) || !config->command[0]))
 		return vm_fail(err, VM_STATUS_FAILURE, HINT, "unexpected argument '%.64s'",
 			       config->command[0] ? config->command[0] : "--");
 	if (!strncmp(command->operands, "NAME", 4))

@@ -42,7 +42,7 @@ int build_instance(struct machine *machine, struct vm_error *err)
 void undo_instance(struct machine *machine)
 {
 	const struct vm_config *config = machine->config;
-	bool keep = (config->name || config->detach) && !config->rm && machine->result.reason[0];
+	bool keep = (config->name || config->detach) && !config->rm && machine->ended;
 	struct vm_error err = { 0 };
 	json_t *object;
 
