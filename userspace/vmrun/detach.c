@@ -64,9 +64,9 @@ int detach_fork(struct detach *detach, int *status, struct vm_error *err)
 	return 0;
 }
 
-void detach_done(struct detach *detach, const struct instance *instance)
+void detach_done(struct detach *detach, const struct instance *instance, const char *log)
 {
-	int fd = instance_open_file(instance, "vmrun.log", O_WRONLY | O_CREAT | O_APPEND);
+	int fd = instance_open_file(instance, log, O_WRONLY | O_CREAT | O_APPEND);
 
 	if (fd >= 0) {
 		dup2(fd, STDERR_FILENO);

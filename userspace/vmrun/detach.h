@@ -19,7 +19,7 @@ struct detach {
  */
 int detach_fork(struct detach *detach, int *status, struct vm_error *err);
 
-/* The machine runs: the caller may leave. Standard error becomes a file of its folder. */
-void detach_done(struct detach *detach, const struct instance *instance);
+/* The machine runs: the caller may leave. Standard error becomes @log of its folder. */
+void detach_done(struct detach *detach, const struct instance *instance, const char *log);
 
 #endif

@@ -3,6 +3,7 @@
  * What a request on the control socket does to the machine, and what machine.json tells
  * of it. All on the main thread. Called by machine.c's build table and control.c.
  */
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
@@ -22,14 +23,28 @@ static json_t *describe(const struct machine *machine)
 			 "config", config_json(machine->config));
 }
 
+/* Nobody sees what the command of a detached machine says: the log takes it. */
+static void log_command(struct machine *machine)
+{
+	int fd = instance_open_file(&machine->instance, "console.log", O_WRONLY | O_CREAT | O_APPEND);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDOUT_FILENO);
+	close(fd);
+}
+
 int build_instance(struct machine *machine, struct vm_error *err)
 {
 	const struct vm_config *config = machine->config;
 	struct vm_error why = { 0 };
 
 	machine->started = time(NULL);
-	if (!instance_create(&machine->instance, config->name, &why))
+	if (!instance_create(&machine->instance, config->name, &why)) {
+		if (config->detach && !config->initramfs)
+			log_command(machine);
 		return 0;
+	}
 	machine->instance.dir_fd = -1;
 	if (config->name || config->detach) {
 		*err = why;
