@@ -425,6 +425,7 @@ static int build_guest(struct machine *machine, struct vm_error *err)
 	if (machine_system_boot(machine, &source, err) ||
 	    boot_load(&machine->memory, &source, &entry, err))
 		return -1;
+	machine_system_booted(machine);
 	return vcpu_set_entry(&machine->vcpu[0], &entry, err);
 }
 

@@ -184,3 +184,9 @@ int machine_system_boot(struct machine *machine, struct boot_source *source,
 		source->cmdline = SYSTEM_ARGS;
 	return live_wait(&ms->system.live, err);
 }
+
+void machine_system_booted(struct machine *machine)
+{
+	if (machine->system)
+		live_destroy(&machine->system->system.live);
+}

@@ -24,6 +24,9 @@ void undo_system_devices(struct machine *machine);
 int machine_system_boot(struct machine *machine, struct boot_source *source,
 			struct vm_error *err);
 
+/* The initramfs is in the guest's memory: gives back the other copy. */
+void machine_system_booted(struct machine *machine);
+
 /* True when the command gets the user's terminal, to be raw meanwhile. */
 bool machine_system_has_terminal(const struct machine *machine);
 
