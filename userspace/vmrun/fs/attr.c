@@ -91,7 +91,8 @@ int fs_batch_forget(struct fs *fs, struct fs_call *call)
 	const struct fuse_batch_forget_in *in = call->args;
 	struct fuse_forget_one one;
 	size_t offset = call->body;
-	u32 left = in->count;
+	/* A request can be as long as its buffers overlap; no more are known than that. */
+	u32 left = min_u64(in->count, FS_MAX_INODES);
 
 	for (; left && call->head.len - offset >= sizeof(one); left--, offset += sizeof(one)) {
 		struct fs_inode *inode;

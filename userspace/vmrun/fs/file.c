@@ -167,7 +167,8 @@ int fs_read(struct fs *fs, struct fs_call *call)
 
 	if (!handle)
 		return -EBADF;
-	if (!fits(in->offset, in->size) || in->size > call->room || request->nr_in > MAX_IOV)
+	if (!fits(in->offset, in->size) || in->size > call->room ||
+	    in->size > FS_MAX_TRANSFER || request->nr_in > MAX_IOV)
 		return -EINVAL;
 	nr = fs_slice(request->in, request->nr_in, sizeof(struct fuse_out_header), in->size, iov);
 	done = transfer(handle->fd, in->offset, iov, nr, preadv);
@@ -190,7 +191,7 @@ int fs_write(struct fs *fs, struct fs_call *call)
 	if (!handle)
 		return -EBADF;
 	if (!fits(in->offset, in->size) || in->size > call->head.len - call->body ||
-	    request->nr_out > MAX_IOV)
+	    in->size > FS_MAX_TRANSFER || request->nr_out > MAX_IOV)
 		return -EINVAL;
 	nr = fs_slice(request->out, request->nr_out, call->body, in->size, iov);
 	done = transfer(handle->fd, in->offset, iov, nr, pwritev);

@@ -456,6 +456,25 @@ static void lengths_are_checked(void)
 	end();
 }
 
+/* The guest was told how much it may ask for at once. */
+static void transfers_are_bounded(void)
+{
+	u8 *data = calloc(1, FS_MAX_TRANSFER + 1);
+	u64 node;
+	s64 fh;
+
+	begin(FS_READ_WRITE);
+	put_file("file", "");
+	node = lookup(FUSE_ROOT_ID, "file");
+	fh = open_node(FUSE_OPEN, node, O_RDWR);
+	ASSERT(fh >= 0);
+	EXPECT_EQ(write_at(node, fh, 0, FS_MAX_TRANSFER + 1, data, FS_MAX_TRANSFER + 1), -EINVAL);
+	EXPECT_EQ(write_at(node, fh, 0, FS_MAX_TRANSFER, data, FS_MAX_TRANSFER), 0);
+	EXPECT_EQ(((const struct fuse_write_out *)body())->size, FS_MAX_TRANSFER);
+	free(data);
+	end();
+}
+
 static void forgetting(void)
 {
 	struct fuse_forget_one one[3] = { { 0, 1 }, { 77777, 1 }, { 0, 5 } };
@@ -716,7 +735,8 @@ int main(int argc, char **argv)
 		TEST(a_replaced_file_is_stale), TEST(races_do_not_leave_the_share),
 		TEST(only_files_and_directories_are_opened),
 		TEST(the_kernels_file_systems_stay_shut), TEST(lengths_are_checked),
-		TEST(forgetting), TEST(directories), TEST(read_only_refuses_changes),
+		TEST(transfers_are_bounded), TEST(forgetting), TEST(directories),
+		TEST(read_only_refuses_changes),
 		TEST(changes), TEST(attributes), TEST(descriptors_run_short),
 	};
 
