@@ -39,6 +39,27 @@ int disks_create(struct disks *disks, const struct config_list *list, struct pci
 	return 0;
 }
 
+int disks_start(struct disks *disks, const struct sandbox *sandbox, struct vm_error *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < disks->nr; i++) {
+		if (blk_start(&disks->blk[i], sandbox, err)) {
+			disks_stop(disks);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void disks_stop(struct disks *disks)
+{
+	unsigned int i;
+
+	for (i = 0; i < disks->nr; i++)
+		blk_stop(&disks->blk[i]);
+}
+
 void disks_destroy(struct disks *disks)
 {
 	while (disks->nr)

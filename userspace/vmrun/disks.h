@@ -20,6 +20,12 @@ struct disks {
 int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
 		 struct irq *irq, struct kvirt *kvirt, struct loop *loop, struct vm_error *err);
 
+/* Starts their threads in @sandbox, before a vCPU runs. 0, or -1 with @err and none running. */
+int disks_start(struct disks *disks, const struct sandbox *sandbox, struct vm_error *err);
+
+/* Ends the threads, once neither the vCPUs nor the loop run. */
+void disks_stop(struct disks *disks);
+
 /* Once neither the vCPUs nor the loop run. */
 void disks_destroy(struct disks *disks);
 

@@ -248,7 +248,7 @@ static int add_share(struct machine *machine, unsigned int i, struct vm_error *e
 	if (config_parse_volume(machine->config->volume.item[i], &volume, err))
 		return -1;
 	snprintf(tag, sizeof(tag), SYSTEM_SHARE_TAG, i);
-	return shares_add(&machine->shares, tag, volume.host,
+	return shares_add(&machine->shares, &machine->sandbox, tag, volume.host,
 			  volume.read_only ? FS_READ_ONLY : FS_READ_WRITE, err);
 }
 
@@ -302,6 +302,19 @@ static void undo_vsock(struct machine *machine)
 	machine->vsock = NULL;
 }
 
+/* Its sockets go with it, and lie in that folder. */
+static int grant_vsock(struct machine *machine, const char *path, struct vm_error *err)
+{
+	char folder[PATH_MAX], *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = 0;
+	return sandbox_grant(&machine->sandbox, slash ? folder : ".", SANDBOX_REMOVE,
+			     "vsock's sockets, at the end", err);
+}
+
 static int build_vsock(struct machine *machine, struct vm_error *err)
 {
 	const char *path = machine->config->vsock;
@@ -310,6 +323,8 @@ static int build_vsock(struct machine *machine, struct vm_error *err)
 	/* The agent of a guest that vmrun makes comes this way too. */
 	if (!path && !machine->system)
 		return 0;
+	if (path && grant_vsock(machine, path, err))
+		return -1;
 	vsock = malloc(sizeof(*vsock));
 	if (!vsock)
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
@@ -331,9 +346,6 @@ static void undo_net(struct machine *machine)
 {
 	if (!machine->net)
 		return;
-	if (machine->net_pci)
-		virtio_pci_stop(machine->net_pci);
-	net_stop(machine->net);
 	if (machine->net_pci)
 		virtio_pci_remove(machine->net_pci);
 	net_destroy(machine->net);
@@ -363,12 +375,14 @@ static int build_net(struct machine *machine, struct vm_error *err)
 		return -1;
 	if (options.kind == NET_NONE)
 		return 0;
+	if (options.kind == NET_USER && sandbox_grant_network(&machine->sandbox, err))
+		return -1;
 	machine->net = net_create("net0", &options, err);
 	if (!machine->net)
 		return -1;
 	machine->net_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->kvirt,
 					  &machine->net->dev, err);
-	if (machine->net_pci && !net_run(machine->net, err))
+	if (machine->net_pci)
 		return 0;
 	undo_net(machine);
 	return -1;
@@ -574,10 +588,56 @@ static int build_console(struct machine *machine, struct vm_error *err)
 	return -1;
 }
 
+static int build_sandbox(struct machine *machine, struct vm_error *err)
+{
+	(void)err;
+	sandbox_init(&machine->sandbox, machine->config->sandbox);
+	return 0;
+}
+
+static void undo_sandbox(struct machine *machine)
+{
+	sandbox_destroy(&machine->sandbox);
+}
+
+static int build_jail(struct machine *machine, struct vm_error *err)
+{
+	return sandbox_jail(&machine->sandbox, err);
+}
+
+static void undo_jail(struct machine *machine)
+{
+	/* There is no way back. */
+	(void)machine;
+}
+
+static void undo_workers(struct machine *machine)
+{
+	if (machine->net) {
+		virtio_pci_stop(machine->net_pci);
+		net_stop(machine->net);
+	}
+	shares_stop(&machine->shares);
+	disks_stop(&machine->disks);
+}
+
+static int build_workers(struct machine *machine, struct vm_error *err)
+{
+	const struct sandbox *sandbox = &machine->sandbox;
+
+	if (!disks_start(&machine->disks, sandbox, err) &&
+	    !shares_start(&machine->shares, sandbox, err) &&
+	    (!machine->net || !net_run(machine->net, sandbox, err)))
+		return 0;
+	undo_workers(machine);
+	return -1;
+}
+
 static const struct {
 	int (*build)(struct machine *machine, struct vm_error *err);
 	void (*undo)(struct machine *machine);
 } build_table[] = {
+	{ build_sandbox, undo_sandbox },
 	{ build_system, undo_system },
 	{ build_instance, undo_instance },
 	{ build_accel, undo_accel },
@@ -596,6 +656,9 @@ static const struct {
 	{ build_guest, undo_guest },
 	{ build_control, undo_control },
 	{ build_console, undo_console },
+	/* Threads come last, when nothing is left to be opened. */
+	{ build_jail, undo_jail },
+	{ build_workers, undo_workers },
 };
 
 int machine_create(struct machine *machine, const struct vm_config *config,
@@ -645,6 +708,8 @@ int machine_run(struct machine *machine, struct machine_result *result,
 	for (i = 0; i < machine->nr_vcpus && !ret; i++)
 		ret = vcpu_start(&machine->vcpu[i], err);
 	if (!ret) {
+		sandbox_enter(&machine->sandbox, SANDBOX_MAIN);
+		terminal_set_raw(machine->terminal);
 		take_terminal(machine);
 		for (i = 0; i < machine->nr_vcpus; i++)
 			vcpu_request(&machine->vcpu[i], VCPU_RUNNING);

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "loop.h"
 #include "memory.h"
+#include "sandbox/sandbox.h"
 #include "shares.h"
 #include "terminal.h"
 #include "vcpu.h"
@@ -40,6 +41,7 @@ struct machine_result {
 struct machine {
 	const struct vm_config *config;
 	struct terminal *terminal;
+	struct sandbox sandbox;
 	struct instance instance;	/* dir_fd -1: none, and no control */
 	struct control *control;
 	time_t started;

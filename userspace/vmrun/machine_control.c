@@ -43,7 +43,10 @@ int build_instance(struct machine *machine, struct vm_error *err)
 	if (!instance_create(&machine->instance, config->name, &why)) {
 		if (config->detach && !config->initramfs)
 			log_command(machine);
-		return 0;
+		if (!sandbox_grant_machine(&machine->sandbox, machine->instance.dir_fd, err))
+			return 0;
+		undo_instance(machine);
+		return -1;
 	}
 	machine->instance.dir_fd = -1;
 	if (config->name || config->detach) {

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "instance.h"
 #include "options.h"
+#include "sandbox/sandbox.h"
 
 const struct status_row status_table[NR_STATUSES] = {
 #define STATUS(id, number, label, text) [STATUS_ROW_##id] = { label, text },

@@ -24,16 +24,14 @@ static int add_device(struct shares *shares, struct share *share, const char *ta
 		return -1;
 	share->function = virtio_pci_add(shares->pci, shares->irq, shares->kvirt,
 					 &share->fs.dev, err);
-	if (share->function && !virtio_fs_start(&share->fs, err))
-		return 0;
 	if (share->function)
-		virtio_pci_remove(share->function);
+		return 0;
 	virtio_fs_destroy(&share->fs);
 	return -1;
 }
 
-int shares_add(struct shares *shares, const char *tag, const char *path, enum fs_access access,
-	       struct vm_error *err)
+int shares_add(struct shares *shares, struct sandbox *sandbox, const char *tag, const char *path,
+	       enum fs_access access, struct vm_error *err)
 {
 	struct share *share;
 
@@ -44,7 +42,9 @@ int shares_add(struct shares *shares, const char *tag, const char *path, enum fs
 	if (!share)
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
 	snprintf(share->name, sizeof(share->name), "fs%u", shares->nr);
-	if (add_device(shares, share, tag, path, access, err)) {
+	if (sandbox_grant(sandbox, path, access == FS_READ_ONLY ? SANDBOX_READ : SANDBOX_WRITE,
+			  "a shared folder", err) ||
+	    add_device(shares, share, tag, path, access, err)) {
 		free(share);
 		return -1;
 	}
@@ -52,13 +52,40 @@ int shares_add(struct shares *shares, const char *tag, const char *path, enum fs
 	return 0;
 }
 
+int shares_start(struct shares *shares, const struct sandbox *sandbox, struct vm_error *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < shares->nr; i++) {
+		if (virtio_fs_start(&shares->share[i]->fs, sandbox, err)) {
+			shares_stop(shares);
+			return -1;
+		}
+		shares->share[i]->started = true;
+	}
+	return 0;
+}
+
+void shares_stop(struct shares *shares)
+{
+	unsigned int i;
+
+	for (i = 0; i < shares->nr; i++) {
+		struct share *share = shares->share[i];
+
+		if (!share->started)
+			continue;
+		virtio_pci_stop(share->function);
+		virtio_fs_stop(&share->fs);
+		share->started = false;
+	}
+}
+
 void shares_destroy(struct shares *shares)
 {
 	while (shares->nr) {
 		struct share *share = shares->share[--shares->nr];
 
-		virtio_pci_stop(share->function);
-		virtio_fs_stop(&share->fs);
 		virtio_pci_remove(share->function);
 		virtio_fs_destroy(&share->fs);
 		free(share);

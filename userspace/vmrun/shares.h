@@ -15,6 +15,7 @@ struct share {
 	char name[8];		/* of device and thread */
 	struct virtio_fs fs;
 	struct virtio_pci *function;
+	bool started;
 };
 
 struct shares {
@@ -29,14 +30,22 @@ struct shares {
 void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, struct kvirt *kvirt);
 
 /*
- * Gives the guest folder @path of the host, which it mounts as @tag, and starts the
- * thread that serves it. After the last fork(), before a vCPU runs. Returns 0, or -1 with
- * @err filled in and the others as they were.
+ * Gives the guest folder @path of the host, which it mounts as @tag, and has @sandbox let
+ * the folder in. Returns 0, or -1 with @err filled in and the others as they were.
  */
-int shares_add(struct shares *shares, const char *tag, const char *path, enum fs_access access,
-	       struct vm_error *err);
+int shares_add(struct shares *shares, struct sandbox *sandbox, const char *tag, const char *path,
+	       enum fs_access access, struct vm_error *err);
 
-/* Takes all away; no vCPU runs any more. */
+/*
+ * Starts the threads that serve them, in @sandbox. After the last fork(), before a vCPU
+ * runs. Returns 0, or -1 with @err filled in and no thread running.
+ */
+int shares_start(struct shares *shares, const struct sandbox *sandbox, struct vm_error *err);
+
+/* Ends the threads; no vCPU runs any more. */
+void shares_stop(struct shares *shares);
+
+/* Takes all away; no thread runs any more. */
 void shares_destroy(struct shares *shares);
 
 #endif

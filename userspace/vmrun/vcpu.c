@@ -289,9 +289,11 @@ static bool obey(struct vcpu *vcpu)
 static void *run_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	bool go = obey(vcpu);
+	bool go;
 	int ret;
 
+	sandbox_enter(&vcpu->machine->sandbox, SANDBOX_VCPU);
+	go = obey(vcpu);
 	while (go && !machine_has_ended(vcpu->machine)) {
 		ret = kvirt_enter(&vcpu->kvirt);
 		/* -EAGAIN: an application processor that still awaits SIPI. */

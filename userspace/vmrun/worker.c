@@ -43,17 +43,21 @@ static void *run_thread(void *arg)
 	struct worker *worker = arg;
 	struct vm_error err = { 0 };
 
+	sandbox_enter(worker->sandbox, worker->policy);
 	/* It ends early only by a fault of ours; the guest's device then stands still. */
 	if (loop_run(&worker->loop, &err))
 		log_error(&err);
 	return NULL;
 }
 
-int worker_start(struct worker *worker, struct vm_error *err)
+int worker_start(struct worker *worker, const struct sandbox *sandbox, enum sandbox_thread policy,
+		 struct vm_error *err)
 {
 	sigset_t all, before;
 	int error;
 
+	worker->sandbox = sandbox;
+	worker->policy = policy;
 	/* A thread inherits its mask: no signal may come before it could set its own. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

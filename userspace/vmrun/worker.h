@@ -8,11 +8,14 @@
 #include <pthread.h>
 
 #include "loop.h"
+#include "sandbox/sandbox.h"
 
 struct worker {
 	struct loop loop;
 	char name[16];	/* the thread's, as ps(1) shows it */
 	pthread_t thread;
+	const struct sandbox *sandbox;
+	enum sandbox_thread policy;
 	bool started;
 	int stop_fd;	/* an eventfd that ends the loop */
 };
@@ -24,8 +27,12 @@ struct worker {
  */
 int worker_create(struct worker *worker, const char *name, struct vm_error *err);
 
-/* Starts the thread, all signals blocked in it. From here on the loop is the thread's. */
-int worker_start(struct worker *worker, struct vm_error *err);
+/*
+ * Starts the thread, all signals blocked in it, in @sandbox as its @policy says (NULL: in
+ * none, as in unit tests). From here on the loop is the thread's. After sandbox_jail().
+ */
+int worker_start(struct worker *worker, const struct sandbox *sandbox, enum sandbox_thread policy,
+		 struct vm_error *err);
 
 /*
  * Ends the thread after the function that it is in and waits for it; the loop is the

@@ -32,18 +32,21 @@ static void *serve(void *arg)
 	struct disk_pool *pool = arg;
 	struct disk_job *job;
 
+	sandbox_enter(pool->sandbox, SANDBOX_BLK);
 	while ((job = next_job(pool)))
 		job->run(job);
 	return NULL;
 }
 
-int disk_pool_create(struct disk_pool *pool, const char *name, struct vm_error *err)
+int disk_pool_create(struct disk_pool *pool, const char *name, const struct sandbox *sandbox,
+		     struct vm_error *err)
 {
 	char thread_name[16];
 	sigset_t all, before;
 	int error = 0;
 
 	memset(pool, 0, sizeof(*pool));
+	pool->sandbox = sandbox;
 	pool->last = &pool->first;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "../log.h"
+#include "../sandbox/sandbox.h"
 #include "../types.h"
 
 #define DISK_POOL_THREADS	4
@@ -19,6 +20,7 @@ struct disk_job {
 };
 
 struct disk_pool {
+	const struct sandbox *sandbox;
 	pthread_mutex_t lock;		/* all below but the threads themselves */
 	pthread_cond_t wake;
 	struct disk_job *first, **last;
@@ -27,8 +29,12 @@ struct disk_pool {
 	unsigned int nr_threads;
 };
 
-/* Starts the threads, named after @name, all signals blocked in them. -1 with @err, nothing left. */
-int disk_pool_create(struct disk_pool *pool, const char *name, struct vm_error *err);
+/*
+ * Starts the threads, named after @name, all signals blocked in them, in @sandbox (NULL: none,
+ * as in unit tests). -1 with @err, nothing left.
+ */
+int disk_pool_create(struct disk_pool *pool, const char *name, const struct sandbox *sandbox,
+		     struct vm_error *err);
 
 /* Ends the threads once all is done that was submitted. */
 void disk_pool_destroy(struct disk_pool *pool);

@@ -111,6 +111,7 @@ static struct guest *make(enum disk_mode mode)
 	g->mem.region[0] = (struct memory_region){ .size = MEMORY, .host_addr = calloc(1, MEMORY) };
 	g->mem.nr_regions = 1;
 	ASSERT_EQ(blk_create(&g->blk, 1, path, mode, &g->loop, &err), 0);
+	ASSERT_EQ(blk_start(&g->blk, NULL, &err), 0);
 	g->blk.dev.transport = (struct virtio_transport){
 		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .ctx = g,
 	};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../config.h"
+#include "../sandbox/sandbox.h"
 #include "ktap.h"
 
 #define MAX_ARGS 24
@@ -305,7 +306,8 @@ static void every_row_is_taken(void)
 			test_note("%s", flag);
 		snprintf(text, sizeof(text), "{\"%s\": %s}", row->name,
 			 row->check == config_check_accel ? "\"auto\"" :
-			 row->check == net_check_kind ? "\"none\"" : values[row->kind]);
+			 row->check == net_check_kind ? "\"none\"" :
+			 row->check == sandbox_check_mode ? "\"off\"" : values[row->kind]);
 		memset(&err, 0, sizeof(err));
 		in_file = !config_read_text(&config, text, strlen(text), "-", &err);
 		if (!EXPECT_EQ(in_file, option_in_file(row)))

@@ -243,7 +243,7 @@ static void a_worker_has_a_loop_of_its_own(void)
 	ASSERT(loop_watch(&in.worker.loop, in.fd, EPOLLIN, in_the_worker, &in) >= 0);
 	/* It can be stopped and started again. */
 	for (round = 0; round < 3; round++) {
-		ASSERT_EQ(worker_start(&in.worker, &err), 0);
+		ASSERT_EQ(worker_start(&in.worker, NULL, SANDBOX_FS, &err), 0);
 		poke(in.fd);
 		EXPECT_EQ(read(in.done, &count, sizeof(count)), (ssize_t)sizeof(count));
 		EXPECT(!pthread_equal(in.thread, pthread_self()));
@@ -267,7 +267,7 @@ static void a_worker_that_never_ran_goes(void)
 	worker_stop(&worker);
 	worker_destroy(&worker);
 	ASSERT_EQ(worker_create(&worker, "idle", &err), 0);
-	ASSERT_EQ(worker_start(&worker, &err), 0);
+	ASSERT_EQ(worker_start(&worker, NULL, SANDBOX_FS, &err), 0);
 	worker_destroy(&worker);
 }
 

@@ -249,7 +249,7 @@ static void resets_under_way(void)
 
 	g->kick_fd = eventfd(0, EFD_NONBLOCK);
 	ASSERT(loop_watch(&g->fs.worker.loop, g->kick_fd, 1, on_kick, g) >= 0);
-	ASSERT_EQ(virtio_fs_start(&g->fs, &err), 0);
+	ASSERT_EQ(virtio_fs_start(&g->fs, NULL, &err), 0);
 	for (i = 0; i < 3000; i++) {
 		offer_init(g);
 		ASSERT_EQ(write(g->kick_fd, &one, sizeof(one)), sizeof(one));

@@ -246,22 +246,35 @@ int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_
 		disk_close(&blk->disk);
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
 	}
-	if (disk_pool_create(&blk->pool, blk->name, err)) {
-		free(blk->work);
-		disk_close(&blk->disk);
-		return -1;
-	}
 	pthread_cond_init(&blk->idle, NULL);
 	virtio_device_init(&blk->dev, blk->name, VIRTIO_ID_BLOCK, &blk_ops, features(mode),
 			   sizes, ARRAY_SIZE(sizes), loop);
 	return 0;
 }
 
+int blk_start(struct blk *blk, const struct sandbox *sandbox, struct vm_error *err)
+{
+	if (disk_pool_create(&blk->pool, blk->name, sandbox, err))
+		return -1;
+	blk->has_threads = true;
+	return 0;
+}
+
+void blk_stop(struct blk *blk)
+{
+	if (!blk->has_threads)
+		return;
+	if (blk->vpci)
+		virtio_pci_stop(blk->vpci);
+	disk_pool_destroy(&blk->pool);
+	blk->has_threads = false;
+}
+
 void blk_destroy(struct blk *blk)
 {
+	blk_stop(blk);
 	if (blk->vpci)
 		virtio_pci_remove(blk->vpci);
-	disk_pool_destroy(&blk->pool);
 	virtio_device_destroy(&blk->dev);
 	pthread_cond_destroy(&blk->idle);
 	free(blk->work);

@@ -29,6 +29,7 @@ struct blk {
 	pthread_cond_t idle;		/* nr_running became 0 */
 	bool stopping;			/* nothing new is taken */
 	atomic_bool dropping;		/* what has not begun is not carried out */
+	bool has_threads;		/* the pool's */
 	atomic_bool full_told;		/* that the host has no space left */
 };
 
@@ -42,6 +43,15 @@ int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_
 /* Adds the device to the bus: 0, or -1 with @err filled in; destroy it all the same. */
 int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
 	       struct vm_error *err);
+
+/*
+ * Starts the threads that wait for the disk; worker_start() says what @sandbox is. Before
+ * a vCPU runs. Returns 0, or -1 with @err filled in.
+ */
+int blk_start(struct blk *blk, const struct sandbox *sandbox, struct vm_error *err);
+
+/* Ends them, when neither the vCPUs nor the loop run; blk_destroy() does so too. */
+void blk_stop(struct blk *blk);
 
 /* Once neither the vCPUs nor the loop run. */
 void blk_destroy(struct blk *blk);

@@ -169,9 +169,9 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 	return 0;
 }
 
-int virtio_fs_start(struct virtio_fs *fs, struct vm_error *err)
+int virtio_fs_start(struct virtio_fs *fs, const struct sandbox *sandbox, struct vm_error *err)
 {
-	return worker_start(&fs->worker, err);
+	return worker_start(&fs->worker, sandbox, SANDBOX_FS, err);
 }
 
 void virtio_fs_stop(struct virtio_fs *fs)

@@ -40,8 +40,11 @@ struct virtio_fs {
 int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, const char *path,
 		     enum fs_access access, struct vm_error *err);
 
-/* Starts its thread, which blocks where the host's files do. Returns 0, or -1 with @err. */
-int virtio_fs_start(struct virtio_fs *fs, struct vm_error *err);
+/*
+ * Starts its thread, which blocks where the host's files do; worker_start() says what
+ * @sandbox is. Returns 0, or -1 with @err.
+ */
+int virtio_fs_start(struct virtio_fs *fs, const struct sandbox *sandbox, struct vm_error *err);
 
 /*
  * Ends the thread, after the request that it serves. After virtio_pci_stop(), and before

@@ -334,9 +334,9 @@ free_net:
 	return NULL;
 }
 
-int net_run(struct net *net, struct vm_error *err)
+int net_run(struct net *net, const struct sandbox *sandbox, struct vm_error *err)
 {
-	return worker_start(&net->worker, err);
+	return worker_start(&net->worker, sandbox, SANDBOX_NET, err);
 }
 
 void net_stop(struct net *net)

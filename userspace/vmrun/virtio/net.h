@@ -40,8 +40,8 @@ struct net {
  */
 struct net *net_create(const char *name, const struct net_options *options, struct vm_error *err);
 
-/* Starts its thread, after virtio_pci_add(). 0, or -1 with @err filled in. */
-int net_run(struct net *net, struct vm_error *err);
+/* Starts its thread in @sandbox, after virtio_pci_add(). 0, or -1 with @err filled in. */
+int net_run(struct net *net, const struct sandbox *sandbox, struct vm_error *err);
 
 /* Ends the thread; before virtio_pci_remove(), which then watches nothing in a loop that runs. */
 void net_stop(struct net *net);
