@@ -289,9 +289,13 @@ static bool obey(struct vcpu *vcpu)
 static void *run_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	char name[16];
 	bool go;
 	int ret;
 
+	/* Another thread would have to open a file for it, which it cannot in the sandbox. */
+	snprintf(name, sizeof(name), "vcpu-%u", vcpu->id);
+	pthread_setname_np(pthread_self(), name);
 	sandbox_enter(&vcpu->machine->sandbox, SANDBOX_VCPU);
 	go = obey(vcpu);
 	while (go && !machine_has_ended(vcpu->machine)) {
@@ -315,7 +319,6 @@ static void *run_thread(void *arg)
 
 int vcpu_start(struct vcpu *vcpu, struct vm_error *err)
 {
-	char name[16];
 	int error;
 
 	error = pthread_create(&vcpu->thread, NULL, run_thread, vcpu);
@@ -324,8 +327,6 @@ int vcpu_start(struct vcpu *vcpu, struct vm_error *err)
 			       "cannot start the thread of vCPU %u: %s",
 			       vcpu->id, strerror(error));
 	vcpu->started = true;
-	snprintf(name, sizeof(name), "vcpu-%u", vcpu->id);
-	pthread_setname_np(vcpu->thread, name);
 	return 0;
 }
 

@@ -43,6 +43,8 @@ static void *run_thread(void *arg)
 	struct worker *worker = arg;
 	struct vm_error err = { 0 };
 
+	/* Another thread would have to open a file for it, which it cannot in the sandbox. */
+	pthread_setname_np(pthread_self(), worker->name);
 	sandbox_enter(worker->sandbox, worker->policy);
 	/* It ends early only by a fault of ours; the guest's device then stands still. */
 	if (loop_run(&worker->loop, &err))
@@ -67,7 +69,6 @@ int worker_start(struct worker *worker, const struct sandbox *sandbox, enum sand
 		return vm_fail(err, VM_STATUS_FAILURE, "are too many processes running?",
 			       "cannot start the thread %s: %s", worker->name, strerror(error));
 	worker->started = true;
-	pthread_setname_np(worker->thread, worker->name);
 	return 0;
 }
 

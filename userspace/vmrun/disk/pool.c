@@ -31,7 +31,13 @@ static void *serve(void *arg)
 {
 	struct disk_pool *pool = arg;
 	struct disk_job *job;
+	char name[16];
 
+	/* Another thread would have to open a file for it, which it cannot in the sandbox. */
+	pthread_mutex_lock(&pool->lock);
+	snprintf(name, sizeof(name), "%.8s-%u", pool->name, pool->nr_named++);
+	pthread_mutex_unlock(&pool->lock);
+	pthread_setname_np(pthread_self(), name);
 	sandbox_enter(pool->sandbox, SANDBOX_BLK);
 	while ((job = next_job(pool)))
 		job->run(job);
@@ -41,12 +47,12 @@ static void *serve(void *arg)
 int disk_pool_create(struct disk_pool *pool, const char *name, const struct sandbox *sandbox,
 		     struct vm_error *err)
 {
-	char thread_name[16];
 	sigset_t all, before;
 	int error = 0;
 
 	memset(pool, 0, sizeof(*pool));
 	pool->sandbox = sandbox;
+	snprintf(pool->name, sizeof(pool->name), "%s", name);
 	pool->last = &pool->first;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->wake, NULL);
@@ -55,10 +61,7 @@ int disk_pool_create(struct disk_pool *pool, const char *name, const struct sand
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (pool->nr_threads < DISK_POOL_THREADS && !error) {
 		error = pthread_create(&pool->thread[pool->nr_threads], NULL, serve, pool);
-		if (error)
-			break;
-		snprintf(thread_name, sizeof(thread_name), "%.8s-%u", name, pool->nr_threads);
-		pthread_setname_np(pool->thread[pool->nr_threads++], thread_name);
+		pool->nr_threads += !error;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (!error)

@@ -25,6 +25,8 @@ struct disk_pool {
 	pthread_cond_t wake;
 	struct disk_job *first, **last;
 	bool stopping;
+	unsigned int nr_named;
+	char name[16];			/* const, as is sandbox */
 	pthread_t thread[DISK_POOL_THREADS];
 	unsigned int nr_threads;
 };
