@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * /sys/module/kvirt/parameters/privops: privileged operations by kind, windows and entries since
- * load, one "name value" a line; only in a module built with KVIRT_COUNT_PRIVOPS. host/msr.h counts.
+ * load, "name value" a line; only in a module built with KVIRT_COUNT_PRIVOPS. host/msr.h counts.
  */
 #include <linux/moduleparam.h>
 #include <linux/sysfs.h>

@@ -126,7 +126,7 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 	for (i = 0; i < X86_NR_SEG; i++)
 		if (groups & x86_segment_group(i))
 			pull_segment(s, v, i);
-	/* The others are valid always: enter.c takes them at each exit, or exits alone write them. */
+	/* The others always are: enter.c takes them at each exit, or only exits write them. */
 }
 
 /* What the exits ask for most often has a short way. */

@@ -40,7 +40,7 @@ struct kvirt_backend {
 	void (*close)(struct vcpu *vcpu);
 	/*
 	 * At sched_out and the end of an ioctl, irqs off: forget what this CPU cached for it. With
-	 * features.unload alone: on VT-x, whose translations carry their root, close() leaves nothing.
+	 * features.unload alone: VT-x translations carry their root, so close() leaves nothing.
 	 */
 	void (*unload)(struct vcpu *vcpu);
 

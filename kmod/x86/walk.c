@@ -53,7 +53,7 @@ void x86_walk_start(struct x86_walk *w, u64 linear, u32 access, const struct x86
 		w->entry_size = 4;
 		w->largest = s->cr4 & X86_CR4_PSE ? 2 : 1;
 		/* PSE-36: bits 20 to 13 of a large page are address bits 39 to 32, if any. */
-		w->reserved = GENMASK_ULL(21, min(f->maxphyaddr, (u8)40) - 19);
+		w->reserved = GENMASK_ULL(21, min_t(u8, f->maxphyaddr, 40) - 19);
 		descend(w, (u32)table, 2);
 		return;
 	}

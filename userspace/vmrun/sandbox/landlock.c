@@ -94,7 +94,7 @@ static int add_grant(int ruleset_fd, const struct sandbox_grant *grant, u64 hand
 			      0);
 	}
 	if (ret)
-		vm_fail(err, VM_STATUS_SANDBOX, "run without the sandbox: --sandbox off",
+		vm_fail(err, VM_STATUS_SANDBOX, SANDBOX_HINT,
 			"cannot let %.200s (%s) into the sandbox: %s", grant->path, grant->reason,
 			strerror(errno));
 	if (rule.parent_fd >= 0)
@@ -115,12 +115,12 @@ int landlock_confine(const struct sandbox *sandbox, struct vm_error *err)
 	}
 	fd = syscall(SYS_landlock_create_ruleset, &all, size_of(version), 0);
 	if (fd < 0)
-		return vm_fail(err, VM_STATUS_SANDBOX, "run without the sandbox: --sandbox off",
+		return vm_fail(err, VM_STATUS_SANDBOX, SANDBOX_HINT,
 			       "cannot set up landlock: %s", strerror(errno));
 	for (i = 0; i < sandbox->nr_grants && !ret; i++)
 		ret = add_grant(fd, &sandbox->grant[i], all.fs, err);
 	if (!ret && syscall(SYS_landlock_restrict_self, fd, 0))
-		ret = vm_fail(err, VM_STATUS_SANDBOX, "run without the sandbox: --sandbox off",
+		ret = vm_fail(err, VM_STATUS_SANDBOX, SANDBOX_HINT,
 			      "cannot enter landlock: %s", strerror(errno));
 	close(fd);
 	return ret;

@@ -36,6 +36,9 @@ struct sandbox_grant {
 	const char *reason;
 };
 
+/* What to do where it cannot be set up. */
+#define SANDBOX_HINT "run without the sandbox: --sandbox off"
+
 struct sandbox {
 	enum sandbox_mode mode;
 	bool network;		/* TCP of vmrun's own: user networking */

@@ -162,7 +162,7 @@ void sandbox_enter(const struct sandbox *sandbox, enum sandbox_thread thread)
 	pthread_sigmask(SIG_UNBLOCK, &forbidden, NULL);
 	if (sandbox->jailed && !load(sandbox_filter(thread), sandbox->mode))
 		return;
-	vm_fail(&err, VM_STATUS_SANDBOX, "run without the sandbox: --sandbox off",
+	vm_fail(&err, VM_STATUS_SANDBOX, SANDBOX_HINT,
 		"cannot confine the thread %s: %s", sandbox_policies[thread].name,
 		sandbox->jailed ? strerror(errno) : "it was started too early");
 	log_error(&err);
