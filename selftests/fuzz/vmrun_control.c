@@ -17,8 +17,14 @@ static void read_request(const char *text, size_t len)
 	char *copy = malloc(len);	/* so that a byte too many is noticed */
 
 	memcpy(copy, text, len);
-	if (!control_parse(&request, copy, len))
-		MUST(request.verb >= CONTROL_STATUS && request.verb <= CONTROL_CONSOLE);
+	if (!control_parse(&request, copy, len)) {
+		MUST(request.verb >= CONTROL_STATUS && request.verb <= CONTROL_SIGNAL);
+		/* An exec has its lists, empty or not, and a signal is one. */
+		MUST(!request.arguments == (request.verb != CONTROL_EXEC));
+		MUST(!request.environment == (request.verb != CONTROL_EXEC));
+		MUST(request.verb != CONTROL_SIGNAL || request.signal);
+		control_request_release(&request);
+	}
 	free(copy);
 }
 

@@ -25,7 +25,8 @@ static char text[65536];
 static size_t len;
 static pid_t pid;
 
-static void start(const char *script)
+/* A machine of its own for @script; or, with @machine, that one runs it. */
+static void start(const char *machine, const char *script)
 {
 	struct winsize size = { .ws_row = 33, .ws_col = 99 };
 	int slave;
@@ -38,7 +39,10 @@ static void start(const char *script)
 		close(master);
 		if (login_tty(slave))
 			_exit(99);
-		execl("/bin/vmrun", "vmrun", "-A", test_dev, "--", "sh", "-c", script, NULL);
+		if (machine)
+			execl("/bin/vmrun", "vmrun", "exec", machine, "--", "sh", "-c", script, NULL);
+		else
+			execl("/bin/vmrun", "vmrun", "-A", test_dev, "--", "sh", "-c", script, NULL);
 		_exit(99);
 	}
 }
@@ -81,11 +85,12 @@ static int ended(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static void a_program_has_a_terminal(void)
+static void has_a_terminal(const char *machine)
 {
 	struct winsize size = { .ws_row = 44, .ws_col = 111 };
 
-	start("tty; stty size; trap 'stty size; echo resized' WINCH; echo ready; "
+	start(machine,
+	      "tty; stty size; trap 'stty size; echo resized' WINCH; echo ready; "
 	      "until read line && [ \"$line\" = typed ]; do :; done; echo \"line $line\"; exit 5");
 	if (EXPECT(wait_for("ready"))) {
 		EXPECT(strstr(text, "/dev/pts/"));
@@ -101,9 +106,33 @@ static void a_program_has_a_terminal(void)
 	EXPECT_EQ(ended(), 5);
 }
 
+static void a_program_has_a_terminal(void)
+{
+	has_a_terminal(NULL);
+}
+
+static void a_program_that_joins_has_one(void)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "vmrun -A %s --detach --name joined --rm -- sleep 1000", test_dev);
+	ASSERT(!system(command));
+	len = 0;
+	memset(text, 0, sizeof(text));
+	has_a_terminal("joined");
+	len = 0;
+	memset(text, 0, sizeof(text));
+	start("joined", "echo ready; sleep 1000");
+	if (EXPECT(wait_for("ready")))
+		EXPECT(write(master, "\x1d", 1) == 1);
+	EXPECT_EQ(ended(), 130);
+	EXPECT(strstr(text, "the machine goes on"));
+	EXPECT(!system("vmrun kill joined"));
+}
+
 static void ctrl_c_is_the_programs(void)
 {
-	start("trap 'echo caught; exit 6' INT; echo ready; while :; do sleep 1; done");
+	start(NULL, "trap 'echo caught; exit 6' INT; echo ready; while :; do sleep 1; done");
 	if (EXPECT(wait_for("ready")))
 		EXPECT(write(master, "\3", 1) == 1);
 	EXPECT_EQ(ended(), 6);
@@ -112,7 +141,7 @@ static void ctrl_c_is_the_programs(void)
 
 static void the_escape_leaves(void)
 {
-	start("echo ready; sleep 1000");
+	start(NULL, "echo ready; sleep 1000");
 	if (EXPECT(wait_for("ready")))
 		EXPECT(write(master, "\x1d", 1) == 1);
 	EXPECT_EQ(ended(), 130);
@@ -121,6 +150,7 @@ static void the_escape_leaves(void)
 
 static const struct test tests[] = {
 	TEST(a_program_has_a_terminal),
+	TEST(a_program_that_joins_has_one),
 	TEST(ctrl_c_is_the_programs),
 	TEST(the_escape_leaves),
 };

@@ -59,27 +59,32 @@ static json_t *read_reply(int fd)
 	return reply;
 }
 
-struct json_t *client_ask(int fd, enum control_verb verb, struct vm_error *err)
+struct json_t *client_reply(int fd, struct vm_error *err)
 {
-	char line[64];
-	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", control_verb_name(verb));
-	json_t *reply = NULL;
+	json_t *reply = read_reply(fd);
 	const char *error, *hint;
 
-	if (send(fd, line, len, MSG_NOSIGNAL) == len)
-		reply = read_reply(fd);
-	if (!reply) {
-		vm_fail(err, VM_STATUS_FAILURE, "vmrun kill NAME ends it all the same",
-			"the machine does not answer");
-		return NULL;
-	}
-	if (json_is_true(json_object_get(reply, "ok")))
+	if (!reply || json_is_true(json_object_get(reply, "ok")))
 		return reply;
 	error = json_string_value(json_object_get(reply, "error"));
 	hint = json_string_value(json_object_get(reply, "hint"));
 	vm_fail(err, VM_STATUS_FAILURE, hint, "%.400s", error ? error : "the answer cannot be read");
 	json_decref(reply);
 	return NULL;
+}
+
+struct json_t *client_ask(int fd, enum control_verb verb, struct vm_error *err)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", control_verb_name(verb));
+	json_t *reply = NULL;
+
+	if (send(fd, line, len, MSG_NOSIGNAL) == len)
+		reply = client_reply(fd, err);
+	if (!reply && !err->status)
+		vm_fail(err, VM_STATUS_FAILURE, "vmrun kill NAME ends it all the same",
+			"the machine does not answer");
+	return reply;
 }
 
 int client_wait_end(const struct instance *instance, unsigned int seconds)

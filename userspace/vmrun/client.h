@@ -16,6 +16,12 @@ int client_connect(const struct instance *instance, struct vm_error *err);
  */
 struct json_t *client_ask(int fd, enum control_verb verb, struct vm_error *err);
 
+/*
+ * The reply to what was sent: to be released, or NULL, with @err filled in when it was
+ * refused, and not when none came within some seconds.
+ */
+struct json_t *client_reply(int fd, struct vm_error *err);
+
 /* Waits until the machine is over: 0, or -1 after @seconds (no error then). */
 int client_wait_end(const struct instance *instance, unsigned int seconds);
 

@@ -280,14 +280,14 @@ static int check_given(const struct vm_config *config, struct vm_error *err)
 	return 0;
 }
 
-/* A command that wants a NAME says so in its row; "..." takes more than one. */
+/* A command that wants a NAME says so in its row; NAME... is more than one. */
 static int check_names(const struct vm_config *config, const struct command_row *command,
 		       struct vm_error *err)
 {
 	if (!config->nr_operands)
 		return vm_fail(err, VM_STATUS_FAILURE, "vmrun ps lists the machines",
 			       "'vmrun %s' wants the name of a machine", command->name);
-	if (config->nr_operands > 1 && !strchr(command->operands, '.'))
+	if (config->nr_operands > 1 && strcmp(command->operands, "NAME..."))
 		return vm_fail(err, VM_STATUS_FAILURE, HINT,
 			       "unexpected argument '%.64s'", config->operand[1]);
 	return 0;
@@ -311,13 +311,14 @@ static int check_operands(const struct vm_config *config, struct vm_error *err)
 {
 	const struct command_row *command = &command_table[config->action];
 	bool is_run = config->action == COMMAND_RUN;
+	bool takes_program = is_run || config->action == COMMAND_WITH || config->action == COMMAND_EXEC;
 	unsigned int max = is_run ? 1 : 0;
 
 	if (config->action == COMMAND_WITH && (!config->command || !config->command[0]))
 		return vm_fail(err, VM_STATUS_FAILURE,
 			       "for example: vmrun with -- qemu-system-x86_64 -accel kvm -M microvm",
 			       "'vmrun with' wants a program behind --");
-	if (config->command && ((!is_run && config->action != COMMAND_WITH) || !config->command[0]))
+	if (config->command && (!takes_program || !config->command[0]))
 		return vm_fail(err, VM_STATUS_FAILURE, HINT, "unexpected argument '%.64s'",
 			       config->command[0] ? config->command[0] : "--");
 	if (!strncmp(command->operands, "NAME", 4))

@@ -54,6 +54,7 @@ struct vm_config {
 	bool detach;
 	bool rm;
 	unsigned int time;
+	bool tty;
 	bool follow;
 	bool json;
 	bool help;

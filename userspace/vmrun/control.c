@@ -24,6 +24,9 @@ struct connection {
 	int watch;
 	bool console;		/* bytes of the guest's console, no lines any more */
 	struct control_line *line;
+	int sent[CONTROL_STREAMS];	/* descriptors that came, for an exec request */
+	unsigned int nr_sent;
+	struct machine_exec *exec;	/* the command that was started and has not ended */
 };
 
 struct control {
@@ -40,11 +43,18 @@ struct control {
 
 static void drop(struct connection *c)
 {
+	struct machine_exec *exec = c->exec;
+
 	loop_unwatch(c->control->loop, c->watch);
 	close(c->fd);
+	while (c->nr_sent)
+		close(c->sent[--c->nr_sent]);
 	free(c->line);
 	c->fd = -1;
 	c->line = NULL;
+	c->exec = NULL;
+	if (exec)
+		c->control->ops->exec_hang_up(exec);
 }
 
 /* False when the reader did not take it: the connection is gone then. */
@@ -83,27 +93,87 @@ static bool send_error(struct connection *c, const char *error, const char *hint
 	return send_reply(c, reply);
 }
 
-/* Serves one line; false when the connection is gone. */
-static bool serve(struct connection *c, const char *text, size_t len)
+/* The reply comes when the command has ended. */
+static bool start_command(struct connection *c, const struct control_request *request)
 {
-	struct control_request request;
-	const char *error = control_parse(&request, text, len);
+	struct vm_error err = { 0 };
+
+	if (c->nr_sent != CONTROL_STREAMS)
+		return send_error(c, "three descriptors come with an exec request",
+				  "send them by SCM_RIGHTS with its first byte");
+	c->exec = c->control->ops->exec(c->control->ctx, request, c->sent, c, &err);
+	if (!c->exec)
+		return send_error(c, err.text, err.hint);
+	c->nr_sent = 0;
+	return true;
+}
+
+/* What may be said while a command runs, and has no reply; all else ends it. */
+static bool steer_command(struct connection *c, const struct control_request *request)
+{
+	const struct control_ops *ops = c->control->ops;
+
+	if (request->verb == CONTROL_RESIZE)
+		ops->exec_resize(c->exec, request->rows, request->columns);
+	else if (request->verb == CONTROL_SIGNAL)
+		ops->exec_signal(c->exec, request->signal);
+	else
+		drop(c);
+	/* The command may have ended meanwhile, and its reply have found no reader. */
+	return c->fd >= 0;
+}
+
+static bool obey(struct connection *c, const struct control_request *request)
+{
 	struct vm_error err = { 0 };
 	json_t *reply;
 
-	if (error)
-		return send_error(c, error, "");
-	if (request.verb == CONTROL_CONSOLE) {
+	if (c->exec)
+		return steer_command(c, request);
+	switch (request->verb) {
+	case CONTROL_CONSOLE:
 		c->console = true;
 		return send_reply(c, json_pack("{s:b}", "ok", 1));
+	case CONTROL_EXEC:
+		return start_command(c, request);
+	case CONTROL_RESIZE:
+	case CONTROL_SIGNAL:
+		/* What was said while the command ended. */
+		return true;
+	default:
+		break;
 	}
-	reply = c->control->ops->request(c->control->ctx, request.verb, &err);
+	reply = c->control->ops->request(c->control->ctx, request->verb, &err);
 	if (err.status)
 		return send_error(c, err.text, err.hint);
 	if (!reply)
 		reply = json_object();
 	json_object_set_new(reply, "ok", json_true());
 	return send_reply(c, reply);
+}
+
+/* Serves one line; false when the connection is gone. */
+static bool serve(struct connection *c, const char *text, size_t len)
+{
+	struct control_request request;
+	const char *error = control_parse(&request, text, len);
+	bool goes_on;
+
+	if (error)
+		return send_error(c, error, "");
+	goes_on = obey(c, &request);
+	control_request_release(&request);
+	return goes_on;
+}
+
+void control_exec_ended(struct connection *c, int status, const char *note)
+{
+	json_t *reply = json_pack("{s:i, s:b}", "status", status, "ok", 1);
+
+	c->exec = NULL;
+	if (reply && note[0])
+		json_object_set_new(reply, "note", json_string(note));
+	send_reply(c, reply);
 }
 
 /* Bytes behind the request for the console may have come with it. */
@@ -146,6 +216,50 @@ static void pass_input(struct connection *c)
 		control->ops->console_input(control->ctx, data, n);
 }
 
+/* Keeps the descriptors of @message; false when they are more than a request has. */
+static bool keep_sent(struct connection *c, struct msghdr *message)
+{
+	struct cmsghdr *control;
+	bool fits = !(message->msg_flags & MSG_CTRUNC);
+	int fd[CONTROL_STREAMS];
+	size_t i, n;
+
+	for (control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
+		if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = min_u64((control->cmsg_len - CMSG_LEN(0)) / sizeof(int), CONTROL_STREAMS);
+		memcpy(fd, CMSG_DATA(control), n * sizeof(int));
+		for (i = 0; i < n; i++) {
+			if (c->nr_sent < CONTROL_STREAMS) {
+				c->sent[c->nr_sent++] = fd[i];
+			} else {
+				close(fd[i]);
+				fits = false;
+			}
+		}
+	}
+	return fits;
+}
+
+/* As recv() into the line; 0 too when what came with it breaks the rules. */
+static ssize_t receive(struct connection *c)
+{
+	union {
+		char space[CMSG_SPACE(CONTROL_STREAMS * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec text = { c->line->text + c->line->len, control_line_room(c->line) };
+	struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1,
+		/* Not the padding behind it, in which the kernel would put one more. */
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(CONTROL_STREAMS * sizeof(int)),
+	};
+	ssize_t n = recvmsg(c->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	return n > 0 && !keep_sent(c, &message) ? 0 : n;
+}
+
 static void on_connection(void *ctx, u32 events)
 {
 	struct connection *c = ctx;
@@ -159,7 +273,7 @@ static void on_connection(void *ctx, u32 events)
 		pass_input(c);
 		return;
 	}
-	n = recv(c->fd, c->line->text + c->line->len, control_line_room(c->line), MSG_DONTWAIT);
+	n = receive(c);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {

@@ -63,6 +63,7 @@ struct machine {
 	struct net *net;		/* NULL: none */
 	struct virtio_pci *net_pci;
 	struct machine_system *system;	/* NULL: the user gave an initramfs */
+	struct machine_exec *execs;	/* commands of others in it (machine_exec.c) */
 	struct loop loop;
 	struct console console;
 	struct vcpu *vcpu;	/* config->vcpus of them, once created */

@@ -13,6 +13,8 @@
 #include "control.h"
 #include "machine.h"
 #include "machine_control.h"
+#include "machine_exec.h"
+#include "machine_system.h"
 #include "stats.h"
 
 static json_t *describe(const struct machine *machine)
@@ -141,7 +143,8 @@ static json_t *on_request(void *ctx, enum control_verb verb, struct vm_error *er
 	case CONTROL_STOP:
 		/* A guest that stands still hears no button. */
 		resume_machine(machine);
-		return json_pack("{s:b}", "heard", power_press_button(&machine->power));
+		return json_pack("{s:b}", "heard", machine_system_stop(machine) ||
+				 power_press_button(&machine->power));
 	case CONTROL_KILL:
 		machine_end(machine, 128 + SIGKILL, "killed by its control socket");
 		return NULL;
@@ -154,7 +157,10 @@ static json_t *on_request(void *ctx, enum control_verb verb, struct vm_error *er
 	case CONTROL_STAT:
 		return stat_machine(machine, err);
 	case CONTROL_CONSOLE:
-		break;	/* control.c's own */
+	case CONTROL_EXEC:
+	case CONTROL_RESIZE:
+	case CONTROL_SIGNAL:
+		break;	/* control.c's own, and calls of their own */
 	}
 	return NULL;
 }
@@ -177,6 +183,10 @@ static const struct control_ops ops = {
 	.request = on_request,
 	.console_room = console_room_of,
 	.console_input = console_input,
+	.exec = machine_exec_start,
+	.exec_resize = machine_exec_resize,
+	.exec_signal = machine_exec_signal,
+	.exec_hang_up = machine_exec_hang_up,
 };
 
 static void on_console_output(void *ctx, const u8 *data, unsigned int len)

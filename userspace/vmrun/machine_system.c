@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "machine_exec.h"
 #include "machine_system.h"
 #include "system.h"
 #include "virtio/vsock.h"
@@ -84,6 +85,29 @@ bool machine_system_signal(struct machine *machine, unsigned int sig)
 	ms->interrupted = true;
 	session_signal(ms->command, sig);
 	return true;
+}
+
+bool machine_system_stop(struct machine *machine)
+{
+	struct machine_system *ms = machine->system;
+
+	if (!ms || !ms->command)
+		return false;
+	session_signal(ms->command, SIGTERM);
+	/* It may have ended, and machine_end() been called, within the first. */
+	if (ms->command && ms->has_terminal)
+		session_signal(ms->command, SIGHUP);
+	return true;
+}
+
+const struct system *machine_system_plan(const struct machine *machine)
+{
+	return machine->system ? &machine->system->system : NULL;
+}
+
+struct sessions *machine_system_sessions(struct machine *machine)
+{
+	return machine->system ? &machine->system->sessions : NULL;
 }
 
 bool machine_system_failed(struct machine *machine)
@@ -168,8 +192,10 @@ int build_system_devices(struct machine *machine, struct vm_error *err)
 
 void undo_system_devices(struct machine *machine)
 {
-	if (machine->system)
-		sessions_destroy(&machine->system->sessions);
+	if (!machine->system)
+		return;
+	sessions_destroy(&machine->system->sessions);
+	machine_exec_destroy(machine);
 }
 
 int machine_system_boot(struct machine *machine, struct boot_source *source,

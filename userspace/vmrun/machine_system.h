@@ -13,6 +13,8 @@
 struct boot_source;
 struct machine;
 struct machine_system;
+struct sessions;
+struct system;
 
 /* All do nothing in a machine with an initramfs of its user's (machine->system is NULL). */
 int build_system(struct machine *machine, struct vm_error *err);
@@ -32,6 +34,16 @@ bool machine_system_has_terminal(const struct machine *machine);
 
 /* A signal of vmrun's that the command may have instead: true when it got it. */
 bool machine_system_signal(struct machine *machine, unsigned int sig);
+
+/*
+ * Tells the command to end, and with it the machine: SIGTERM, and at a terminal SIGHUP,
+ * since shells there do not heed the other. False when there is none to be told.
+ */
+bool machine_system_stop(struct machine *machine);
+
+/* What the guest was made of, and its agent's sessions; NULL without a guest of vmrun's. */
+const struct system *machine_system_plan(const struct machine *machine);
+struct sessions *machine_system_sessions(struct machine *machine);
 
 /*
  * The guest's console, if its user did not see it and the machine's end wants it seen.

@@ -112,6 +112,7 @@ static int (*const commands[NR_COMMANDS])(const struct vm_config *config, struct
 	[COMMAND_INSPECT] = manage_inspect,
 	[COMMAND_LOGS] = manage_logs,
 	[COMMAND_CONSOLE] = manage_console,
+	[COMMAND_EXEC] = manage_exec,
 	[COMMAND_STOP] = manage_stop,
 	[COMMAND_KILL] = manage_kill,
 	[COMMAND_PAUSE] = manage_pause,

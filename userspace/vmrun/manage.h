@@ -20,6 +20,9 @@ int manage_rm(const struct vm_config *config, struct vm_error *err);
 int manage_logs(const struct vm_config *config, struct vm_error *err);
 int manage_console(const struct vm_config *config, struct vm_error *err);
 
+/* manage_exec.c: a command in a running machine; its exit status */
+int manage_exec(const struct vm_config *config, struct vm_error *err);
+
 /* manage_stat.c */
 int manage_stat(const struct vm_config *config, struct vm_error *err);
 

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -531,21 +533,53 @@ void session_signal(struct session *session, unsigned int sig)
 	pump(session->all);
 }
 
-int session_status(const struct agent_exit *exit, const char *program)
+void session_hang_up(struct session *s)
 {
+	unsigned int i;
+
+	end_input(s);
+	s->tell_eof = true;
+	for (i = AGENT_STDOUT; i < AGENT_STREAMS; i++) {
+		break_output(s, i);
+		if (s->watch[i] >= 0)
+			loop_unwatch(s->all->loop, s->watch[i]);
+		s->watch[i] = -1;
+	}
+	/* Nothing of it is read or written any more: they may be closed. */
+	for (i = 0; i < AGENT_STREAMS; i++)
+		s->spec.fd[i] = -1;
+	session_signal(s, SIGHUP);
+}
+
+int session_explain(const struct agent_exit *exit, const char *program, char *text, size_t size)
+{
+	text[0] = 0;
 	switch (exit->kind) {
 	case AGENT_EXITED:
 		return exit->value & 0xff;
 	case AGENT_SIGNALLED:
 		return 128 + (exit->value & 0x7f);
 	case AGENT_NO_DIRECTORY:
-		log_note("cannot change to the directory in the guest: %s", strerror(exit->value));
+		snprintf(text, size, "cannot change to the directory in the guest: %s",
+			 strerror(exit->value));
 		return VM_STATUS_FAILURE;
 	case AGENT_NO_PROGRAM:
-		log_note("cannot run '%.200s' in the guest: %s", program, strerror(exit->value));
+		snprintf(text, size, "cannot run '%.200s' in the guest: %s", program,
+			 strerror(exit->value));
 		return exit->value == ENOENT ? 127 : 126;
 	default:
-		log_note("cannot start a command in the guest: %s", strerror(exit->value));
+		snprintf(text, size, "cannot start a command in the guest: %s",
+			 strerror(exit->value));
 		return VM_STATUS_FAILURE;
 	}
+}
+
+int session_status(const struct agent_exit *exit, const char *program)
+{
+	char text[SESSION_MAX_TEXT];
+	int status = session_explain(exit, program, text, sizeof(text));
+
+	if (text[0])
+		log_note("%s", text);
+	return status;
 }

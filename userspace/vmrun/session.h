@@ -11,6 +11,8 @@
 #include "loop.h"
 #include "types.h"
 
+#define SESSION_MAX_TEXT	384
+
 struct session;
 
 /* The command ended, and what it wrote is written. The session is gone afterwards. */
@@ -66,7 +68,16 @@ struct session *session_start(struct sessions *all, const struct session_spec *s
 void session_resize(struct session *session, struct agent_size size);
 void session_signal(struct session *session, unsigned int sig);
 
-/* The exit status as a shell gives it; tells what could not be started as what @program. */
+/*
+ * Its user is gone: the command is told so by SIGHUP, and the descriptors are not used any
+ * more. It ends like any other, at a time of its own.
+ */
+void session_hang_up(struct session *session);
+
+/* The exit status as a shell gives it, and what could not be started as what @program ("": all could). */
+int session_explain(const struct agent_exit *exit, const char *program, char *text, size_t size);
+
+/* The same, but tells what could not be started as what @program. */
 int session_status(const struct agent_exit *exit, const char *program);
 
 #endif

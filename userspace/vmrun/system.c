@@ -37,79 +37,22 @@ static const struct module_want modules[] = {
 	{ "pvpanic_mmio", true },
 };
 
-/* From the host's environment: the terminal and the language are the same in the guest. */
-static const char * const passed_on[] = {
-	"TERM", "COLORTERM", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES",
-	"LC_COLLATE", "LC_NUMERIC", "LC_TIME", "TZ", "EDITOR", "PAGER",
-};
-
-static int no_memory(struct vm_error *err)
-{
-	return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
-}
-
 /* ---- the environment ---- */
-
-/* Sets @name (its first @len characters); an earlier value goes. */
-static int set_env(struct system *system, const char *name, size_t len, const char *value,
-		   struct vm_error *err)
-{
-	unsigned int i;
-	char *text;
-
-	if (asprintf(&text, "%.*s=%s", (int)len, name, value) < 0)
-		return no_memory(err);
-	for (i = 0; i < system->nr_env; i++)
-		if (!strncmp(system->env[i], text, len + 1))
-			break;
-	if (i == SYSTEM_MAX_ENV) {
-		free(text);
-		return vm_fail(err, VM_STATUS_FAILURE, "give fewer with -e",
-			       "a command's environment has %u variables at most", SYSTEM_MAX_ENV);
-	}
-	free(system->env[i]);
-	system->env[i] = text;
-	if (i == system->nr_env)
-		system->nr_env++;
-	return 0;
-}
-
-static int set_given_env(struct system *system, const struct vm_config *config,
-			 struct vm_error *err)
-{
-	unsigned int i;
-
-	for (i = 0; i < config->env.nr; i++) {
-		const char *name = config->env.item[i], *value = strchr(name, '=');
-		size_t len = value ? (size_t)(value - name) : strlen(name);
-
-		value = value ? value + 1 : getenv(name);
-		/* As env(1) and others do: what is not set here is not set there. */
-		if (value && set_env(system, name, len, value, err))
-			return -1;
-	}
-	return 0;
-}
 
 static int make_env(struct system *system, const struct vm_config *config, struct vm_error *err)
 {
+	struct environment *env = &system->env;
 	const char *path = getenv("PATH");
 	bool is_live = !strcmp(system->root, "/");
-	unsigned int i;
 
-	if (set_env(system, "PATH", 4, is_live && path ? path : DEFAULT_PATH, err) ||
-	    set_env(system, "HOME", 4, "/root", err) ||
-	    set_env(system, "USER", 4, "root", err) ||
-	    set_env(system, "LOGNAME", 7, "root", err) ||
-	    set_env(system, "SHELL", 5, system->shell[0], err))
+	if (environment_set(env, "PATH", 4, is_live && path ? path : DEFAULT_PATH, err) ||
+	    environment_set(env, "HOME", 4, "/root", err) ||
+	    environment_set(env, "USER", 4, "root", err) ||
+	    environment_set(env, "LOGNAME", 7, "root", err) ||
+	    environment_set(env, "SHELL", 5, system->shell[0], err) ||
+	    environment_pass_on(env, err))
 		return -1;
-	for (i = 0; i < ARRAY_SIZE(passed_on); i++) {
-		const char *value = getenv(passed_on[i]);
-
-		if (value && set_env(system, passed_on[i], strlen(passed_on[i]), value, err))
-			return -1;
-	}
-	return set_given_env(system, config, err);
+	return environment_add_given(env, &config->env, err);
 }
 
 /* ---- kernel, root, directory, command ---- */
@@ -269,8 +212,7 @@ int system_create(struct system *system, const struct vm_config *config, struct 
 void system_destroy(struct system *system)
 {
 	live_destroy(&system->live);
-	while (system->nr_env)
-		free(system->env[--system->nr_env]);
+	environment_clear(&system->env);
 }
 
 void system_command(const struct system *system, const struct terminal *terminal,
@@ -281,7 +223,7 @@ void system_command(const struct system *system, const struct terminal *terminal
 
 	*spec = (struct session_spec){
 		.flags = AGENT_EXEC_MAIN, .directory = system->directory, .argv = system->argv,
-		.env = (const char *const *)system->env,
+		.env = (const char *const *)system->env.item,
 		.fd = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO },
 		.escape = tty,
 	};

@@ -11,10 +11,10 @@
 
 #include "boot/live.h"
 #include "config.h"
+#include "environment.h"
 #include "session.h"
 #include "terminal.h"
 
-#define SYSTEM_MAX_ENV	256
 #define SYSTEM_MAX_VOLUMES	16
 #define SYSTEM_ROOT_TAG	"root"
 #define SYSTEM_SHARE_TAG	"share%u"	/* as machine.c names the devices of -v */
@@ -28,8 +28,7 @@ struct system {
 	bool directory_given;	/* by the user: it must be there */
 	const char *shell[2];	/* when there is no command */
 	const char *const *argv;
-	char *env[SYSTEM_MAX_ENV + 1];
-	unsigned int nr_env;
+	struct environment env;
 	struct config_volume volume[SYSTEM_MAX_VOLUMES];
 	struct live_share share[SYSTEM_MAX_VOLUMES];
 	char tag[SYSTEM_MAX_VOLUMES][16];

@@ -61,20 +61,50 @@ static void requests(void)
 		"{\"command\":\"stopp\"}", "{\"command\":\"stop\",\"x\":1}", "{\"command\":\"stop\"} x",
 		"{\"command\":\"stop\",\"command\":\"kill\"}", "{\"command\":\"kill\\u0000\"}",
 		"{\"command\":\"\xff\"}",
+		"{\"command\":\"status\",\"rows\":1}", "{\"command\":\"exec\",\"x\":1}",
+		"{\"command\":\"exec\",\"arguments\":\"sh\"}", "{\"command\":\"exec\",\"arguments\":[1]}",
+		"{\"command\":\"exec\",\"environment\":[\"A\"]}",
+		"{\"command\":\"exec\",\"environment\":[\"=A\"]}",
+		"{\"command\":\"exec\",\"terminal\":1}", "{\"command\":\"exec\",\"rows\":65536}",
+		"{\"command\":\"resize\",\"columns\":-1}", "{\"command\":\"signal\"}",
+		"{\"command\":\"signal\",\"number\":64}", "{\"command\":\"signal\",\"number\":\"2\"}",
 	};
 	struct control_request request;
 	char text[64];
 	size_t i;
 	int verb;
 
-	for (verb = CONTROL_STATUS; verb <= CONTROL_CONSOLE; verb++) {
+	for (verb = CONTROL_STATUS; verb < CONTROL_SIGNAL; verb++) {
 		snprintf(text, sizeof(text), "{\"command\": \"%s\"}", control_verb_name(verb));
 		EXPECT(!control_parse(&request, text, strlen(text)));
 		EXPECT_EQ(request.verb, verb);
+		control_request_release(&request);
 	}
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		if (!EXPECT(control_parse(&request, wrong[i], strlen(wrong[i]))))
 			test_note("with '%s'", wrong[i]);
+}
+
+static void an_exec_request(void)
+{
+	static const char full[] = "{\"command\":\"exec\",\"arguments\":[\"sh\",\"-c\",\"\"],"
+		"\"environment\":[\"A=b=c\"],\"directory\":\"/src\",\"terminal\":true,\"stderr\":false,"
+		"\"rows\":33,\"columns\":65535}";
+	static const char none[] = "{\"command\":\"exec\"}";
+	struct control_request request;
+
+	ASSERT(!control_parse(&request, full, strlen(full)));
+	EXPECT(!strcmp(request.arguments[1], "-c") && !strcmp(request.arguments[2], "") &&
+	       !request.arguments[3]);
+	EXPECT(!strcmp(request.environment[0], "A=b=c") && !request.environment[1]);
+	EXPECT(!strcmp(request.directory, "/src"));
+	EXPECT(request.terminal && !request.stderr_apart);
+	EXPECT(request.rows == 33 && request.columns == 65535);
+	control_request_release(&request);
+	ASSERT(!control_parse(&request, none, strlen(none)));
+	EXPECT(!request.arguments[0] && !request.environment[0] && !request.directory);
+	EXPECT(!request.terminal && !request.rows);
+	control_request_release(&request);
 }
 
 /* ---- folders ---- */
@@ -214,6 +244,9 @@ struct served {
 	char input[64];
 	unsigned int input_len;
 	unsigned int room;
+	struct connection *caller;	/* of the command that runs */
+	int given[CONTROL_STREAMS];
+	unsigned int rows, signal, hung_up;
 };
 
 static json_t *record(void *ctx, enum control_verb verb, struct vm_error *err)
@@ -240,8 +273,53 @@ static void take_input(void *ctx, const u8 *data, unsigned int len)
 	s->room -= len;
 }
 
+/* A command is the test itself: what it was started with, and what became of it. */
+static struct machine_exec *start_exec(void *ctx, const struct control_request *request,
+				       const int fd[CONTROL_STREAMS], struct connection *caller,
+				       struct vm_error *err)
+{
+	struct served *s = ctx;
+
+	if (!request->arguments[0]) {
+		vm_fail(err, VM_STATUS_FAILURE, "", "there is no agent");
+		return NULL;
+	}
+	memcpy(s->given, fd, sizeof(s->given));
+	s->caller = caller;
+	return (struct machine_exec *)s;
+}
+
+static void resize_exec(struct machine_exec *exec, unsigned int rows, unsigned int columns)
+{
+	((struct served *)exec)->rows = rows + columns;
+}
+
+/* Ends the command, as any could. */
+static void signal_exec(struct machine_exec *exec, unsigned int signal)
+{
+	struct served *s = (struct served *)exec;
+	int i;
+
+	s->signal = signal;
+	for (i = 0; i < CONTROL_STREAMS; i++)
+		close(s->given[i]);
+	control_exec_ended(s->caller, 128 + signal, "a note");
+}
+
+static void hang_up_exec(struct machine_exec *exec)
+{
+	struct served *s = (struct served *)exec;
+	int i;
+
+	s->hung_up++;
+	for (i = 0; i < CONTROL_STREAMS; i++)
+		close(s->given[i]);
+}
+
 static const struct control_ops served_ops = {
 	.request = record, .console_room = room_of, .console_input = take_input,
+	.exec = start_exec, .exec_resize = resize_exec, .exec_signal = signal_exec,
+	.exec_hang_up = hang_up_exec,
 };
 
 static void stop_loop(void *ctx, u32 events)
@@ -282,15 +360,32 @@ static void end_serving(struct served *s)
 	remove_runtime();
 }
 
-/* Sends @text and gives what came back, once anything did. */
-static const char *answer(struct served *s, const char *text)
+/* Sends @text, with the first @nr of @fd. */
+static void send_with(struct served *s, const char *text, const int *fd, unsigned int nr)
+{
+	union {
+		char space[CMSG_SPACE(8 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { .align = { CMSG_LEN(nr * sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec bytes = { (char *)text, strlen(text) };
+	struct msghdr message = { .msg_iov = &bytes, .msg_iovlen = 1 };
+
+	if (nr) {
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(nr * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fd, nr * sizeof(int));
+	}
+	EXPECT_EQ(sendmsg(s->fd, &message, MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* What comes back, once anything did. */
+static const char *await(struct served *s)
 {
 	static char reply[4096];
 	struct vm_error err = { 0 };
 	int watch;
 	ssize_t n;
 
-	EXPECT_EQ(send(s->fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 	watch = loop_watch(&s->loop, s->fd, 1 /* EPOLLIN */, stop_loop, s);
 	s->loop.stop = false;
 	loop_run(&s->loop, &err);
@@ -298,6 +393,12 @@ static const char *answer(struct served *s, const char *text)
 	n = recv(s->fd, reply, sizeof(reply) - 1, MSG_DONTWAIT);
 	reply[n > 0 ? n : 0] = 0;
 	return reply;
+}
+
+static const char *answer(struct served *s, const char *text)
+{
+	send_with(s, text, NULL, 0);
+	return await(s);
 }
 
 static void server(void)
@@ -311,6 +412,68 @@ static void server(void)
 	EXPECT_EQ(s.asked, CONTROL_PAUSE);
 	EXPECT(strstr(answer(&s, "rubbish\n"), "\"ok\":false"));
 	EXPECT(strstr(answer(&s, "{\"command\":\"stat\"}\n"), "\"hint\":\"do this\""));
+	end_serving(&s);
+}
+
+#define EXEC	"{\"command\":\"exec\",\"arguments\":[\"x\"]}\n"
+
+static int nr_open(void)
+{
+	int fd, nr = 0;
+
+	for (fd = 0; fd < 256; fd++)
+		nr += fcntl(fd, F_GETFD) >= 0;
+	return nr;
+}
+
+static void a_command(void)
+{
+	struct served s;
+	int ends[2], fd[4], before;
+	char c = 0;
+
+	serve(&s);
+	ASSERT_EQ(pipe(ends), 0);
+	fd[0] = fd[1] = fd[2] = fd[3] = ends[1];
+	EXPECT(strstr(answer(&s, EXEC), "three descriptors"));
+	before = nr_open();
+	send_with(&s, "{\"command\":\"exec\"}\n", fd, 3);
+	EXPECT(strstr(await(&s), "there is no agent"));
+	/* Those of the request that failed are there for another; its reply is the command's end. */
+	send_with(&s, EXEC "{\"command\":\"resize\",\"rows\":3,\"columns\":4}\n"
+		  "{\"command\":\"signal\",\"number\":2}\n", NULL, 0);
+	EXPECT(strstr(await(&s), "{\"status\":130,\"ok\":true,\"note\":\"a note\"}\n"));
+	EXPECT(s.rows == 7 && s.signal == 2 && !s.hung_up);
+	/* It goes on with other requests, and late words for the command are no error. */
+	EXPECT(strstr(answer(&s, "{\"command\":\"resize\"}\n{\"command\":\"status\"}\n"), "running"));
+	EXPECT_EQ(nr_open(), before);
+	/* The descriptors are those that were sent. */
+	send_with(&s, EXEC, fd, 3);
+	send_with(&s, "{\"command\":\"status\"}\n", NULL, 0);
+	EXPECT(!strcmp(await(&s), ""));
+	/* Anything else ends the connection, and the command is told. */
+	EXPECT_EQ(s.hung_up, 1);
+	close(ends[1]);
+	EXPECT_EQ(read(ends[0], &c, 1), 0);
+	close(ends[0]);
+	end_serving(&s);
+}
+
+static void too_many_descriptors(void)
+{
+	struct served s;
+	int ends[2], fd[4];
+	char c;
+
+	serve(&s);
+	ASSERT_EQ(pipe(ends), 0);
+	fd[0] = fd[1] = fd[2] = fd[3] = ends[1];
+	send_with(&s, EXEC, fd, 4);
+	EXPECT(!strcmp(await(&s), ""));
+	close(ends[1]);
+	/* Nobody holds one of them. */
+	EXPECT_EQ(read(ends[0], &c, 1), 0);
+	close(ends[0]);
 	end_serving(&s);
 }
 
@@ -357,7 +520,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(lines), TEST(requests), TEST(names), TEST(folders),
 		TEST(a_folder_of_others_is_refused), TEST(server), TEST(a_line_too_long),
-		TEST(console),
+		TEST(console), TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
