@@ -21,8 +21,6 @@ static struct chip_pit pit;
 static u64 now;
 static u32 lines;	/* of the I/O APIC, as they were set */
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 static void take_state(void *state, size_t n, const uint8_t **data, size_t *size)
 {
 	size_t length = *size < n ? *size : n;

@@ -20,8 +20,6 @@ static struct chip_lapic l;
 static struct reference r;
 static u64 now;
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 static void compare(void)
 {
 	u64 when;

@@ -16,8 +16,6 @@
 #define SIZE		(SECTORS * DISK_SECTOR)
 #define BUFFERS		(16 * 1024)
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 struct step {
 	u8 type;
 	u8 sector;

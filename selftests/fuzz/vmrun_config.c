@@ -10,8 +10,6 @@
 #include "config.h"
 #include "fuzz.h"
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 void fuzz_input(const uint8_t *data, size_t size)
 {
 	struct vm_config *config = calloc(2, sizeof(*config));

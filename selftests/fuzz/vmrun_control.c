@@ -9,8 +9,6 @@
 #include "control.h"
 #include "fuzz.h"
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 static void read_request(const char *text, size_t len)
 {
 	struct control_request request = { .verb = -1 };

@@ -19,8 +19,6 @@
 #define SECRET	"what no guest may read"
 #define AGAIN	500	/* inputs, then the tree is made anew */
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 /* A request: the opcode, an inode among the first few, lengths; then its arguments. */
 struct step {
 	u8 opcode, node, cut, args;

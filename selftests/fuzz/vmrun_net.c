@@ -21,8 +21,6 @@
 #define DATA	0x4000
 #define MEMORY	0x20000
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 /* The thread of the card does not run here. */
 void sandbox_enter(const struct sandbox *sandbox, enum sandbox_thread thread)
 {

@@ -23,8 +23,6 @@
 #define TABLE	0x4000
 #define MSIX	0x98	/* of configuration space; create() looks */
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 /* Those from SIGNAL on are short: one byte for who, where and value. */
 enum { CONFIG, PORT, COMMON, VECTOR, ANYWHERE, RAM, SIGNAL, TURN, DRIVE, COMMAND, MASK, OFFER, NR_OPS };
 
@@ -292,7 +290,7 @@ static void create(void)
 		virtio_device_init(&d->dev, "fuzz", VIRTIO_ID_ENTROPY, &ops, 0, sizes, QUEUES, &w.loop);
 		/* The log is not for fuzzers. */
 		d->dev.nr_told = 1000;
-		d->vpci = virtio_pci_add(&w.pci, &w.irq, NULL, &d->dev, &err);
+		d->vpci = virtio_pci_add(&w.pci, &w.irq, &d->dev, &err);
 		MUST(d->vpci && get(config_addr(i, MSIX), 1) == 0x11);
 		put(config_addr(i, 4), 6, 2);
 		drive(i, 0x0100);

@@ -12,8 +12,6 @@
 #define REGION	0x1000	/* two of them, next to each other for the guest, not for us */
 #define SIZE	16
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 enum { WRITE, WRITE_WORD, OFFER, POP, PUSH, WANTS, ENABLE, DISABLE, COPY, RESTART, NR_OPS };
 
 struct step {

@@ -11,8 +11,6 @@
 #include "fuzz.h"
 #include "session.h"
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 struct watch {
 	struct loop loop;
 	unsigned int ends;

@@ -21,8 +21,6 @@
 #define MEMORY	0x20000
 #define NR_FDS	8
 
-#define MUST(condition) do { if (!(condition)) abort(); } while (0)
-
 enum { RX, TX };
 enum { PACKET, BUFFER, READ, WRITE, CLOSE, SHUT, CONNECT, RESTART, RAW, NR_OPS };
 

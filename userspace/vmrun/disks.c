@@ -24,14 +24,14 @@ static int create(struct disks *disks, const char *arg, struct loop *loop, struc
 }
 
 int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
-		 struct irq *irq, struct kvirt *kvirt, struct loop *loop, struct vm_error *err)
+		 struct irq *irq, struct loop *loop, struct vm_error *err)
 {
 	*disks = (struct disks){ calloc(list->nr, sizeof(*disks->blk)), 0 };
 	if (list->nr && !disks->blk)
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
 	while (disks->nr < list->nr) {
 		if (create(disks, list->item[disks->nr], loop, err) ||
-		    blk_attach(&disks->blk[disks->nr - 1], pci, irq, kvirt, err)) {
+		    blk_attach(&disks->blk[disks->nr - 1], pci, irq, err)) {
 			disks_destroy(disks);
 			return -1;
 		}

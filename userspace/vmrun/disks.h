@@ -18,7 +18,7 @@ struct disks {
  * thread. Returns 0, or -1 with @err filled in and nothing left behind.
  */
 int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
-		 struct irq *irq, struct kvirt *kvirt, struct loop *loop, struct vm_error *err);
+		 struct irq *irq, struct loop *loop, struct vm_error *err);
 
 /* Starts their threads in @sandbox, before a vCPU runs. 0, or -1 with @err and none running. */
 int disks_start(struct disks *disks, const struct sandbox *sandbox, struct vm_error *err);

@@ -226,8 +226,7 @@ static void undo_pci(struct machine *machine)
 
 static int build_rng(struct machine *machine, struct vm_error *err)
 {
-	return rng_create(&machine->rng, &machine->pci, &machine->irq, &machine->kvirt,
-			  &machine->loop, err);
+	return rng_create(&machine->rng, &machine->pci, &machine->irq, &machine->loop, err);
 }
 
 static void undo_rng(struct machine *machine)
@@ -256,7 +255,7 @@ static int build_shares(struct machine *machine, struct vm_error *err)
 {
 	unsigned int i;
 
-	shares_init(&machine->shares, &machine->pci, &machine->irq, &machine->kvirt);
+	shares_init(&machine->shares, &machine->pci, &machine->irq);
 	for (i = 0; i < machine->config->volume.nr; i++) {
 		if (!add_share(machine, i, err))
 			continue;
@@ -269,7 +268,7 @@ static int build_shares(struct machine *machine, struct vm_error *err)
 static int build_balloon(struct machine *machine, struct vm_error *err)
 {
 	balloon_init(&machine->balloon, &machine->memory, &machine->loop);
-	if (!balloon_attach(&machine->balloon, &machine->pci, &machine->irq, &machine->kvirt, err))
+	if (!balloon_attach(&machine->balloon, &machine->pci, &machine->irq, err))
 		return 0;
 	balloon_destroy(&machine->balloon);
 	return -1;
@@ -283,7 +282,7 @@ static void undo_balloon(struct machine *machine)
 static int build_disks(struct machine *machine, struct vm_error *err)
 {
 	return disks_create(&machine->disks, &machine->config->disk, &machine->pci, &machine->irq,
-			    &machine->kvirt, &machine->loop, err);
+			    &machine->loop, err);
 }
 
 static void undo_disks(struct machine *machine)
@@ -334,8 +333,8 @@ static int build_vsock(struct machine *machine, struct vm_error *err)
 	}
 	machine->vsock = vsock;
 	if (!path || !vsock_listen_unix(vsock, path, err))
-		machine->vsock_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->kvirt,
-						    &vsock->dev, err);
+		machine->vsock_pci = virtio_pci_add(&machine->pci, &machine->irq, &vsock->dev,
+						    err);
 	if (machine->vsock_pci)
 		return 0;
 	undo_vsock(machine);
@@ -380,8 +379,7 @@ static int build_net(struct machine *machine, struct vm_error *err)
 	machine->net = net_create("net0", &options, err);
 	if (!machine->net)
 		return -1;
-	machine->net_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->kvirt,
-					  &machine->net->dev, err);
+	machine->net_pci = virtio_pci_add(&machine->pci, &machine->irq, &machine->net->dev, err);
 	if (machine->net_pci)
 		return 0;
 	undo_net(machine);

@@ -9,12 +9,11 @@
 
 #include "shares.h"
 
-void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, struct kvirt *kvirt)
+void shares_init(struct shares *shares, struct pci *pci, struct irq *irq)
 {
 	memset(shares, 0, sizeof(*shares));
 	shares->pci = pci;
 	shares->irq = irq;
-	shares->kvirt = kvirt;
 }
 
 static int add_device(struct shares *shares, struct share *share, const char *tag,
@@ -22,8 +21,7 @@ static int add_device(struct shares *shares, struct share *share, const char *ta
 {
 	if (virtio_fs_create(&share->fs, share->name, tag, path, access, err))
 		return -1;
-	share->function = virtio_pci_add(shares->pci, shares->irq, shares->kvirt,
-					 &share->fs.dev, err);
+	share->function = virtio_pci_add(shares->pci, shares->irq, &share->fs.dev, err);
 	if (share->function)
 		return 0;
 	virtio_fs_destroy(&share->fs);

@@ -21,13 +21,12 @@ struct share {
 struct shares {
 	struct pci *pci;
 	struct irq *irq;
-	struct kvirt *kvirt;
 	struct share *share[SHARES_MAX];
 	unsigned int nr;
 };
 
 /* What the devices are added to; all three outlive @shares. */
-void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, struct kvirt *kvirt);
+void shares_init(struct shares *shares, struct pci *pci, struct irq *irq);
 
 /*
  * Gives the guest folder @path of the host, which it mounts as @tag, and has @sandbox let

@@ -119,7 +119,7 @@ static void setup(void)
 	ASSERT_EQ(pci_create(&m.pci, &m.mem, &err), 0);
 	ASSERT_EQ(pci_attach(&m.pci, &m.mmio, &m.ports), 0);
 	virtio_device_init(&m.dev, "test", VIRTIO_ID_ENTROPY, &ops, 0, sizes, QUEUES, &m.loop);
-	m.vpci = virtio_pci_add(&m.pci, &m.irq, NULL, &m.dev, &err);
+	m.vpci = virtio_pci_add(&m.pci, &m.irq, &m.dev, &err);
 	ASSERT(m.vpci);
 	for (m.msix = get(ECAM(0x34), 1); get(ECAM(m.msix), 1) != 0x11; )
 		m.msix = get(ECAM(m.msix + 1), 1);

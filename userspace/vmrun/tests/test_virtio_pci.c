@@ -116,7 +116,7 @@ static void setup(void)
 	ASSERT_EQ(pci_create(&m.pci, &m.mem, &err), 0);
 	ASSERT_EQ(pci_attach(&m.pci, &m.mmio, &m.ports), 0);
 	virtio_device_init(&m.dev, "test", VIRTIO_ID_BLOCK, &ops, FEATURE_OWN, sizes, 2, &m.loop);
-	m.vpci = virtio_pci_add(&m.pci, &m.irq, &m.kvirt, &m.dev, &err);
+	m.vpci = virtio_pci_add(&m.pci, &m.irq, &m.dev, &err);
 	ASSERT(m.vpci);
 	EXPECT_EQ(fake.nr_irqfds, 3);
 	put(CONFIG + 4, 6, 2);

@@ -174,10 +174,9 @@ void balloon_init(struct balloon *balloon, struct memory *mem, struct loop *loop
 			   F_DEFLATE_ON_OOM | F_REPORTING, sizes, NR_QUEUES, loop);
 }
 
-int balloon_attach(struct balloon *balloon, struct pci *pci, struct irq *irq,
-		   struct kvirt *kvirt, struct vm_error *err)
+int balloon_attach(struct balloon *balloon, struct pci *pci, struct irq *irq, struct vm_error *err)
 {
-	balloon->vpci = virtio_pci_add(pci, irq, kvirt, &balloon->dev, err);
+	balloon->vpci = virtio_pci_add(pci, irq, &balloon->dev, err);
 	return balloon->vpci ? 0 : -1;
 }
 

@@ -24,8 +24,7 @@ struct balloon {
 void balloon_init(struct balloon *balloon, struct memory *mem, struct loop *loop);
 
 /* Adds the device to the bus: 0, or -1 with @err filled in; destroy it all the same. */
-int balloon_attach(struct balloon *balloon, struct pci *pci, struct irq *irq,
-		   struct kvirt *kvirt, struct vm_error *err);
+int balloon_attach(struct balloon *balloon, struct pci *pci, struct irq *irq, struct vm_error *err);
 
 /* Once neither the vCPUs nor the loop run. */
 void balloon_destroy(struct balloon *balloon);

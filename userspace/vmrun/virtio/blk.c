@@ -222,10 +222,9 @@ static u64 features(enum disk_mode mode)
 	       BIT_ULL(BLK_F_WRITE_ZEROES);
 }
 
-int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
-	       struct vm_error *err)
+int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct vm_error *err)
 {
-	blk->vpci = virtio_pci_add(pci, irq, kvirt, &blk->dev, err);
+	blk->vpci = virtio_pci_add(pci, irq, &blk->dev, err);
 	return blk->vpci ? 0 : -1;
 }
 

@@ -41,8 +41,7 @@ int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_
 	       struct loop *loop, struct vm_error *err);
 
 /* Adds the device to the bus: 0, or -1 with @err filled in; destroy it all the same. */
-int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
-	       struct vm_error *err);
+int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct vm_error *err);
 
 /*
  * Starts the threads that wait for the disk; worker_start() says what @sandbox is. Before

@@ -779,8 +779,8 @@ static int add_function(struct virtio_pci *vpci, struct pci *pci, struct vm_erro
 	return 0;
 }
 
-struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct kvirt *kvirt,
-				  struct virtio_device *dev, struct vm_error *err)
+struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct virtio_device *dev,
+				  struct vm_error *err)
 {
 	struct virtio_pci *vpci = calloc(1, sizeof(*vpci));
 	unsigned int i;
@@ -790,7 +790,7 @@ struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct kvirt
 		return NULL;
 	}
 	vpci->dev = dev;
-	vpci->kvirt = kvirt;
+	vpci->kvirt = irq->kvirt;
 	/* One vector for each queue, and one for the configuration. */
 	if (msix_create(&vpci->msix, irq, dev->nr_queues + 1, err)) {
 		free(vpci);

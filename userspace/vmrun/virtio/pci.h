@@ -18,8 +18,8 @@ struct virtio_pci;
  * vectors; its rings lie in the bus' memory. Before the vCPUs and the loop run. @dev must
  * outlive what is returned. NULL with @err filled in.
  */
-struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct kvirt *kvirt,
-				  struct virtio_device *dev, struct vm_error *err);
+struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct virtio_device *dev,
+				  struct vm_error *err);
 
 /*
  * The device's end while its thread still runs: ops->stop if it is started, and the guest

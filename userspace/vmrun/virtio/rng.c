@@ -54,14 +54,14 @@ static const struct virtio_device_ops rng_ops = {
 	.kick = rng_kick,
 };
 
-int rng_create(struct rng *rng, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
-	       struct loop *loop, struct vm_error *err)
+int rng_create(struct rng *rng, struct pci *pci, struct irq *irq, struct loop *loop,
+	       struct vm_error *err)
 {
 	static const u16 sizes[] = { QUEUE_SIZE };
 
 	virtio_device_init(&rng->dev, "rng", VIRTIO_ID_ENTROPY, &rng_ops, 0, sizes,
 			   ARRAY_SIZE(sizes), loop);
-	rng->vpci = virtio_pci_add(pci, irq, kvirt, &rng->dev, err);
+	rng->vpci = virtio_pci_add(pci, irq, &rng->dev, err);
 	if (rng->vpci)
 		return 0;
 	virtio_device_destroy(&rng->dev);

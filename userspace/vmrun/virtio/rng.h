@@ -15,8 +15,8 @@ struct rng {
 };
 
 /* Adds the device to the bus. Returns 0, or -1 with @err filled in. */
-int rng_create(struct rng *rng, struct pci *pci, struct irq *irq, struct kvirt *kvirt,
-	       struct loop *loop, struct vm_error *err);
+int rng_create(struct rng *rng, struct pci *pci, struct irq *irq, struct loop *loop,
+	       struct vm_error *err);
 void rng_destroy(struct rng *rng);
 
 #endif
