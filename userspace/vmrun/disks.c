@@ -23,14 +23,28 @@ static int create(struct disks *disks, const char *arg, struct loop *loop, struc
 	return ret;
 }
 
-int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
-		 struct irq *irq, struct loop *loop, struct vm_error *err)
+static int create_root(struct disks *disks, const struct system_disk *root, struct loop *loop,
+		       struct vm_error *err)
 {
-	*disks = (struct disks){ calloc(list->nr, sizeof(*disks->blk)), 0 };
-	if (list->nr && !disks->blk)
+	int ret = blk_create(&disks->blk[0], 0, root->path, root->mode, loop, err);
+
+	if (!ret)
+		disks->nr++;
+	return ret;
+}
+
+int disks_create(struct disks *disks, const struct system_disk *root,
+		 const struct config_list *list, struct pci *pci, struct irq *irq,
+		 struct loop *loop, struct vm_error *err)
+{
+	unsigned int before = root != NULL, nr = list->nr + before;
+
+	*disks = (struct disks){ calloc(nr, sizeof(*disks->blk)), 0 };
+	if (nr && !disks->blk)
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
-	while (disks->nr < list->nr) {
-		if (create(disks, list->item[disks->nr], loop, err) ||
+	while (disks->nr < nr) {
+		if ((disks->nr < before ? create_root(disks, root, loop, err) :
+		     create(disks, list->item[disks->nr - before], loop, err)) ||
 		    blk_attach(&disks->blk[disks->nr - 1], pci, irq, err)) {
 			disks_destroy(disks);
 			return -1;

@@ -6,6 +6,7 @@
 #define VMRUN_DISKS_H
 
 #include "config.h"
+#include "system.h"
 #include "virtio/blk.h"
 
 struct disks {
@@ -14,11 +15,12 @@ struct disks {
 };
 
 /*
- * Makes one for each of @list and adds them to the bus; kicks are served in @loop's
- * thread. Returns 0, or -1 with @err filled in and nothing left behind.
+ * Makes one of @root (NULL: there is none) and one for each of @list and adds them to the bus;
+ * kicks are served in @loop's thread. Returns 0, or -1 with @err filled in and nothing left behind.
  */
-int disks_create(struct disks *disks, const struct config_list *list, struct pci *pci,
-		 struct irq *irq, struct loop *loop, struct vm_error *err);
+int disks_create(struct disks *disks, const struct system_disk *root,
+		 const struct config_list *list, struct pci *pci, struct irq *irq,
+		 struct loop *loop, struct vm_error *err);
 
 /* Starts their threads in @sandbox, before a vCPU runs. 0, or -1 with @err and none running. */
 int disks_start(struct disks *disks, const struct sandbox *sandbox, struct vm_error *err);

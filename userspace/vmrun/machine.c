@@ -281,7 +281,10 @@ static void undo_balloon(struct machine *machine)
 
 static int build_disks(struct machine *machine, struct vm_error *err)
 {
-	return disks_create(&machine->disks, &machine->config->disk, &machine->pci, &machine->irq,
+	const struct system *system = machine_system_plan(machine);
+	const struct system_disk *root = system && system_has_disk(system) ? &system->disk : NULL;
+
+	return disks_create(&machine->disks, root, &machine->config->disk, &machine->pci, &machine->irq,
 			    &machine->loop, err);
 }
 

@@ -182,7 +182,8 @@ int build_system_devices(struct machine *machine, struct vm_error *err)
 	if (!ms)
 		return 0;
 	/* Behind those of -v, whose tags are numbers; it goes with them. */
-	if (shares_add(&machine->shares, &machine->sandbox, SYSTEM_ROOT_TAG, ms->system.root,
+	if (!system_has_disk(&ms->system) &&
+	    shares_add(&machine->shares, &machine->sandbox, SYSTEM_ROOT_TAG, ms->system.root,
 		       FS_READ_ONLY, err))
 		return -1;
 	if (vsock_listen(machine->vsock, AGENT_PORT, on_agent_connected, ms))

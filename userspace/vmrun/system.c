@@ -23,11 +23,9 @@
 #define USER_NET	"10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3"
 #define DEFAULT_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* The guest has no way to its root and to vmrun without the first four. */
+/* What every guest has; the way to its root is find_modules()'s. */
 static const struct module_want modules[] = {
 	{ "virtio_pci", false },
-	{ "virtiofs", false },
-	{ "overlay", false },
 	{ "vmw_vsock_virtio_transport", false },
 	{ "virtio_console", true },
 	{ "virtio_blk", true },
@@ -70,25 +68,54 @@ static bool is_kernel(const char *path)
 	return is;
 }
 
+/* "PATH" or "PATH:MODE". Without a mode nothing of the user's is written to, as everywhere. */
+static int take_disk(struct system *system, const char *path, enum disk_mode mode,
+		     struct vm_error *err)
+{
+	struct system_disk *disk = &system->disk;
+
+	if (disk_find_root(&disk->root, path, err))
+		return -1;
+	snprintf(disk->path, sizeof(disk->path), "%s", path);
+	disk->mode = mode;
+	system->root[0] = 0;
+	return 0;
+}
+
+/* @target with a mode behind it, which is not a part of its name. */
+static int take_disk_with_mode(struct system *system, const char *target, struct vm_error *err)
+{
+	enum disk_mode mode;
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%.*s", (int)disk_split(target, &mode), target);
+	if (strlen(path) == strlen(target) || stat(path, &st))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "name a folder, a kernel or a disk image; a command comes behind --, for example: vmrun -- make test",
+			       "cannot use '%.200s': %s", path, strerror(errno));
+	if (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && is_kernel(path)))
+		return vm_fail(err, VM_STATUS_FAILURE, "leave it away",
+			       "cannot use '%.200s': only disks have a mode", target);
+	return take_disk(system, path, mode, err);
+}
+
 static int take_target(struct system *system, const char *target, const char **kernel,
 		       struct vm_error *err)
 {
 	struct stat st;
 
 	if (stat(target, &st))
-		return vm_fail(err, VM_STATUS_FAILURE,
-			       "name a folder or a kernel; a command comes behind --, for example: vmrun -- make test",
-			       "cannot use '%.200s': %s", target, strerror(errno));
+		return take_disk_with_mode(system, target, err);
 	if (S_ISDIR(st.st_mode)) {
 		if (!realpath(target, system->root))
 			return vm_fail(err, VM_STATUS_FAILURE, NULL, "cannot use '%.200s': %s",
 				       target, strerror(errno));
 		return 0;
 	}
-	if (!is_kernel(target))
-		return vm_fail(err, VM_STATUS_FAILURE,
-			       "name a folder with a root file system, a bzImage or an ELF vmlinux",
-			       "cannot use '%.200s': it is neither a folder nor a kernel", target);
+	/* Whoever opens a fifo waits for its other end. */
+	if (!S_ISREG(st.st_mode) || !is_kernel(target))
+		return take_disk(system, target, DISK_COW, err);
 	if (*kernel)
 		return vm_fail(err, VM_STATUS_FAILURE, "leave one of them away",
 			       "two kernels are given: '%.100s' and '%.100s'", *kernel, target);
@@ -137,12 +164,20 @@ static int find_directory(struct system *system, const struct vm_config *config,
 static void find_shell(struct system *system)
 {
 	static const char * const shells[] = { "/bin/bash", "/bin/sh" };
+	static const char search[] = "[ ! -x /bin/bash ] || SHELL=/bin/bash exec bash; exec sh";
 	const char *mine = getenv("SHELL");
 	char path[PATH_MAX + 16];
 	unsigned int i;
 
 	if (!strcmp(system->root, "/") && mine && mine[0] == '/' && !access(mine, X_OK)) {
 		system->shell[0] = mine;
+		return;
+	}
+	/* Nobody has looked into a disk yet. */
+	if (system_has_disk(system)) {
+		system->shell[0] = "/bin/sh";
+		system->shell[1] = "-c";
+		system->shell[2] = search;
 		return;
 	}
 	for (i = 0; i < ARRAY_SIZE(shells); i++) {
@@ -178,15 +213,64 @@ static int find_volumes(struct system *system, const struct vm_config *config,
 	return 0;
 }
 
+static void want(struct system *system, const char *module)
+{
+	system->want[system->nr_want++] = (struct module_want){ module, false };
+}
+
+/* Whether the guest's changes go into its memory, since they cannot go to the root. */
+static bool has_overlay(const struct system *system)
+{
+	return !system_has_disk(system) || system->disk.mode == DISK_RO ||
+	       !system->disk.root.writable;
+}
+
+static void find_modules(struct system *system)
+{
+	unsigned int i;
+
+	if (system_has_disk(system)) {
+		want(system, "virtio_blk");
+		want(system, system->disk.root.fs);
+	}
+	if (!system_has_disk(system) || system->nr_volumes)
+		want(system, "virtiofs");
+	if (has_overlay(system))
+		want(system, "overlay");
+	for (i = 0; i < ARRAY_SIZE(modules); i++)
+		system->want[system->nr_want++] = modules[i];
+}
+
+_Static_assert(ARRAY_SIZE(modules) + 4 <= SYSTEM_MAX_MODULES, "find_modules() has room");
+
+static void describe_root(const struct system *system, char *text, size_t size)
+{
+	const struct system_disk *disk = &system->disk;
+	char number[16] = "";
+
+	if (!system_has_disk(system)) {
+		snprintf(text, size, "virtiofs %s", SYSTEM_ROOT_TAG);
+		return;
+	}
+	if (disk->root.partition)
+		snprintf(number, sizeof(number), "%u", disk->root.partition);
+	/* The machine's first disk, and no module of another driver's. */
+	snprintf(text, size, "disk vda%s %s %s", number, disk->root.fs,
+		 has_overlay(system) ? "ro" : "rw");
+}
+
 static int start_live(struct system *system, const struct vm_config *config, struct vm_error *err)
 {
 	bool user_net = !config->net || !strcmp(config->net, "user");
+	char root[64];
 	const struct live_plan plan = {
 		.kernel = system->kernel, .modules = MODULES, .hostname = HOSTNAME,
-		.net = user_net ? USER_NET : NULL, .root_tag = SYSTEM_ROOT_TAG, .want = modules, .nr_want = ARRAY_SIZE(modules),
+		.net = user_net ? USER_NET : NULL, .root = root,
+		.want = system->want, .nr_want = system->nr_want,
 		.share = system->share, .nr_shares = system->nr_volumes,
 	};
 
+	describe_root(system, root, sizeof(root));
 	return live_start(&system->live, &plan, err);
 }
 
@@ -201,6 +285,7 @@ int system_create(struct system *system, const struct vm_config *config, struct 
 	    find_kernel(system, kernel, err) || find_directory(system, config, err) ||
 	    find_volumes(system, config, err))
 		return -1;
+	find_modules(system);
 	find_shell(system);
 	system->argv = config->command ? config->command : system->shell;
 	if (!make_env(system, config, err) && !start_live(system, config, err))

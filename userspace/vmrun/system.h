@@ -11,6 +11,8 @@
 
 #include "boot/live.h"
 #include "config.h"
+#include "disk/disk.h"
+#include "disk/root.h"
 #include "environment.h"
 #include "session.h"
 #include "terminal.h"
@@ -21,14 +23,26 @@
 /* Nobody reads the console unless something fails. */
 #define SYSTEM_ARGS	"console=ttyS0 quiet panic=-1 cryptomgr.notests"
 
+/* The disk that has the guest's root; it is the first of the machine's. */
+struct system_disk {
+	char path[PATH_MAX];
+	enum disk_mode mode;
+	struct disk_root root;
+};
+
+#define SYSTEM_MAX_MODULES	16
+
 struct system {
 	char kernel[PATH_MAX];
-	char root[PATH_MAX];	/* of the host; the guest's "/" */
+	char root[PATH_MAX];	/* of the host; the guest's "/". Empty: it is on a disk */
+	struct system_disk disk;
 	char directory[PATH_MAX];	/* of the guest, where the command starts */
 	bool directory_given;	/* by the user: it must be there */
-	const char *shell[2];	/* when there is no command */
+	const char *shell[4];	/* when there is no command */
 	const char *const *argv;
 	struct environment env;
+	struct module_want want[SYSTEM_MAX_MODULES];
+	unsigned int nr_want;
 	struct config_volume volume[SYSTEM_MAX_VOLUMES];
 	struct live_share share[SYSTEM_MAX_VOLUMES];
 	char tag[SYSTEM_MAX_VOLUMES][16];
@@ -42,6 +56,11 @@ struct system {
  */
 int system_create(struct system *system, const struct vm_config *config, struct vm_error *err);
 void system_destroy(struct system *system);
+
+static inline bool system_has_disk(const struct system *system)
+{
+	return system->disk.path[0];
+}
 
 /*
  * What session_start() needs, but for what is called back. On a terminal (@terminal, and

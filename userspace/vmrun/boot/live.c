@@ -52,10 +52,10 @@ static int write_plan(struct archive *a, const struct live_plan *plan, struct vm
 {
 	unsigned int i;
 
-	if (!is_line(plan->hostname) || !is_line(plan->root_tag))
+	if (!is_line(plan->hostname) || !is_line(plan->root))
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "a name may not have more than one line");
-	fprintf(a->plan, "hostname %s\nport %u\nroot virtiofs %s\n", plan->hostname, AGENT_PORT,
-		plan->root_tag);
+	fprintf(a->plan, "hostname %s\nport %u\nroot %s\n", plan->hostname, AGENT_PORT,
+		plan->root);
 	if (plan->net)
 		fprintf(a->plan, "net %s\n", plan->net);
 	for (i = 0; i < plan->nr_shares; i++) {

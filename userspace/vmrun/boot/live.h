@@ -25,7 +25,7 @@ struct live_plan {
 	const char *modules;	/* "/lib/modules" */
 	const char *hostname;
 	const char *net;	/* address, netmask, gateway, name server of its card; or NULL */
-	const char *root_tag;	/* of the virtio-fs device with its root */
+	const char *root;	/* "virtiofs TAG", or "disk DEVICE FILESYSTEM rw", or "ro" with an overlay */
 	const struct module_want *want;
 	unsigned int nr_want;
 	const struct live_share *share;

@@ -43,9 +43,10 @@ static const struct {
 	{ "VMDK", "KDMV" },
 	{ "VHDX", "vhdxfile" },
 	{ "VHD", "conectix" },
+	{ "VDI", "<<< Orac" },
 };
 
-static int check_format(int fd, const char *path, struct vm_error *err)
+int disk_check_format(int fd, const char *path, struct vm_error *err)
 {
 	char head[8] = "";
 	unsigned int i;
@@ -57,8 +58,8 @@ static int check_format(int fd, const char *path, struct vm_error *err)
 		if (!memcmp(head, formats[i].magic, strlen(formats[i].magic)))
 			return vm_fail(err, VM_STATUS_FAILURE,
 				       "make a raw image of it first: qemu-img convert -O raw IMAGE NEW",
-				       "the disk image %.300s is in %s format", path,
-				       formats[i].name);
+				       "the disk image %.300s is in %s format, and vmrun reads raw ones only",
+				       path, formats[i].name);
 	return 0;
 }
 
@@ -132,7 +133,7 @@ int disk_open(struct disk *disk, const char *path, enum disk_mode mode, struct v
 	disk->mode = mode;
 	if (open_image(disk, path, err))
 		return -1;
-	if (!check_size(disk, path, err) && !check_format(disk->fd, path, err) &&
+	if (!check_size(disk, path, err) && !disk_check_format(disk->fd, path, err) &&
 	    !lock_image(disk, path, err) &&
 	    (mode != DISK_COW || !overlay_create(&disk->overlay, disk->fd, disk->size, err)))
 		return 0;

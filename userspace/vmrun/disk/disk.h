@@ -40,6 +40,9 @@ struct disk {
  */
 size_t disk_split(const char *arg, enum disk_mode *mode);
 
+/* Looks whether @fd is an image in a format that is not raw: 0, or -1 with @err filled in. */
+int disk_check_format(int fd, const char *path, struct vm_error *err);
+
 /*
  * Opens the file or block device @path, and locks it: one machine may write it, or several
  * read it. Returns 0, or -1 with @err filled in and nothing left open.

@@ -49,6 +49,7 @@ struct agent {
 	struct agent_link link;
 	int signal_fd;
 	bool main_ended;
+	void (*settle)(void);
 	struct session session[AGENT_MAX_SESSIONS];
 	u8 chunk[CHUNK];
 };
@@ -332,7 +333,7 @@ static void say_end(struct agent *agent, struct session *s, unsigned int id)
 		return;
 	/* vmrun ends the machine when it hears this. */
 	if (is_main)
-		sync();
+		agent->settle();
 	agent_link_put(&agent->link, AGENT_EXIT, 0, id, &s->result, sizeof(s->result));
 	agent->main_ended |= is_main;
 	free_session(s);
@@ -432,7 +433,7 @@ static bool say_goodbye(struct agent *agent)
 	return true;
 }
 
-int agent_serve(int fd)
+int agent_serve(int fd, void (*settle)(void))
 {
 	const u32 version = AGENT_VERSION;
 	struct agent *agent = calloc(1, sizeof(*agent));
@@ -442,6 +443,7 @@ int agent_serve(int fd)
 
 	if (!agent)
 		return -1;
+	agent->settle = settle;
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	agent->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -18,7 +18,12 @@
 /* /plan, as boot/live.c writes it. Its strings lie in the text that was parsed. */
 struct plan {
 	const char *hostname;
-	const char *root_tag;
+	const char *root_tag;	/* of the virtio-fs device with the root; NULL: it is on a disk */
+	struct plan_disk {
+		const char *device;	/* "vda1" */
+		const char *fs;
+		bool read_only;		/* changes go to memory */
+	} disk;
 	unsigned int port;
 	const char *module[PLAN_MAX_MODULES];	/* files, in the order in which they load */
 	unsigned int nr_modules;
@@ -63,8 +68,9 @@ struct agent_exit command_result(struct command *command, int status);
 
 /*
  * Serves vmrun at @fd until the main command has ended and vmrun was told (0), or the
- * connection ends (-1). SIGCHLD must be blocked; reaps whatever child ends.
+ * connection ends (-1). SIGCHLD must be blocked; reaps whatever child ends. @settle is called
+ * before vmrun hears of that end, and takes the machine away.
  */
-int agent_serve(int fd);
+int agent_serve(int fd, void (*settle)(void));
 
 #endif

@@ -77,11 +77,49 @@ static void mount_at(const char *source, const char *target, const char *type,
 		give_up("mount", target, errno);
 }
 
-/* The host's files, never written to, and the guest's changes in memory above them. */
+/* The partitions of a disk come with it, but a kernel may look for disks behind our back. */
+static void wait_for_device(const char *path)
+{
+	unsigned int tries;
+
+	for (tries = 0; access(path, F_OK); tries++) {
+		if (tries == 200)
+			give_up("find the root's disk or partition,", path, errno);
+		usleep(10000);
+	}
+}
+
+static void mount_disk(const struct plan_disk *disk, const char *target)
+{
+	char path[64];
+	int error;
+
+	mount_at("dev", "/dev", "devtmpfs", MS_NOSUID, NULL);
+	snprintf(path, sizeof(path), "/dev/%s", disk->device);
+	wait_for_device(path);
+	mkdir(target, 0755);
+	error = mount(path, target, disk->fs, disk->read_only ? MS_RDONLY : 0, NULL) ? errno : 0;
+	if (error == EUCLEAN || error == EINVAL || error == EIO)
+		printf("vmrun-init: is the %s file system on %s damaged? Its fsck tells, and mends it\n",
+		       disk->fs, disk->device);
+	if (error == EROFS || error == EACCES)
+		printf("vmrun-init: its journal has to be written before it can be read: take the disk with :cow\n");
+	if (error)
+		give_up("mount the root,", path, error);
+	umount2("/dev", MNT_DETACH);
+}
+
+/* Files that are never written to, and the guest's changes in memory above them; or a disk as it is. */
 static void mount_root(const struct plan *plan)
 {
+	if (plan->disk.fs && !plan->disk.read_only) {
+		mount_disk(&plan->disk, ROOT);
+		return;
+	}
 	mkdir("/host", 0755);
-	if (mount(plan->root_tag, "/host", "virtiofs", MS_RDONLY, NULL))
+	if (plan->disk.fs)
+		mount_disk(&plan->disk, "/host");
+	else if (mount(plan->root_tag, "/host", "virtiofs", MS_RDONLY, NULL))
 		give_up("mount the root by virtio-fs, tag", plan->root_tag, errno);
 	mount_at("tmpfs", "/changes", "tmpfs", 0, "mode=0755");
 	mkdir("/changes/upper", 0755);
@@ -172,6 +210,23 @@ static int connect_to_vmrun(unsigned int port)
 	return fd;
 }
 
+/* What was written is on disks and shares before vmrun takes the machine away. */
+static void settle(void)
+{
+	sync();
+}
+
+/* The same, of a root on a disk that stays: as if the system had been shut down. */
+static void settle_disk(void)
+{
+	unsigned int tries;
+
+	kill(-1, SIGKILL);
+	for (tries = 0; mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) && tries < 20; tries++)
+		usleep(5000);
+	sync();
+}
+
 int main(void)
 {
 	char text[PLAN_MAX_SIZE];
@@ -193,7 +248,7 @@ int main(void)
 	set_name(&plan);
 	network_start(&plan.net);
 	fd = connect_to_vmrun(plan.port);
-	if (agent_serve(fd))
+	if (agent_serve(fd, plan.disk.fs && !plan.disk.read_only ? settle_disk : settle))
 		give_up("go on without", "vmrun, which closed the connection", EPIPE);
 	sync();
 	reboot(RB_POWER_OFF);

@@ -44,6 +44,22 @@ static bool parse_net(struct plan *plan, char *rest)
 	return plan->net.nameserver;
 }
 
+static bool parse_root(struct plan *plan, char *rest)
+{
+	const char *kind = word(&rest);
+
+	if (kind && !strcmp(kind, "virtiofs")) {
+		plan->root_tag = word(&rest);
+		return plan->root_tag;
+	}
+	plan->disk.device = word(&rest);
+	plan->disk.fs = word(&rest);
+	if (!kind || strcmp(kind, "disk") || !plan->disk.fs || !rest)
+		return false;
+	plan->disk.read_only = !strcmp(rest, "ro");
+	return true;
+}
+
 static bool parse_line(struct plan *plan, char *line)
 {
 	const char *what = word(&line), *value;
@@ -54,6 +70,8 @@ static bool parse_line(struct plan *plan, char *line)
 		return parse_share(plan, line);
 	if (!strcmp(what, "net"))
 		return parse_net(plan, line);
+	if (!strcmp(what, "root"))
+		return parse_root(plan, line);
 	value = word(&line);
 	if (!value)
 		return false;
@@ -61,9 +79,6 @@ static bool parse_line(struct plan *plan, char *line)
 		plan->hostname = value;
 	} else if (!strcmp(what, "port")) {
 		plan->port = strtoul(value, NULL, 10);
-	} else if (!strcmp(what, "root")) {
-		plan->root_tag = word(&line);
-		return !strcmp(value, "virtiofs") && plan->root_tag;
 	} else if (!strcmp(what, "module") && plan->nr_modules < PLAN_MAX_MODULES) {
 		plan->module[plan->nr_modules++] = value;
 	} else {
@@ -80,5 +95,5 @@ const char *plan_parse(struct plan *plan, char *text)
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (!parse_line(plan, line))
 			return line;
-	return plan->root_tag ? NULL : "no root";
+	return plan->root_tag || plan->disk.fs ? NULL : "no root";
 }

@@ -47,7 +47,7 @@ static struct host *connect_agent(void)
 		close(ends[0]);
 		sigfillset(&set);
 		sigprocmask(SIG_BLOCK, &set, NULL);
-		_exit(agent_serve(ends[1]) ? 1 : 0);
+		_exit(agent_serve(ends[1], sync) ? 1 : 0);
 	}
 	close(ends[1]);
 	agent_link_init(&h->link, ends[0]);

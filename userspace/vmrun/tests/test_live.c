@@ -220,12 +220,15 @@ static void the_guest_reads_the_plan(void)
 		      "share s1 rw /src\nnet 10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3\nmodule /modules/0.ko virtio\n";
 	char bad[] = "root virtiofs root\nshare s0 ro relative\n";
 	char none[] = "";
+	char disk[] = "root disk vda3 ext4 ro\n";
+	char half[] = "root disk vda3 ext4\n";
 	struct plan plan;
 
 	ASSERT(!plan_parse(&plan, text));
 	EXPECT(!strcmp(plan.hostname, "box"));
 	EXPECT_EQ(plan.port, 1024);
 	EXPECT(!strcmp(plan.root_tag, "root"));
+	EXPECT(!plan.disk.fs);
 	EXPECT_EQ(plan.nr_shares, 2);
 	EXPECT(!strcmp(plan.share[0].path, "/mnt/with blank") && plan.share[0].read_only);
 	EXPECT(!strcmp(plan.share[1].tag, "s1") && !plan.share[1].read_only);
@@ -234,6 +237,10 @@ static void the_guest_reads_the_plan(void)
 	EXPECT(!strcmp(plan.net.address, "10.0.2.15") && !strcmp(plan.net.nameserver, "10.0.2.3"));
 	EXPECT(plan_parse(&plan, bad));
 	EXPECT(plan_parse(&plan, none));
+	EXPECT(plan_parse(&plan, half));
+	ASSERT(!plan_parse(&plan, disk));
+	EXPECT(!plan.root_tag && plan.disk.read_only);
+	EXPECT(!strcmp(plan.disk.device, "vda3") && !strcmp(plan.disk.fs, "ext4"));
 }
 
 /* The child tells its parent what is missing, and leaves nothing behind. */
@@ -241,7 +248,7 @@ static void a_kernel_without_modules(void)
 {
 	static const struct module_want want[] = { { "virtio_pci", false } };
 	struct live_plan plan = {
-		.modules = dir, .hostname = "box", .root_tag = "root", .want = want, .nr_want = 1,
+		.modules = dir, .hostname = "box", .root = "virtiofs root", .want = want, .nr_want = 1,
 	};
 	char image[4096] = { 0 };
 	struct setup_header *hdr = (void *)(image + 0x1f1);

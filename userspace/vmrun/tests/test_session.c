@@ -82,7 +82,7 @@ static void attach_agent(struct run *r)
 		close_range(4, ~0u, 0);
 		sigfillset(&set);
 		sigprocmask(SIG_BLOCK, &set, NULL);
-		agent_serve(3);
+		agent_serve(3, sync);
 		_exit(0);
 	}
 	close(ends[1]);

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Disks with any partition tables and superblocks: the input is what lies where on one, with a GPT's sums set right if it wishes so. What
+ * is found must lie on the disk, and what is refused must be told with what to do.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "disk/partition.h"
+#include "disk/root.h"
+#include "fuzz.h"
+
+#define SIZE	KIB(128)
+#define HEADER	92
+#define ENTRY	128
+
+struct piece {
+	u8 block;	/* 512 bytes, or one of the places that matter */
+	u8 at;		/* in units of two bytes */
+	u8 len;
+};
+
+static u32 sum(const u8 *at, u64 len)
+{
+	u32 crc = ~0u;
+	int bit;
+
+	for (; len; len--) {
+		crc ^= *at++;
+		for (bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	}
+	return ~crc;
+}
+
+/* A protective MBR, and the sums of what is there. */
+static void set_right(u8 *disk, u32 sector)
+{
+	u8 *h = disk + sector;
+	u32 nr = h[80] % 32, crc;
+	u64 entries = h[72] % 8;
+
+	memcpy(disk + 450, "\xee\0\0\0\1\0\0\0\xff\xff\xff\xff", 12);
+	memcpy(disk + 510, "\x55\xaa", 2);
+	memcpy(h, "EFI PART", 8);
+	memset(h + 12, 0, HEADER - 12);
+	h[12] = HEADER;
+	h[24] = 1;
+	h[72] = entries;
+	h[80] = nr;
+	h[84] = ENTRY;
+	crc = sum(disk + entries * sector, nr * ENTRY);
+	memcpy(h + 88, &crc, 4);
+	crc = sum(h, HEADER);
+	memcpy(h + 16, &crc, 4);
+}
+
+void fuzz_input(const u8 *data, size_t size)
+{
+	static struct partition_table table;
+	static u8 *disk;
+	static int fd = -1;
+	struct disk_root root = { 0 };
+	struct vm_error err = { 0 };
+	struct piece piece;
+	unsigned int i;
+	u32 sector;
+	bool gpt;
+
+	if (fd < 0) {
+		fd = memfd_create("disk", 0);
+		MUST(!ftruncate(fd, SIZE));
+		disk = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		MUST(disk != MAP_FAILED);
+	}
+	if (!size)
+		return;
+	memset(disk, 0, SIZE);
+	sector = *data & 1 ? 4096 : 512;
+	gpt = *data & 2;
+	for (data++, size--; size >= sizeof(piece); data += piece.len, size -= piece.len) {
+		memcpy(&piece, data, sizeof(piece));
+		data += sizeof(piece);
+		size -= sizeof(piece);
+		piece.len = piece.len % 64 < size ? piece.len % 64 : size;
+		memcpy(disk + (piece.block % 200) * 512 + piece.at * 2, data, piece.len);
+	}
+	if (gpt)
+		set_right(disk, sector);
+	partition_read(&table, fd, SIZE, sector);
+	MUST(table.nr <= PARTITION_MAX);
+	for (i = 0; i < table.nr; i++) {
+		const struct partition *p = &table.item[i];
+
+		MUST(p->number && p->len && p->offset < SIZE && p->len <= SIZE - p->offset);
+	}
+	MUST(!gpt || table.kind == PARTITION_TABLE_GPT || table.kind == PARTITION_TABLE_NONE);
+	if (disk_find_root_in(&root, fd, SIZE, sector, "disk", &err)) {
+		MUST(err.status == VM_STATUS_FAILURE && err.text[0] && err.hint[0]);
+		return;
+	}
+	MUST(root.fs && !err.status);
+	for (i = 0; i < table.nr && table.item[i].number != root.partition; i++)
+		;
+	MUST(!root.partition || i < table.nr);
+}
