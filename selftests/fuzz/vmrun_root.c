@@ -40,7 +40,7 @@ static void set_right(u8 *disk, u32 sector)
 {
 	u8 *h = disk + sector;
 	u32 nr = h[80] % 32, crc;
-	u64 entries = h[72] % 8;
+	u64 entries = 2 + h[72] % 6;
 
 	memcpy(disk + 450, "\xee\0\0\0\1\0\0\0\xff\xff\xff\xff", 12);
 	memcpy(disk + 510, "\x55\xaa", 2);
