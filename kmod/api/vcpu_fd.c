@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/signal.h>
+#include "../host/compat.h"
 #include "../host/cpu.h"
 #include "../irq/lapic.h"
 #include "../run/run.h"
@@ -167,10 +168,14 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static vm_fault_t vcpu_mapping_fault(struct vm_fault *vmf)
 {
 	struct vcpu *vcpu = vmf->vma->vm_file->private_data;
+	void *page = (void *)vcpu->run + (vmf->pgoff << PAGE_SHIFT);
 
-	if (vmf->pgoff >= VCPU_RUN_PAGES)
+	/* A mapping that began elsewhere may be writable, and gets there all the same. */
+	if (vmf->pgoff == KVIRT_RING_PAGE_OFFSET && !(vmf->vma->vm_flags & VM_MAYWRITE))
+		page = vcpu->ring;
+	else if (vmf->pgoff >= VCPU_RUN_PAGES)
 		return VM_FAULT_SIGBUS;
-	vmf->page = virt_to_page((void *)vcpu->run + (vmf->pgoff << PAGE_SHIFT));
+	vmf->page = virt_to_page(page);
 	get_page(vmf->page);
 	return 0;
 }
@@ -181,6 +186,13 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	if (vma->vm_pgoff == KVIRT_RING_PAGE_OFFSET) {
+		if (vma_pages(vma) != 1)
+			return -EINVAL;
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

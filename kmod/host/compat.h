@@ -56,6 +56,13 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
+#if !KERNEL_SINCE(6, 3)
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
 /* Enums, which #ifdef would never see. Without the last, only a fatal signal ends a wait. */
 #if KERNEL_SINCE(6, 6)
 #define FAULT_FOLL_FLAGS (FOLL_HWPOISON | FOLL_HONOR_NUMA_FAULT | FOLL_INTERRUPTIBLE)

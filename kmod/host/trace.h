@@ -10,6 +10,7 @@
 #define KVIRT_HOST_TRACE_H
 
 #include <linux/tracepoint.h>
+#include <uapi/linux/kvirt.h>
 
 #undef KEEP
 #define KEEP(field)	(__entry->field = (field))
@@ -47,17 +48,15 @@ TRACE_EVENT(kvirt_invalidate,
 		  __entry->start, __entry->end, __entry->zapped, __entry->flushed)
 );
 
-/* One exit as its back end recorded it; detail is the kind's own: address, code, port, MSR. */
+/* One exit as the ring has it; detail is the kind's own: address, code, port, MSR. */
 TRACE_EVENT(kvirt_exit,
-	TP_PROTO(u32 vcpu_id, u8 kind, u64 rip, u8 insn_len, u64 detail),
-	TP_ARGS(vcpu_id, kind, rip, insn_len, detail),
-	TP_STRUCT__entry(
-		__field(u64, rip) __field(u64, detail) __field(u32, vcpu_id)
-		__field(u8, kind) __field(u8, insn_len)
-	),
-	TP_fast_assign(KEEP(rip); KEEP(detail); KEEP(vcpu_id); KEEP(kind); KEEP(insn_len);),
+	TP_PROTO(u32 vcpu_id, const struct kvirt_exit_record *exit),
+	TP_ARGS(vcpu_id, exit),
+	TP_STRUCT__entry(__field(u32, vcpu_id) __field_struct(struct kvirt_exit_record, exit)),
+	TP_fast_assign(KEEP(vcpu_id); __entry->exit = *exit;),
 	TP_printk("vcpu %u kind %u rip 0x%llx len %u detail 0x%llx", __entry->vcpu_id,
-		  __entry->kind, __entry->rip, __entry->insn_len, __entry->detail)
+		  __entry->exit.kind, __entry->exit.rip, __entry->exit.insn_len,
+		  __entry->exit.code)
 );
 
 /* An event goes in: what event_plan() chose. */

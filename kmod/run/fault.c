@@ -14,7 +14,7 @@ enum verdict raise(struct vcpu *vcpu, u8 vector)
 enum verdict exit_nested_fault(struct vcpu *vcpu)
 {
 	const struct kvirt_exit *exit = &vcpu->exit;
-	int err = populate(vcpu, exit->fault.gpa, exit->fault.access);
+	int err = populate(vcpu, exit->fault.gpa, exit->access);
 
 	switch (err) {
 	case 0:
@@ -25,7 +25,7 @@ enum verdict exit_nested_fault(struct vcpu *vcpu)
 	case -ENOENT:
 	case -EROFS:
 		/* An event cut short on its way through MMIO has no instruction to emulate. */
-		if (exit->vectoring.valid || exit->fault.access & ACCESS_EXEC)
+		if (exit->vectoring.valid || exit->access & ACCESS_EXEC)
 			return stop_emulation(vcpu, NULL, 0);
 		return mmio_start(vcpu);
 	case -EINTR:

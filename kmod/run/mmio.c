@@ -24,7 +24,7 @@ static bool gpa_known(const struct vcpu *vcpu)
 		return false;
 	for (a = m->access; a < m->access + m->n; a++) {
 		/* Code changed since: the CPU has not allowed the guest this write. */
-		if (a->write && !(exit->fault.access & ACCESS_WRITE))
+		if (a->write && !(exit->access & ACCESS_WRITE))
 			return false;
 		if (a->linear != m->access[0].linear || a->size > PAGE_LEFT(a->linear))
 			return false;

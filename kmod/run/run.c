@@ -91,6 +91,33 @@ static void inject_events(struct vcpu *vcpu)
 	static_call(backend_windows)(vcpu);
 }
 
+static_assert(offsetof(struct kvirt_exit, detail) == sizeof(u64));
+static_assert(offsetof(struct kvirt_exit_record, code) ==
+	      offsetof(struct kvirt_exit_record, kind) + sizeof(u64));
+static_assert(offsetof(struct kvirt_exit, fault.gpa) == offsetof(struct kvirt_exit, detail));
+static_assert(ACCESS_READ == KVIRT_RECORD_READ && ACCESS_WRITE == KVIRT_RECORD_WRITE &&
+	      ACCESS_EXEC == KVIRT_RECORD_EXEC);
+static_assert(sizeof(struct kvirt_exit_ring) <= PAGE_SIZE);
+
+/* One more record in the ring, which user space may be reading. */
+static __always_inline const struct kvirt_exit_record *record_exit(struct vcpu *vcpu)
+{
+	struct kvirt_exit_ring *ring = vcpu->ring;
+	u64 n = ring->written;
+	struct kvirt_exit_record *r = &ring->record[n % KVIRT_RING_RECORDS];
+
+	r->tsc = rdtsc();
+	r->rip = vcpu->state.rip;
+	r->eax = vcpu->state.gpr[X86_RAX];
+	r->ecx = vcpu->state.gpr[X86_RCX];
+	/* From the kind to the reason, as one word. */
+	*(u64 *)&r->kind = *(const u64 *)&vcpu->exit.kind;
+	r->code = vcpu->exit.detail;
+	/* Only now is it there, and from now on the oldest one may be torn. */
+	smp_store_release(&ring->written, n + 1);
+	return r;
+}
+
 /* One entry and its exit. Anything but STEP and RETRY ends the window. */
 static enum verdict enter_once(struct vcpu *vcpu)
 {
@@ -112,8 +139,7 @@ static enum verdict enter_once(struct vcpu *vcpu)
 	static_call(backend_enter)(vcpu, &vcpu->exit);
 	vcpu->counts[vcpu->exit.kind]++;
 	event_delivered(vcpu, &vcpu->exit);
-	trace_kvirt_exit(vcpu->id, vcpu->exit.kind, vcpu->state.rip, vcpu->exit.insn_len,
-			 vcpu->exit.internal.code);
+	trace_kvirt_exit(vcpu->id, record_exit(vcpu));
 
 	if (unlikely(vcpu->pv.eoi_offered) && pv_eoi_from_guest(vcpu) == LEAVE)
 		return vcpu->exit.kind <= EXIT_DEADLINE ? LEAVE : SLOW;

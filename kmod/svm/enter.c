@@ -260,6 +260,7 @@ static bool finish(struct vcpu *vcpu, struct kvirt_exit *exit)
 	if (unlikely(v->exit_code == VMEXIT_SHUTDOWN)) {
 		memset(exit, 0, sizeof(*exit));
 		exit->kind = EXIT_TRIPLE_FAULT;
+		exit->reason = VMEXIT_SHUTDOWN;
 		restart(vcpu);
 		return false;
 	}
@@ -301,6 +302,7 @@ void svm_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 		if (unlikely(run_guest(vcpu->state.gpr, hw))) {
 			memset(exit, 0, sizeof(*exit));
 			exit->kind = EXIT_INTERNAL;
+			exit->reason = ~0U;
 			exit->internal.code = ~0ULL;
 			take_registers(vcpu);
 			return;

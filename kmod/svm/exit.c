@@ -55,8 +55,8 @@ static void decode_nested_fault(const struct vmcb *v, struct kvirt_exit *exit)
 	exit->kind = EXIT_NESTED_FAULT;
 	exit->fault.gpa = v->exit_info2;
 	exit->fault.walk = info & NPF_WALK;
-	exit->fault.access = info & NPF_WRITE ? ACCESS_WRITE :
-			     info & NPF_FETCH ? ACCESS_EXEC : ACCESS_READ;
+	exit->access = info & NPF_WRITE ? ACCESS_WRITE :
+		       info & NPF_FETCH ? ACCESS_EXEC : ACCESS_READ;
 	if ((svm.edx & SVM_EDX_DECODE_ASSISTS) && !(info & (NPF_FETCH | NPF_WALK))) {
 		exit->fetched = min_t(u8, v->nr_bytes, sizeof(exit->bytes));
 		memcpy(exit->bytes, v->bytes, sizeof(exit->bytes));
@@ -165,6 +165,7 @@ void svm_decode_exit(struct vcpu *vcpu, struct kvirt_exit *exit)
 	static_assert(EXIT_NR_KINDS <= ROW_KIND);
 	exit->insn_len = svm.edx & SVM_EDX_NRIPS ? insn_len(v, v->next_rip) : 0;
 	exit->fetched = 0;
+	exit->reason = code;
 	exit->kind = row & ROW_KIND;
 	if (!(row & ROW_ALL))
 		decode_details(hw, exit);

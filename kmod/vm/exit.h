@@ -7,36 +7,37 @@
 #define KVIRT_VM_EXIT_H
 
 #include <linux/types.h>
+#include <uapi/linux/kvirt.h>
 #include "../x86/state.h"
 
-enum exit_kind {
-	EXIT_HOST,		/* the host needs the CPU: go on after its work; no dispatch */
-	EXIT_DEADLINE,		/* vcpu->deadline_asked has come */
-	EXIT_CPUID,
-	EXIT_HLT,
-	EXIT_PAUSE,
-	EXIT_IO,
-	EXIT_RDMSR,
-	EXIT_WRMSR,
-	EXIT_CR_READ,		/* MOV from CR8; without a shadow from CR0, CR4, SMSW */
-	EXIT_CR_WRITE,		/* MOV to CR0, CR4, CR8; CLTS and LMSW come as CR0 */
-	EXIT_DR,		/* MOV to or from a debug register */
-	EXIT_XSETBV,
-	EXIT_HYPERCALL,		/* the vendor's own hypercall instruction */
-	EXIT_RDPMC,
-	EXIT_INVD,		/* INVD and WBINVD: nothing to do but step over */
-	EXIT_MWAIT,		/* and MONITOR */
-	EXIT_UNDEFINED,		/* an instruction that has to raise #UD here */
-	EXIT_NESTED_FAULT,
-	EXIT_EXCEPTION,
-	EXIT_IRQ_WINDOW,
-	EXIT_NMI_WINDOW,
-	EXIT_TRIPLE_FAULT,
-	EXIT_INIT,		/* INIT signal: of no meaning to a guest, ignored */
-	EXIT_TASK_SWITCH,
-	EXIT_INVALID_STATE,	/* the entry failed: FAIL_ENTRY with the hardware's code */
-	EXIT_INTERNAL,		/* an exit that nobody asked for: the VM stops */
-	EXIT_NR_KINDS
+enum exit_kind {	/* kvirt.h says what they are: the exit ring tells them to user space */
+	EXIT_HOST = KVIRT_KIND_HOST,			/* go on after its work; no dispatch */
+	EXIT_DEADLINE = KVIRT_KIND_DEADLINE,		/* vcpu->deadline_asked has come */
+	EXIT_CPUID = KVIRT_KIND_CPUID,
+	EXIT_HLT = KVIRT_KIND_HLT,
+	EXIT_PAUSE = KVIRT_KIND_PAUSE,
+	EXIT_IO = KVIRT_KIND_IO,
+	EXIT_RDMSR = KVIRT_KIND_RDMSR,
+	EXIT_WRMSR = KVIRT_KIND_WRMSR,
+	EXIT_CR_READ = KVIRT_KIND_CR_READ,		/* CR8; without a shadow CR0, CR4, SMSW */
+	EXIT_CR_WRITE = KVIRT_KIND_CR_WRITE,		/* CLTS and LMSW come as CR0 */
+	EXIT_DR = KVIRT_KIND_DR,
+	EXIT_XSETBV = KVIRT_KIND_XSETBV,
+	EXIT_HYPERCALL = KVIRT_KIND_HYPERCALL,		/* the vendor's own instruction */
+	EXIT_RDPMC = KVIRT_KIND_RDPMC,
+	EXIT_INVD = KVIRT_KIND_INVD,			/* nothing to do but step over */
+	EXIT_MWAIT = KVIRT_KIND_MWAIT,
+	EXIT_UNDEFINED = KVIRT_KIND_UNDEFINED,		/* has to raise #UD here */
+	EXIT_NESTED_FAULT = KVIRT_KIND_NESTED_FAULT,
+	EXIT_EXCEPTION = KVIRT_KIND_EXCEPTION,
+	EXIT_IRQ_WINDOW = KVIRT_KIND_IRQ_WINDOW,
+	EXIT_NMI_WINDOW = KVIRT_KIND_NMI_WINDOW,
+	EXIT_TRIPLE_FAULT = KVIRT_KIND_TRIPLE_FAULT,
+	EXIT_INIT = KVIRT_KIND_INIT,			/* of no meaning to a guest, ignored */
+	EXIT_TASK_SWITCH = KVIRT_KIND_TASK_SWITCH,
+	EXIT_INVALID_STATE = KVIRT_KIND_INVALID_STATE,	/* FAIL_ENTRY with the hardware's code */
+	EXIT_INTERNAL = KVIRT_KIND_INTERNAL,		/* the VM stops */
+	EXIT_NR_KINDS = KVIRT_NR_KINDS
 };
 
 /* What a vCPU counts beside its exits, which come first: api/stats.c has the names. */
@@ -78,13 +79,14 @@ struct kvirt_event {
 #define ACCESS_WRITE	BIT(1)
 #define ACCESS_EXEC	BIT(2)
 
-struct kvirt_exit {
-	enum exit_kind kind;
+struct kvirt_exit {		/* down to detail as in struct kvirt_exit_record */
+	u8 kind;		/* enum exit_kind */
+	u8 access;		/* EXIT_NESTED_FAULT: ACCESS_* */
 	u8 insn_len;		/* 0: the hardware did not say, dispatch decodes */
 	u8 fetched;		/* instruction bytes that the hardware gave, or 0 */
-	u8 bytes[15];
-	struct kvirt_event vectoring;	/* .valid: its delivery is what this exit cut short */
+	u32 reason;		/* the hardware's word for the kind, for people; ~0: not entered */
 	union {
+		u64 detail;	/* the first of each kind's, for the exit ring */
 		struct {
 			u16 port;
 			u8 size;	/* 1, 2, 4 */
@@ -103,7 +105,6 @@ struct kvirt_exit {
 		} dr;
 		struct {
 			u64 gpa;
-			u8 access;	/* ACCESS_* */
 			bool walk;	/* the fault was on a guest page table */
 		} fault;
 		struct {
@@ -114,6 +115,8 @@ struct kvirt_exit {
 		} exception;
 		struct { u64 code; } internal;	/* the hardware's own number, for people */
 	};
+	u8 bytes[15];
+	struct kvirt_event vectoring;	/* .valid: its delivery is what this exit cut short */
 };
 
 /* A handler's answer, or -errno to leave KVM_RUN with: where the guest continues. */

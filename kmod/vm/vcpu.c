@@ -52,10 +52,15 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 	preempt_notifier_init(&vcpu->preempt, &preempt_ops);
 	vcpu->cpu = -1;
 	vcpu->deadline = ~0ULL;
-	vcpu->run = alloc_pages_exact(VCPU_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->run = alloc_pages_exact(VCPU_SHARED_PAGES * PAGE_SIZE,
+				      GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run)
 		goto free;
 	vcpu->pio_data = (void *)vcpu->run + PAGE_SIZE;
+	vcpu->ring = vcpu->pio_data + PAGE_SIZE;
+	vcpu->ring->nr = KVIRT_RING_RECORDS;
+	vcpu->ring->record_size = sizeof(struct kvirt_exit_record);
+	vcpu->ring->tsc_khz = tsc_khz;
 	err = guest_fpu_init(&vcpu->fpu);
 	if (err)
 		goto free_run;
@@ -73,7 +78,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 id)
 free_fpu:
 	guest_fpu_free(&vcpu->fpu);
 free_run:
-	free_pages_exact(vcpu->run, VCPU_RUN_PAGES * PAGE_SIZE);
+	free_pages_exact(vcpu->run, VCPU_SHARED_PAGES * PAGE_SIZE);
 free:
 	kvfree(vcpu);
 	return ERR_PTR(err);
@@ -95,7 +100,7 @@ void vcpu_free(struct vcpu *vcpu)
 	static_call(backend_vcpu_fini)(vcpu);
 	npt_cache_free(&vcpu->tables);
 	guest_fpu_free(&vcpu->fpu);
-	free_pages_exact(vcpu->run, VCPU_RUN_PAGES * PAGE_SIZE);
+	free_pages_exact(vcpu->run, VCPU_SHARED_PAGES * PAGE_SIZE);
 	kvfree(vcpu);
 }
 

@@ -44,6 +44,7 @@ enum vcpu_request {
 
 /* Pages of a vCPU that user space maps: the run page, and port data. */
 #define VCPU_RUN_PAGES 2
+#define VCPU_SHARED_PAGES (VCPU_RUN_PAGES + 1)	/* and the exit ring */
 
 /* What a vCPU drops before its next entry. */
 enum flush_scope {
@@ -121,6 +122,7 @@ struct vcpu {
 
 	struct kvirt_run *run;		/* u: the shared page */
 	void *pio_data;			/* u: the page after it */
+	struct kvirt_exit_ring *ring;	/* the one after that, which user space only reads */
 	struct kvirt_exit exit;		/* the exit being served */
 	u64 counts[VCPU_NR_COUNTS];	/* a to read: by enum exit_kind, enum vcpu_count */
 	struct host_debug host_debug;	/* while a window is open */

@@ -144,6 +144,7 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	if (unlikely(!set_timer(vcpu, hw))) {
 		take_back_injected(hw, exit);
 		exit->kind = EXIT_DEADLINE;
+		exit->reason = ~0U;
 		return;
 	}
 	hw->spec_ctrl = s->spec_ctrl;
@@ -157,6 +158,7 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 		take_back_injected(hw, exit);
 		hw->host_rsp = 0;
 		exit->kind = EXIT_INVALID_STATE;
+		exit->reason = ~0U;
 		exit->internal.code = vmcs_read(INSTRUCTION_ERROR);
 		return;
 	}
@@ -166,6 +168,7 @@ void vmx_enter(struct vcpu *vcpu, struct kvirt_exit *exit)
 	hw->launched = true;
 	s->cr2 = host_read_cr2();
 	reason = vmcs_read(EXIT_REASON);
+	exit->reason = reason;
 	s->rip = vmcs_read(GUEST_RIP);
 	vcpu->valid = X86_GROUPS_OWN | X86_GROUP_RIP | X86_GROUP_CR2;
 	vmx_decode_exit(vcpu, reason, exit);

@@ -106,7 +106,7 @@ static void decode_ept_violation(struct kvirt_exit *exit)
 	if (q & EPTQ_IRET_UNBLOCKED)
 		block_nmis_again(exit);
 	exit->fault.gpa = vmcs_read(GUEST_PHYSICAL_ADDRESS);
-	exit->fault.access = q & (ACCESS_READ | ACCESS_WRITE | ACCESS_EXEC);
+	exit->access = q & (ACCESS_READ | ACCESS_WRITE | ACCESS_EXEC);
 	exit->fault.walk = (q & (EPTQ_LINEAR_VALID | EPTQ_FINAL)) == EPTQ_LINEAR_VALID;
 }
 

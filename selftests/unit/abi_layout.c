@@ -111,7 +111,10 @@ static const struct row numbers[] = {
 };
 
 /* In our headers, and in no header of KVM's for user space. */
-static const char *const our_own[] = { "PVCLOCK_TSC_STABLE", "PVCLOCK_GUEST_STOPPED", "SIGNATURE" };
+static const char *const our_own[] = {
+	"PVCLOCK_TSC_STABLE", "PVCLOCK_GUEST_STOPPED", "SIGNATURE", "RING_PAGE_OFFSET", "CAP_EXIT_RING",
+	"RECORD_READ", "RECORD_WRITE", "RECORD_EXEC", "RING_RECORDS",
+};
 
 /* One row is a structure's size (no field) or a field's place and size. */
 struct field {

@@ -7,7 +7,7 @@
  * numbers, sizes, offsets, meaning and errno as Linux 6.1 (a test compares this
  * file with <linux/kvm.h>), so a program written for /dev/kvm runs on
  * /dev/kvirt. What does not live here: the paravirtual interface a guest sees
- * (kvirt_para.h).
+ * (kvirt_para.h). What kvirt has beyond KVM stands at the end.
  *
  * Users: user space (VMMs, the tests), and the module's api/ layer.
  *
@@ -39,6 +39,7 @@
 /* Guest-debug, PIO data and rings: page numbers inside a vCPU file's mapping. */
 #define KVIRT_PIO_PAGE_OFFSET		1
 #define KVIRT_DIRTY_LOG_PAGE_OFFSET	64
+#define KVIRT_RING_PAGE_OFFSET		4096	/* kvirt's own */
 
 #define KVIRT_NR_INTERRUPTS		256
 
@@ -1426,5 +1427,101 @@ struct kvirt_run {
 #define KVIRT_CAP_X86_NOTIFY_VMEXIT		219
 #define KVIRT_CAP_VM_DISABLE_NX_HUGE_PAGES	220
 #define KVIRT_CAP_DIRTY_LOG_RING_ACQ_REL	223
+
+/*
+ * ---------------------------------------------------------------------------
+ * kvirt's own, which KVM has not: numbers that KVM does not come near
+ * ---------------------------------------------------------------------------
+ */
+
+#define KVIRT_CAP_EXIT_RING			0x4b00	/* bytes of its mapping */
+
+/*
+ * The last exits of a vCPU (KVIRT_CAP_EXIT_RING): a ring that is always written, by the
+ * vCPU's thread at each exit, and can be mapped and read at any time, also while the vCPU
+ * runs. mmap() of the vCPU's file at page KVIRT_RING_PAGE_OFFSET, one page, PROT_READ.
+ *
+ *   EACCES  with PROT_WRITE, by mprotect() too
+ *   EINVAL  more than that page
+ *
+ * Reading: record n (from 0) lies at record[n % nr]. Take written with acquire semantics,
+ * copy the records from written - nr on, take written again as w behind a read barrier: of
+ * what was copied, the records from w - nr + 1 on are whole.
+ */
+
+/* What ended the guest's run: kind of struct kvirt_exit_record. New ones come at the end. */
+enum kvirt_exit_kind {
+	KVIRT_KIND_HOST,		/* the host wanted the CPU */
+	KVIRT_KIND_DEADLINE,		/* a timer of the guest's or of kvirt's */
+	KVIRT_KIND_CPUID,
+	KVIRT_KIND_HLT,
+	KVIRT_KIND_PAUSE,
+	KVIRT_KIND_IO,			/* io */
+	KVIRT_KIND_RDMSR,
+	KVIRT_KIND_WRMSR,
+	KVIRT_KIND_CR_READ,		/* reg.nr */
+	KVIRT_KIND_CR_WRITE,		/* reg.nr; CLTS, LMSW count as CR0 */
+	KVIRT_KIND_DR,			/* reg.nr */
+	KVIRT_KIND_XSETBV,
+	KVIRT_KIND_HYPERCALL,
+	KVIRT_KIND_RDPMC,
+	KVIRT_KIND_INVD,		/* and WBINVD */
+	KVIRT_KIND_MWAIT,		/* and MONITOR */
+	KVIRT_KIND_UNDEFINED,		/* an instruction that no guest has */
+	KVIRT_KIND_NESTED_FAULT,	/* gpa, access */
+	KVIRT_KIND_EXCEPTION,		/* exception */
+	KVIRT_KIND_IRQ_WINDOW,		/* it takes interrupts now */
+	KVIRT_KIND_NMI_WINDOW,		/* and NMIs */
+	KVIRT_KIND_TRIPLE_FAULT,
+	KVIRT_KIND_INIT,
+	KVIRT_KIND_TASK_SWITCH,
+	KVIRT_KIND_INVALID_STATE,	/* it was not entered; code */
+	KVIRT_KIND_INTERNAL,		/* an exit that nobody asked for; code */
+	KVIRT_NR_KINDS
+};
+
+#define KVIRT_RECORD_READ		1
+#define KVIRT_RECORD_WRITE		2
+#define KVIRT_RECORD_EXEC		4
+
+/* The union holds what the kind's comment names; the rest of it means nothing. */
+struct kvirt_exit_record {
+	__u64 tsc;		/* the host's, when the guest had left */
+	__u64 rip;		/* of the instruction that exits */
+	__u32 eax, ecx;		/* CPUID's leaf, an MSR's number, OUT's value... */
+	__u8  kind;		/* enum kvirt_exit_kind */
+	__u8  access;		/* KVIRT_RECORD_*; AMD-V tells a write or a fetch alone */
+	__u8  insn_len;		/* of that instruction; 0: the hardware did not say */
+	__u8  padding;
+	__u32 reason;		/* VT-x's exit reason, AMD-V's exit code; ~0: not entered */
+	union {
+		__u64 gpa;
+		__u64 code;
+		struct {
+			__u16 port;
+			__u8  size;
+			__u8  in;
+			__u8  string;
+		} io;
+		struct { __u8 nr; } reg;
+		struct {
+			__u8  vector;
+			__u8  has_error;
+			__u8  padding[2];
+			__u32 error;
+		} exception;
+	};
+};
+
+#define KVIRT_RING_RECORDS		64
+
+struct kvirt_exit_ring {
+	__u64 written;		/* records, since the vCPU was created */
+	__u32 nr;		/* KVIRT_RING_RECORDS */
+	__u32 record_size;	/* bytes of each */
+	__u32 tsc_khz;		/* how fast tsc counts */
+	__u32 padding[3];
+	struct kvirt_exit_record record[KVIRT_RING_RECORDS];
+};
 
 #endif /* _UAPI_LINUX_KVIRT_H */
