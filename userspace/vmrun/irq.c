@@ -177,6 +177,13 @@ bool irq_msi_is_pending(struct irq *irq, int msi)
 	return ret;
 }
 
+void irq_forget_msi(struct irq *irq, int msi)
+{
+	pthread_mutex_lock(&irq->lock);
+	irq->msi[msi].pending = false;
+	pthread_mutex_unlock(&irq->lock);
+}
+
 /* Registers are 32 bits wide; of a wider read the rest is zero. */
 static void ioapic_bus_read(void *dev, u64 offset, u8 *data, unsigned int len)
 {

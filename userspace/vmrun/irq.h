@@ -58,7 +58,7 @@ void irq_free_msi(struct irq *irq, int msi);
 
 /*
  * Interrupts the guest, or when masked remembers it until it is unmasked. Any thread; all
- * four take irq->lock.
+ * of them take irq->lock.
  */
 void irq_signal_msi(struct irq *irq, int msi);
 void irq_mask_msi(struct irq *irq, int msi);
@@ -68,6 +68,9 @@ void irq_unmask_msi(struct irq *irq, int msi, u64 address, u32 data);
 
 /* True while a signal waits for the unmasking. */
 bool irq_msi_is_pending(struct irq *irq, int msi);
+
+/* What it was signalled for is over: nothing comes at the unmasking. */
+void irq_forget_msi(struct irq *irq, int msi);
 
 /* True when the guest has used the I/O APIC and has masked all of it again. */
 bool irq_was_shut_down(struct irq *irq);

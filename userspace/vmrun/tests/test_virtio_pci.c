@@ -461,6 +461,34 @@ static void interrupts(void)
 	EXPECT_EQ(fake.nr_routes, 0);
 }
 
+/* A reset of the device is none of the function: masks and messages stay; what was to be told is over. */
+static void a_reset_forgets_what_is_pending(void)
+{
+	unsigned int cap;
+
+	setup();
+	cap = msix_cap();
+	put(CONFIG + cap + 2, 0x8000, 2);
+	set_vector(1, 0xfee01000, 0x4031);
+	drive();
+	turn();
+	interrupt();
+	EXPECT_EQ(get(m.bar + PENDING, 4), 2);
+	common_put(20, 0, 1);
+	EXPECT_EQ(get(m.bar + PENDING, 4), 0);
+	EXPECT_EQ(get(m.bar + MSIX + 16, 4), 0xfee01000);
+	EXPECT_EQ(get(m.bar + MSIX + 24, 4), 0x4031);
+	EXPECT_EQ(get(CONFIG + cap + 2, 2) & 0xc000, 0x8000);
+	/* The next driver unmasks it, and gets what happens from then on. */
+	mask_vector(1, false);
+	EXPECT_EQ(signals(1), 0);
+	drive();
+	turn();
+	interrupt();
+	EXPECT_EQ(signals(1), 1);
+	teardown();
+}
+
 static void pins_and_messages_share_the_routes(void)
 {
 	setup();
@@ -615,7 +643,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(capabilities), TEST(negotiation), TEST(start_and_reset), TEST(doorbells),
-		TEST(interrupts), TEST(pins_and_messages_share_the_routes),
+		TEST(interrupts), TEST(a_reset_forgets_what_is_pending), TEST(pins_and_messages_share_the_routes),
 		TEST(a_changed_configuration), TEST(a_lying_driver),
 		TEST(the_window_in_configuration_space), TEST(random_accesses),
 	};

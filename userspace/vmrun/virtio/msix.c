@@ -120,6 +120,14 @@ void msix_set_bus_master(struct msix *msix, bool on)
 	pthread_mutex_unlock(&msix->lock);
 }
 
+void msix_forget_pending(struct msix *msix)
+{
+	unsigned int i;
+
+	for (i = 0; i < msix->nr; i++)
+		irq_forget_msi(msix->irq, msix->msi[i]);
+}
+
 void msix_signal(struct msix *msix, unsigned int vector)
 {
 	irq_signal_msi(msix->irq, msix->msi[vector]);

@@ -54,6 +54,14 @@ void msix_set_control(struct msix *msix, u16 control);
  */
 void msix_set_bus_master(struct msix *msix, bool on);
 
+/*
+ * The device was reset, the function was not: the table stays as the driver wrote it. But
+ * what was pending is over, and section 6.8.3.5 wants the bit of such an event cleared, lest
+ * the next unmasking sends a message for nothing. Virtio 1.2, section 2.4.1, forbids that
+ * one too.
+ */
+void msix_forget_pending(struct msix *msix);
+
 /* Interrupts the guest by @vector, below nr; remembers it while that is masked. */
 void msix_signal(struct msix *msix, unsigned int vector);
 

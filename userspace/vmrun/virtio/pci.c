@@ -248,6 +248,7 @@ static void forget_driver(struct virtio_pci *vpci)
 	vpci->driver_feature_select = 0;
 	vpci->status = 0;
 	vpci->isr = 0;
+	msix_forget_pending(&vpci->msix);
 	vpci->queue_select = 0;
 	vpci->config_vector = NO_VECTOR;
 	for (i = 0; i < dev->nr_queues; i++) {
