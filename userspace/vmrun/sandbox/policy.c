@@ -132,9 +132,7 @@ static const struct sandbox_rule vcpu[] = {
 	IOCTL(KVIRT_GET_REGS, "where a guest that cannot go on has stopped"),
 	CALL(timerfd_settime, "the console: output comes in a few milliseconds"),
 	CALL(epoll_ctl, "a device's driver starts or ends it: what it waits for"),
-	CALL(close, "a driver ends a device: files and connections that the guest had open"),
-	CALL(shutdown, "the same: vsock's connections"),
-	CALL(recvfrom, "the same: what came over them and nobody reads any more"),
+	CALL(close, "a driver ends a device: files that the guest had open"),
 	IOCTL(TUNSETOFFLOAD, "a driver starts a network card: what frames it understands"),
 };
 

@@ -213,6 +213,61 @@ static void a_reset_driver_knows_nothing(void)
 	destroy(g);
 }
 
+static void queue_packet(struct guest *g, u16 op, u32 src_port, u32 dst_port, u32 len)
+{
+	u16 i = g->avail[TX] % SIZE;
+	struct vsock_hdr hdr = header(g, op, len);
+
+	hdr.src_port = src_port;
+	hdr.dst_port = dst_port;
+	memcpy(at(g, BUFFER(TX, i), sizeof(hdr)), &hdr, sizeof(hdr));
+	memset(at(g, BUFFER(TX, i) + sizeof(hdr), len), 'x', len);
+	offer(g, TX, i, sizeof(hdr) + len);
+}
+
+/* A reset comes in a vCPU's thread: sockets and who waits for one are the loop's, which comes later. */
+static void a_reset_leaves_all_to_the_loop(void)
+{
+	struct virtio_device *dev;
+	struct guest *g = make();
+	u32 asked[2], i;
+	char text[2000];
+	int fd;
+
+	connect_guest(g);
+	dev = &g->vsock.dev;
+	fd = g->fd;
+	give(g, 8);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(vsock_connect(&g->vsock, 22, on_fd, g), 0);
+		ASSERT(next_is(g, VSOCK_OP_REQUEST));
+		asked[i] = g->hdr.src_port;
+	}
+	EXPECT_EQ(g->calls, 1);
+	/* In the ring and not told of: data and its end, a refusal, an acceptance, a request, nonsense. */
+	queue_packet(g, VSOCK_OP_RW, GUEST, PORT, 1000);
+	queue_packet(g, VSOCK_OP_SHUTDOWN, GUEST, PORT, 0);
+	queue_packet(g, VSOCK_OP_RST, 22, asked[0], 0);
+	queue_packet(g, VSOCK_OP_RESPONSE, 22, asked[1], 0);
+	queue_packet(g, VSOCK_OP_RW, 22, asked[1], 100);
+	queue_packet(g, VSOCK_OP_REQUEST, GUEST + 1, PORT, 0);
+	pthread_mutex_lock(&dev->lock);
+	dev->started = false;
+	dev->ops->stop(dev);
+	pthread_mutex_unlock(&dev->lock);
+	EXPECT_EQ(g->calls, 1);
+	EXPECT_EQ(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
+	run(g);
+	EXPECT_EQ(g->calls, 3);
+	EXPECT_EQ(g->fd, -1);
+	EXPECT_EQ(recv(fd, text, sizeof(text), MSG_DONTWAIT), 1000);
+	EXPECT_EQ(text[999], 'x');
+	EXPECT_EQ(recv(fd, text, sizeof(text), MSG_DONTWAIT), 0);
+	EXPECT_EQ(nr_conns(g), 0);
+	close(fd);
+	destroy(g);
+}
+
 /* What it sent before it powered off arrives, however slow the reader. */
 static void the_machine_ends(void)
 {
@@ -625,7 +680,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(says_its_cid), TEST(nobody_listens), TEST(other_names), TEST(both_ways),
-		TEST(from_the_host), TEST(a_reset_driver_knows_nothing), TEST(the_machine_ends), TEST(a_slow_host),
+		TEST(from_the_host), TEST(a_reset_driver_knows_nothing), TEST(a_reset_leaves_all_to_the_loop), TEST(the_machine_ends), TEST(a_slow_host),
 		TEST(more_than_its_credit), TEST(a_slow_guest), TEST(few_buffers),
 		TEST(the_guest_ends_one_way), TEST(the_guest_reads_no_more),
 		TEST(the_guest_ends_early), TEST(the_host_ends),

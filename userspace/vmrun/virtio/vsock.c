@@ -414,19 +414,26 @@ static void start(struct virtio_device *dev)
 /*
  * A driver that starts anew knows of no connection; those that it was never asked for
  * can wait for it. What the old one had sent, before it perhaps powered the machine off,
- * is still the host's. In any thread, so that nobody can be told of an end here.
+ * is still the host's: it waits in the connections' buffers, which have room for it. In
+ * any thread, so that nobody can be told of an end here, and no socket is touched.
  */
 static void stop(struct virtio_device *dev)
 {
 	struct vsock *vsock = (struct vsock *)dev;
 	unsigned int i;
 
+	for (i = 0; i < vsock->nr_slots; i++)
+		if (vsock->conn[i])
+			vsock->conn[i]->untouched = true;
 	if (dev->queue[QUEUE_TX].started && !dev->needs_reset)
 		take_packets(vsock);
 	for (i = 0; i < vsock->nr_slots; i++) {
 		struct vsock_conn *conn = vsock->conn[i];
 
-		if (!conn || conn->state == VSOCK_GREETING || (conn->tell & VSOCK_TELL_REQUEST))
+		if (!conn)
+			continue;
+		conn->untouched = false;
+		if (conn->state == VSOCK_GREETING || (conn->tell & VSOCK_TELL_REQUEST))
 			continue;
 		vsock_conn_end(conn);
 		set_ready(vsock, conn);

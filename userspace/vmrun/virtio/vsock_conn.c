@@ -146,7 +146,8 @@ static enum vsock_verdict take_data(struct vsock_conn *conn, const struct ring_c
 	    (conn->guest_down & VSOCK_DOWN_SEND))
 		return reset(conn);
 	conn->received += len;
-	while (done < len && !conn->count && !(conn->host_down & VSOCK_DOWN_RECEIVE)) {
+	while (done < len && !conn->count && !conn->untouched &&
+	       !(conn->host_down & VSOCK_DOWN_RECEIVE)) {
 		covered = slice(chain->iov, chain->nr_out, header + done, len - done, piece, &nr);
 		n = covered ? put(conn, piece, nr) : 0;
 		if (n < 0)
@@ -168,7 +169,7 @@ static enum vsock_verdict take_data(struct vsock_conn *conn, const struct ring_c
 /* Does what the guest's SHUTDOWN says once all that came before it is through. */
 static void settle(struct vsock_conn *conn)
 {
-	if (!conn->count && (conn->guest_down & VSOCK_DOWN_SEND))
+	if (!conn->count && !conn->untouched && (conn->guest_down & VSOCK_DOWN_SEND))
 		shutdown(conn->fd, SHUT_WR);
 }
 
@@ -227,7 +228,7 @@ static enum vsock_verdict take_shutdown(struct vsock_conn *conn, u32 flags)
 {
 	conn->guest_down |= flags & VSOCK_DOWN_BOTH;
 	/* Whoever writes to the socket learns that nobody will read it. */
-	if (conn->guest_down & VSOCK_DOWN_RECEIVE)
+	if ((conn->guest_down & VSOCK_DOWN_RECEIVE) && !conn->untouched)
 		shutdown(conn->fd, SHUT_RD);
 	settle(conn);
 	/* The answer that makes the end a clean one. What we still have goes on to the host's side. */

@@ -61,6 +61,7 @@ struct vsock_conn {
 	u32 generation;
 	int fd;			/* the host's side; never blocks */
 	bool wait_out;		/* epoll tells when it can be written */
+	bool untouched;		/* this thread is not the loop's: what comes waits in the buffer */
 	u32 host_port, guest_port;
 	u32 tell;		/* VSOCK_TELL_* */
 
