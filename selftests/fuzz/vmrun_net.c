@@ -70,7 +70,8 @@ static void wire_resume(struct net_backend *backend)
 
 static void wire_start(struct net_backend *backend, u64 features)
 {
-	((struct wire *)backend)->max = features & (BIT_ULL(11) | BIT_ULL(12)) ? NET_MAX_LARGE_FRAME : NET_MAX_FRAME;
+	((struct wire *)backend)->max = features & (BIT_ULL(11) | BIT_ULL(12)) ? NET_MAX_LARGE_FRAME :
+					features & NET_F_MTU ? NET_FRAME_HEADER + backend->mtu : NET_MAX_FRAME;
 }
 
 static void wire_close(struct net_backend *backend)
@@ -90,7 +91,7 @@ struct net_backend *slirp_open(const struct net_options *options, struct vm_erro
 
 	(void)options;
 	(void)err;
-	w->backend = (struct net_backend){ .ops = &wire_ops, .fd = eventfd(0, EFD_NONBLOCK) };
+	w->backend = (struct net_backend){ .ops = &wire_ops, .fd = eventfd(0, EFD_NONBLOCK), .mtu = 9000 };
 	return &w->backend;
 }
 

@@ -32,7 +32,7 @@ if [ -n "$tap" ]; then
 	ip link set tap0 up
 	address="ip addr add 10.9.0.15/24 dev eth0"
 else
-	network="-p 8080:80" host=10.0.2.2 serve=127.0.0.1:8000 to_guest=127.0.0.1:8080 taken="-p 8000:80"
+	network="-n user,loopback -p 8080:80" host=10.0.2.2 serve=127.0.0.1:8000 to_guest=127.0.0.1:8080 taken="-p 8000:80"
 	cat >"$dir/root/bin/lease" <<'END'
 #!/bin/sh
 [ "$1" != bound ] || { ip addr add "$ip/24" dev "$interface"; ip route add default via "$router"; echo "guest: $ip from $serverid, names by $dns"; }

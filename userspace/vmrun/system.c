@@ -15,6 +15,7 @@
 
 #include "boot/image.h"
 #include "boot/kernel.h"
+#include "net/options.h"
 #include "system.h"
 
 #define MODULES		"/lib/modules"
@@ -259,13 +260,20 @@ static void describe_root(const struct system *system, char *text, size_t size)
 		 has_overlay(system) ? "ro" : "rw");
 }
 
+static bool has_user_net(const struct vm_config *config)
+{
+	struct net_options net = { .kind = NET_USER };
+	struct vm_error err;
+
+	return (!config->net || !net_parse_kind(&net, config->net, &err)) && net.kind == NET_USER;
+}
+
 static int start_live(struct system *system, const struct vm_config *config, struct vm_error *err)
 {
-	bool user_net = !config->net || !strcmp(config->net, "user");
 	char root[64];
 	const struct live_plan plan = {
 		.kernel = system->kernel, .modules = MODULES, .hostname = HOSTNAME,
-		.net = user_net ? USER_NET : NULL, .root = root,
+		.net = has_user_net(config) ? USER_NET : NULL, .root = root,
 		.want = system->want, .nr_want = system->nr_want,
 		.share = system->share, .nr_shares = system->nr_volumes,
 	};

@@ -20,6 +20,11 @@ struct net_header {
 /* An Ethernet frame without its checksum, with a VLAN's tag; and one that is to be cut into many. */
 #define NET_MAX_FRAME		1518
 #define NET_MAX_LARGE_FRAME	(65535 + 18)
+/* What comes before an IP packet in a frame. */
+#define NET_FRAME_HEADER	14
+
+/* "The device tells how large a packet may be", section 5.1.3. */
+#define NET_F_MTU		BIT_ULL(3)
 
 struct net_backend;
 
@@ -47,6 +52,7 @@ struct net_backend {
 	const struct net_backend_ops *ops;
 	int fd;			/* may be an epoll's */
 	u64 features;		/* of the device, that this backend can do */
+	u16 mtu;		/* of a driver that takes NET_F_MTU, when that is among them */
 	net_deliver_fn *deliver;
 	void *ctx;
 };

@@ -13,17 +13,21 @@ int net_parse_kind(struct net_options *net, const char *arg, struct vm_error *er
 {
 	const char *name = arg + 4;
 
+	net->loopback = false;
 	if (!strcmp(arg, "none")) {
 		net->kind = NET_NONE;
 	} else if (!strcmp(arg, "user")) {
 		net->kind = NET_USER;
+	} else if (!strcmp(arg, "user,loopback")) {
+		net->kind = NET_USER;
+		net->loopback = true;
 	} else if (!strncmp(arg, "tap=", 4) && *name && strlen(name) < IFNAMSIZ &&
 		   !strpbrk(name, "/% \t\n")) {
 		net->kind = NET_TAP;
 		net->tap = name;
 	} else {
 		return vm_fail(err, VM_STATUS_FAILURE,
-			       "use -n user, -n none, or -n tap=NAME with the name of an interface",
+			       "use -n user, -n user,loopback, -n none, or -n tap=NAME with the name of an interface",
 			       "unknown network '%.64s'", arg);
 	}
 	return 0;

@@ -27,11 +27,12 @@ struct net_forward {
 struct net_options {
 	enum net_kind kind;
 	const char *tap;	/* NET_TAP: the interface's name */
+	bool loopback;		/* NET_USER: the gateway is the host's 127.0.0.1 as well */
 	struct net_forward forward[NET_MAX_FORWARDS];
 	unsigned int nr_forwards;
 };
 
-/* Reads -n's argument, "none", "user" or "tap=NAME". 0, or -1 with @err filled in. */
+/* Reads -n's argument: "none", "user", "user,loopback" or "tap=NAME". 0, or -1 with @err filled in. */
 int net_parse_kind(struct net_options *net, const char *arg, struct vm_error *err);
 
 /* Reads -p's argument, "[ADDRESS:]HOST:GUEST[/udp|/tcp]", and adds it to the list. */

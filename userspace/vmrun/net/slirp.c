@@ -9,15 +9,18 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "backend.h"
+#include "gate.h"
 
 #define LIBRARY		"libslirp.so.0"
 #define NETWORK		0x0a000200	/* 10.0.2.0/24 */
@@ -29,14 +32,17 @@
 #define TURN_EVENTS	64
 #define MAX_FDS		4096
 #define MAX_TIMERS	2
-/* Frames that the guest has no room for yet. What a connection has under way at most is 45 of them. */
+/* The largest that libslirp knows; what a packet costs counts more than its bytes. */
+#define MTU		65520
+#define SMALL_MTU	1500	/* of drivers that are not told */
+/* Frames that the guest has no room for yet. What a connection has under way at most is 45 small ones. */
 #define MAX_QUEUED	64
 #define MAX_COMPLAINTS	4
 #define EVENT_TIMER	(~0u)
 
 struct frame {
-	u16 len;
-	u8 data[NET_MAX_FRAME];
+	u32 len;
+	u8 data[];
 };
 
 /* A descriptor that libslirp wants to be polled, at its own index. */
@@ -70,9 +76,12 @@ struct slirp {
 	u32 round;
 	unsigned int complaints;
 
-	struct frame *queue;
+	struct gate gate;
+	size_t max_frame;	/* that the driver takes */
+	struct frame *queue[MAX_QUEUED];
 	unsigned int head, count;
-	u8 sending[NET_MAX_FRAME];	/* a copy, which the guest cannot change while it is read */
+	u8 *sending;		/* a copy, which the guest cannot change while it is read */
+	size_t sending_size;
 };
 
 static s64 now_ns(void)
@@ -91,16 +100,19 @@ static ssize_t send_packet(const void *buf, size_t len, void *opaque)
 	struct slirp *s = opaque;
 	struct frame *frame;
 
-	if (len > NET_MAX_FRAME)
+	/* That is UDP alone: with TCP both ends say what they take. */
+	if (len > s->max_frame)
 		return len;
+	gate_to_guest(&s->gate, buf, len);
 	if (!s->count && s->backend.deliver(s->backend.ctx, &header, buf, len))
 		return len;
 	/* When it is full too, frames are lost, and TCP sends them again. */
-	if (s->count < MAX_QUEUED) {
-		frame = &s->queue[(s->head + s->count++) % MAX_QUEUED];
-		frame->len = len;
-		memcpy(frame->data, buf, len);
-	}
+	frame = s->count < MAX_QUEUED ? malloc(sizeof(*frame) + len) : NULL;
+	if (!frame)
+		return len;
+	frame->len = len;
+	memcpy(frame->data, buf, len);
+	s->queue[(s->head + s->count++) % MAX_QUEUED] = frame;
 	return len;
 }
 
@@ -317,13 +329,48 @@ static void backend_poll(struct net_backend *backend)
 	fill(s);
 }
 
+static void backend_start(struct net_backend *backend, u64 features)
+{
+	struct slirp *s = (struct slirp *)backend;
+
+	s->max_frame = NET_FRAME_HEADER + (features & NET_F_MTU ? MTU : SMALL_MTU);
+}
+
+/* Most guests never send a large one. */
+static bool has_room_to_send(struct slirp *s, size_t len)
+{
+	u8 *sending;
+
+	if (len <= s->sending_size)
+		return true;
+	sending = realloc(s->sending, len);
+	if (!sending)
+		return false;
+	s->sending = sending;
+	s->sending_size = len;
+	return true;
+}
+
 static void backend_send(struct net_backend *backend, const struct ring_chain *chain)
 {
 	struct slirp *s = (struct slirp *)backend;
-	size_t len = ring_copy_from(chain, sizeof(struct net_header), s->sending,
-				    sizeof(s->sending));
+	size_t len = chain->out_len - sizeof(struct net_header);
+	u8 refusal[GATE_REFUSAL];
 
-	s->input(s->slirp, s->sending, len);
+	if (!has_room_to_send(s, len))
+		return;
+	ring_copy_from(chain, sizeof(struct net_header), s->sending, len);
+	switch (gate_from_guest(&s->gate, s->sending, len)) {
+	case GATE_PASS:
+		s->input(s->slirp, s->sending, len);
+		break;
+	case GATE_REFUSE:
+		gate_refuse(s->sending, refusal);
+		send_packet(refusal, sizeof(refusal), s);
+		break;
+	case GATE_DROP:
+		break;
+	}
 }
 
 static void backend_sent(struct net_backend *backend)
@@ -337,10 +384,11 @@ static void backend_resume(struct net_backend *backend)
 	struct slirp *s = (struct slirp *)backend;
 
 	for (; s->count; s->count--, s->head = (s->head + 1) % MAX_QUEUED) {
-		const struct frame *frame = &s->queue[s->head];
+		struct frame *frame = s->queue[s->head];
 
 		if (!backend->deliver(backend->ctx, &header, frame->data, frame->len))
 			return;
+		free(frame);
 	}
 }
 
@@ -355,18 +403,66 @@ static void backend_close(struct net_backend *backend)
 	if (backend->fd >= 0)
 		close(backend->fd);
 	/* The library stays: glib, which came with it, cannot be unloaded. */
+	for (; s->count; s->count--, s->head = (s->head + 1) % MAX_QUEUED)
+		free(s->queue[s->head]);
 	free(s->polled);
-	free(s->queue);
+	free(s->sending);
 	free(s);
 }
 
 static const struct net_backend_ops slirp_ops = {
+	.start = backend_start,
 	.send = backend_send,
 	.sent = backend_sent,
 	.poll = backend_poll,
 	.resume = backend_resume,
 	.close = backend_close,
 };
+
+/* ---- the library ---- */
+
+/* Which of the process' objects came with it: those after the first @before. */
+struct objects {
+	unsigned int before, nr;
+};
+
+static int count_object(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	struct objects *objects = ctx;
+
+	(void)info;
+	(void)size;
+	objects->nr++;
+	return 0;
+}
+
+/*
+ * Gives back what of an object is only read: it comes again from its file, page by page. What
+ * relocating, glib's start and libm's choice of functions have read, 800 KiB, is of no more use.
+ */
+static int give_back(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	const uintptr_t page = 4096;
+	struct objects *objects = ctx;
+	unsigned int i;
+
+	(void)size;
+	if (objects->nr++ < objects->before)
+		return 0;
+	for (i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+		uintptr_t from = info->dlpi_addr + part->p_vaddr;
+		uintptr_t to = from + part->p_memsz;
+
+		if (part->p_type != PT_LOAD || (part->p_flags & PF_W))
+			continue;
+		from &= ~(page - 1);
+		/* It is advice: without it there is more memory in use. */
+		if (madvise((void *)from, (to - from + page - 1) & ~(page - 1), MADV_DONTNEED))
+			return 0;
+	}
+	return 0;
+}
 
 static int load(struct slirp *s, struct vm_error *err)
 {
@@ -415,6 +511,17 @@ static int forward(struct slirp *s, const struct net_options *options, struct vm
 	return 0;
 }
 
+/* libslirp drops the answers to those that come from the host's loopback with the rest of what goes there. */
+static bool forwards_datagrams(const struct net_options *options)
+{
+	unsigned int i;
+
+	for (i = 0; i < options->nr_forwards; i++)
+		if (options->forward[i].udp)
+			return true;
+	return false;
+}
+
 static int build(struct slirp *s, const struct net_options *options, struct vm_error *err)
 {
 	const SlirpConfig config = {
@@ -424,16 +531,19 @@ static int build(struct slirp *s, const struct net_options *options, struct vm_e
 		.vhost.s_addr = htonl(NETWORK + HOST),
 		.vnameserver.s_addr = htonl(NETWORK + NAMESERVER),
 		.vdhcp_start.s_addr = htonl(NETWORK + GUEST),
+		.if_mtu = MTU, .if_mru = MTU,
+		.disable_host_loopback = !options->loopback && !forwards_datagrams(options),
 	};
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = EVENT_TIMER };
+	struct objects objects = { 0 };
 
 	s->backend.fd = epoll_create1(EPOLL_CLOEXEC);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	s->queue = calloc(MAX_QUEUED, sizeof(*s->queue));
-	if (s->backend.fd < 0 || s->timer_fd < 0 || !s->queue ||
+	if (s->backend.fd < 0 || s->timer_fd < 0 ||
 	    epoll_ctl(s->backend.fd, EPOLL_CTL_ADD, s->timer_fd, &event))
 		return vm_fail(err, VM_STATUS_FAILURE, "are too many files open?",
 			       "cannot set up user networking: %s", strerror(errno));
+	dl_iterate_phdr(count_object, &objects);
 	if (load(s, err))
 		return -1;
 	s->slirp = s->new(&config, &callbacks, s);
@@ -442,6 +552,8 @@ static int build(struct slirp *s, const struct net_options *options, struct vm_e
 	if (forward(s, options, err))
 		return -1;
 	fill(s);
+	objects = (struct objects){ .before = objects.nr };
+	dl_iterate_phdr(give_back, &objects);
 	return 0;
 }
 
@@ -454,6 +566,12 @@ struct net_backend *slirp_open(const struct net_options *options, struct vm_erro
 		return NULL;
 	}
 	s->backend.ops = &slirp_ops;
+	s->backend.features = NET_F_MTU;
+	s->backend.mtu = MTU;
+	s->gate = (struct gate){
+		.open = options->loopback, .gateway = NETWORK + HOST,
+		.broadcast = NETWORK | ~NETMASK,
+	};
 	s->backend.fd = -1;
 	s->timer_fd = -1;
 	if (!build(s, options, err))

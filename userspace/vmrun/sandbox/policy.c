@@ -36,7 +36,7 @@
 	.when = #sig " to vmrun itself", .reason = why }
 
 /* <sys/socket.h> and <linux/socket.h> cannot be included together with all of these. */
-enum { FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10 };
+enum { FAMILY_UNIX = 1, FAMILY_INET = 2 };
 enum { ACCESS_MODE = 3 };
 enum { GET_FLAGS = 3, SET_FLAGS = 4, GET_FD = 1, SET_FD = 2 };
 
@@ -189,7 +189,6 @@ static const struct sandbox_rule net[] = {
 	CALL(sendmsg, "the same"),
 	CALL(writev, "frames to a tap interface"),
 	WHEN(socket, 0, WORD, FAMILY_INET, "AF_INET", "the guest's connections are vmrun's"),
-	WHEN(socket, 0, WORD, FAMILY_INET6, "AF_INET6", "the same"),
 	CALL(bind, "the same"),
 	CALL(connect, "the same"),
 	CALL(listen, "the same"),

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "../net/gate.h"
 #include "../virtio/net.h"
 #include "ktap.h"
 
@@ -442,13 +444,14 @@ static void says_its_address(void)
 
 /* ---- libslirp ---- */
 
+static const u8 who_has[42] = {
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 8, 6,
+	0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 10, 0, 2, 15,
+	0, 0, 0, 0, 0, 0, 10, 0, 2, 2,
+};
+
 static void slirp_answers(void)
 {
-	static const u8 who_has[42] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 8, 6,
-		0, 1, 8, 0, 6, 4, 0, 1, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 10, 0, 2, 15,
-		0, 0, 0, 0, 0, 0, 10, 0, 2, 2,
-	};
 	const struct net_options options = { .kind = NET_USER };
 	struct card *c = make(&options, MERGEABLE);
 	size_t len;
@@ -502,12 +505,293 @@ static void slirp_forwards(void)
 	destroy(c);
 }
 
+/* A datagram of @len bytes "x" from the guest's port 1234. */
+static size_t datagram(u8 *to, const char *addr, u16 port, size_t len)
+{
+	static const u8 start[] = {
+		0x52, 0x55, 10, 0, 2, 2, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 8, 0,
+		0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 10, 0, 2, 15,
+	};
+	u32 sum = 0, i, total = 28 + len;
+
+	memset(to, 'x', 14 + total);
+	memcpy(to, start, sizeof(start));
+	to[16] = total >> 8;
+	to[17] = total;
+	inet_pton(AF_INET, addr, to + 30);
+	for (i = 14; i < 34; i += 2)
+		sum += to[i] << 8 | to[i + 1];
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	to[24] = sum >> 8;
+	to[25] = sum;
+	memcpy(to + 34, (u8[]){ 1234 >> 8, 1234 & 0xff, port >> 8, port, (8 + len) >> 8, 8 + len, 0, 0 }, 8);
+	return 14 + total;
+}
+
+/* A socket of the host's at 127.0.0.1. */
+static int host_socket(u16 *port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(addr);
+	int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+
+	ASSERT_OK(bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	ASSERT_OK(getsockname(fd, (struct sockaddr *)&addr, &size));
+	*port = ntohs(addr.sin_port);
+	return fd;
+}
+
+static ssize_t arrives(struct card *c, int fd, u16 port, const char *addr, size_t len)
+{
+	static u8 data[NET_MAX_LARGE_FRAME];
+	size_t n = datagram(data, addr, port, len);
+	u32 i, at_once = SLOT - HEADER;
+	ssize_t got;
+
+	/* In as many buffers as it takes. */
+	if (n <= at_once) {
+		send_frame(c, data, n);
+	} else {
+		u16 first = c->avail[TX] % SIZE;
+
+		memset(at(c, BUFFER(TX, first), HEADER), 0, HEADER);
+		for (i = 0; i * SLOT < HEADER + n; i++) {
+			u32 skip = i ? 0 : HEADER, from = i * SLOT - (i ? HEADER : 0);
+			u32 part = min_u64(SLOT - skip, n - from);
+			bool last = from + part == n;
+
+			memcpy(at(c, BUFFER(TX, first + i) + skip, part), data + from, part);
+			*(struct desc *)at(c, RING(TX) + (first + i) * sizeof(struct desc), sizeof(struct desc)) =
+				(struct desc){ BUFFER(TX, first + i), skip + part, !last, first + i + 1 };
+		}
+		*(u16 *)at(c, RING(TX) + AVAIL + 4 + first * 2, 2) = first;
+		*(u16 *)at(c, RING(TX) + AVAIL + 2, 2) = ++c->avail[TX];
+		kick(c, TX);
+	}
+	got = recv(fd, data, sizeof(data), 0);
+	EXPECT(got < 0 || (got == (ssize_t)len && data[len - 1] == 'x'));
+	return got;
+}
+
+/* What listens on the host's 127.0.0.1 is the host's own, unless the user says otherwise. */
+static void the_hosts_loopback(void)
+{
+	struct net_options options = { .kind = NET_USER };
+	struct card *c;
+	u16 port;
+	int fd;
+
+	fd = host_socket(&port);
+	/* One with libslirp's own switch, one that has to go without. */
+	options.forward[0] = (struct net_forward){
+		.host_addr = htonl(INADDR_LOOPBACK), .host_port = port + 1, .guest_port = 1, .udp = true,
+	};
+	for (; options.nr_forwards < 2; options.nr_forwards++) {
+		c = make(&options, MERGEABLE);
+		EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 5), -1);
+		EXPECT_EQ(arrives(c, fd, port, "10.0.2.3", 5), -1);
+		EXPECT_EQ(arrives(c, fd, port, "10.0.2.255", 5), -1);
+		EXPECT_EQ(arrives(c, fd, port, "255.255.255.255", 5), -1);
+		EXPECT_EQ(arrives(c, fd, port, "127.0.0.1", 5), -1);
+		EXPECT_EQ(arrives(c, fd, port, "0.0.0.0", 5), -1);
+		destroy(c);
+	}
+
+	options.nr_forwards = 0;
+	options.loopback = true;
+	c = make(&options, MERGEABLE);
+	EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 5), 5);
+	/* By that address alone. */
+	EXPECT_EQ(arrives(c, fd, port, "127.0.0.1", 5), -1);
+	EXPECT_EQ(arrives(c, fd, port, "0.0.0.0", 5), -1);
+	EXPECT_EQ(c->needs_reset, 0);
+	destroy(c);
+	close(fd);
+}
+
+/* ---- what goes to libslirp ---- */
+
+/* A TCP segment's start, @ip bytes of IP header. */
+static size_t segment(u8 *to, const char *addr, u8 flags, unsigned int ip)
+{
+	memset(to, 0, 14 + ip + 20);
+	datagram(to, addr, 80, 100);
+	to[14] = 0x40 | ip / 4;
+	to[23] = 6;
+	memcpy(to + 14 + ip, (u8[20]){ 4, 210, 0, 80, 0, 1, 2, 3, 0, 0, 0, 0, 0x50, flags }, 20);
+	return 14 + ip + 20;
+}
+
+static void the_gate(void)
+{
+	struct gate gate = { .gateway = 0x0a000202, .broadcast = 0x0a0002ff }, open = { .open = true };
+	static const char *const ours[] = { "10.0.2.2", "10.0.2.255", "255.255.255.255" };
+	unsigned int i, n;
+	u8 f[200], g[200];
+	size_t len;
+
+	open.gateway = gate.gateway;
+	for (i = 0; i < COUNT(ours); i++) {
+		/* What begins a connection, and what only goes on with one; ECN's flags do not count. */
+		for (n = 20; n <= 60; n += 20) {
+			len = segment(f, ours[i], 2, n);
+			EXPECT_EQ(gate_from_guest(&gate, f, len), GATE_REFUSE);
+			EXPECT_EQ(gate_from_guest(&open, f, len), GATE_PASS);
+			EXPECT_EQ(gate_from_guest(&gate, f, len - 1), GATE_DROP);
+		}
+		EXPECT_EQ(gate_from_guest(&gate, f, segment(f, ours[i], 0xc2, 20)), GATE_REFUSE);
+		EXPECT_EQ(gate_from_guest(&gate, f, segment(f, ours[i], 0x0a, 20)), GATE_REFUSE);
+		EXPECT_EQ(gate_from_guest(&gate, f, segment(f, ours[i], 0x12, 20)), GATE_PASS);
+		EXPECT_EQ(gate_from_guest(&gate, f, segment(f, ours[i], 0x10, 20)), GATE_PASS);
+		/* In pieces. */
+		len = segment(f, ours[i], 0x10, 20);
+		f[20] = 0x20;
+		EXPECT_EQ(gate_from_guest(&gate, f, len), GATE_DROP);
+		f[20] = 0;
+		f[21] = 1;
+		EXPECT_EQ(gate_from_guest(&gate, f, len), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, ours[i], 500, 5)), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, ours[i], 67, 5)), GATE_PASS);
+	}
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, segment(f, "127.0.0.1", 2, 20)), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, segment(f, "0.1.2.3", 2, 20)), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, segment(f, "10.0.2.3", 2, 20)), GATE_PASS);
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, datagram(f, "1.1.1.1", 500, 5)), GATE_PASS);
+		/* No packet at all; a header that is longer than it. */
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, 33), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, 13), GATE_PASS);
+		f[14] = 0x4f;
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, 40), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(i ? &open : &gate, who_has, sizeof(who_has)), GATE_PASS);
+	}
+
+	/* Somebody's datagram may be answered, by the port that it came to. */
+	datagram(g, "10.0.2.15", 1234, 5);
+	memcpy(g + 26, (u8[]){ 10, 0, 2, 2 }, 4);
+	for (i = 0; i < 2 * GATE_MAX_PEERS; i++) {
+		g[34] = 2;
+		g[35] = i;
+		gate_to_guest(&gate, g, 47);
+		gate_to_guest(&gate, g, 47);
+		EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", 512 + i, 5)), GATE_PASS);
+	}
+	EXPECT_EQ(gate.nr_peers, GATE_MAX_PEERS);
+	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", 512 + GATE_MAX_PEERS, 5)), GATE_PASS);
+	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", 512 + GATE_MAX_PEERS - 1, 5)), GATE_DROP);
+	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "255.255.255.255", 512 + GATE_MAX_PEERS, 5)), GATE_DROP);
+	datagram(f, "10.0.2.2", 512 + GATE_MAX_PEERS, 5);
+	f[35]++;
+	EXPECT_EQ(gate_from_guest(&gate, f, 47), GATE_DROP);
+}
+
+/* Connected to where nobody may be, the guest is told at once. */
+static void a_refusal(void)
+{
+	const struct net_options options = { .kind = NET_USER };
+	struct card *c = make(&options, MERGEABLE);
+	u32 sum = 6 + 20, i;
+	u8 f[200];
+	size_t len;
+
+	give(c, 4, 1536);
+	send_frame(c, f, segment(f, "10.0.2.2", 2, 20));
+	ASSERT_EQ(next(c, frame, &len), 1);
+	ASSERT_EQ(len, 54);
+	EXPECT(!memcmp(frame, f + 6, 6) && !memcmp(frame + 26, f + 30, 4) && !memcmp(frame + 30, f + 26, 4));
+	EXPECT(!memcmp(frame + 34, (u8[14]){ 0, 80, 4, 210, 0, 0, 0, 0, 0, 1, 2, 4, 0x50, 0x14 }, 14));
+	for (i = 26; i < 54; i += 2)
+		sum += frame[i] << 8 | frame[i + 1];
+	EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffff);
+	destroy(c);
+}
+
+/* Has the host's socket learn where the guest is. */
+static struct sockaddr_in meet(struct card *c, int fd, u16 port)
+{
+	struct sockaddr_in from = { 0 };
+	socklen_t size = sizeof(from);
+	size_t len;
+
+	/* Asked for its address, slirp knows the guest's. */
+	give(c, 32, SLOT);
+	send_frame(c, who_has, sizeof(who_has));
+	run(c, 10);
+	EXPECT_EQ(next(c, frame, &len), 1);
+	send_frame(c, frame, datagram(frame, "10.0.2.2", port, 1));
+	EXPECT_EQ(recvfrom(fd, frame, 1, 0, (struct sockaddr *)&from, &size), 1);
+	return from;
+}
+
+/* The largest packet is the driver's to take. */
+static void large_packets(void)
+{
+	const struct net_options options = { .kind = NET_USER, .loopback = true };
+	struct sockaddr_in from;
+	struct card *c;
+	u8 config[12];
+	size_t len;
+	u16 port;
+	int fd;
+
+	fd = host_socket(&port);
+	c = make(&options, MERGEABLE | NET_F_MTU);
+	EXPECT(c->net->dev.offered & NET_F_MTU);
+	c->net->dev.ops->read_config(&c->net->dev, 0, config, sizeof(config));
+	EXPECT_EQ(config[10] | config[11] << 8, 65520);
+	EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 60000), 60000);
+	EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 65520 - 28), 65520 - 28);
+	EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 65520 - 27), -1);
+	from = meet(c, fd, port);
+	ASSERT_EQ(sendto(fd, frame, 50000, 0, (struct sockaddr *)&from, sizeof(from)), 50000);
+	run(c, 50);
+	EXPECT_EQ(next(c, frame, &len), 7);
+	EXPECT_EQ(len, 50000 + 42);
+	destroy(c);
+
+	/* One that does not know of it gets what every wire carries. */
+	c = make(&options, MERGEABLE);
+	EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 60000), -1);
+	EXPECT_EQ(arrives(c, fd, port, "10.0.2.2", 1472), 1472);
+	from = meet(c, fd, port);
+	ASSERT_EQ(sendto(fd, frame, 5000, 0, (struct sockaddr *)&from, sizeof(from)), 5000);
+	ASSERT_EQ(sendto(fd, frame, 1472, 0, (struct sockaddr *)&from, sizeof(from)), 1472);
+	run(c, 50);
+	EXPECT_EQ(next(c, frame, &len), 1);
+	EXPECT_EQ(len, 1472 + 42);
+	EXPECT_EQ(next(c, frame, &len), 0);
+	destroy(c);
+	close(fd);
+}
+
+/* No IPv6: nobody answers who looks for a router. */
+static void no_other_protocol(void)
+{
+	static const u8 solicit[70] = {
+		0x33, 0x33, 0, 0, 0, 2, 0x52, 0x54, 0, 0x12, 0x34, 0x56, 0x86, 0xdd,
+		0x60, 0, 0, 0, 0, 16, 58, 255,
+		0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x50, 0x54, 0, 0xff, 0xfe, 0x12, 0x34, 0x56,
+		0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2,
+		133, 0, 0x1f, 0x1e,
+	};
+	const struct net_options options = { .kind = NET_USER, .loopback = true };
+	struct card *c = make(&options, MERGEABLE);
+	size_t len;
+
+	give(c, 4, 1536);
+	send_frame(c, solicit, sizeof(solicit));
+	run(c, 20);
+	EXPECT_EQ(next(c, frame, &len), 0);
+	EXPECT_EQ(c->needs_reset, 0);
+	destroy(c);
+}
+
 /* ---- the command line ---- */
 
 static void kinds(void)
 {
 	static const char *const wrong[] = {
-		"", "users", "tap", "tap=", "tap=a/b", "tap=0123456789abcdef", "tap=a b", "tap=%d",
+		"", "users", "user,", "user,loop", "user,loopback,", "none,loopback", "tap", "tap=", "tap=a/b", "tap=0123456789abcdef", "tap=a b", "tap=%d",
 	};
 	struct net_options net = { 0 };
 	struct vm_error err;
@@ -522,7 +806,12 @@ static void kinds(void)
 	EXPECT_EQ(net.kind, NET_UNSET);
 	EXPECT_EQ(net_parse_kind(&net, "user", &err), 0);
 	EXPECT_EQ(net.kind, NET_USER);
+	EXPECT(!net.loopback);
+	EXPECT_EQ(net_parse_kind(&net, "user,loopback", &err), 0);
+	EXPECT_EQ(net.kind, NET_USER);
+	EXPECT(net.loopback);
 	EXPECT_EQ(net_parse_kind(&net, "none", &err), 0);
+	EXPECT(!net.loopback);
 	EXPECT_EQ(net.kind, NET_NONE);
 	EXPECT_EQ(net_parse_kind(&net, "tap=tap0", &err), 0);
 	EXPECT_EQ(net.kind, NET_TAP);
@@ -584,6 +873,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(frames_out), TEST(frames_in), TEST(no_room), TEST(buffers_that_cannot_be),
 		TEST(says_its_address), TEST(slirp_answers), TEST(slirp_forwards),
+		TEST(the_gate), TEST(a_refusal), TEST(the_hosts_loopback), TEST(large_packets), TEST(no_other_protocol),
 		TEST(kinds), TEST(ports), TEST(what_goes_together),
 	};
 

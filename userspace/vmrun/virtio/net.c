@@ -28,12 +28,13 @@ enum { QUEUE_RX, QUEUE_TX, NR_QUEUES };
 
 #define STATUS_LINK_UP		1
 #define TURN_FRAMES		256
-#define MIN_FRAME		14	/* an Ethernet header */
 
-/* Section 5.1.4; what belongs to features that are not offered is not there. */
+/* Section 5.1.4; what belongs to features that are not offered is 0, or not there. */
 struct config {
 	u8 mac[6];
 	u16 status;
+	u16 max_pairs;
+	u16 mtu;
 } __packed;
 
 static struct net *net_of(struct virtio_device *dev)
@@ -143,10 +144,19 @@ static void signal_delivered(struct net *net)
 
 /* ---- from the guest ---- */
 
+/* The longest frame that the driver may send. */
+static size_t max_frame(const struct net *net)
+{
+	u64 features = net->dev.features;
+
+	if (features & (NET_F_HOST_TSO4 | NET_F_HOST_TSO6))
+		return NET_MAX_LARGE_FRAME;
+	return features & NET_F_MTU ? (size_t)NET_FRAME_HEADER + net->backend->mtu : NET_MAX_FRAME;
+}
+
 static void send_frame(struct net *net, const struct ring_chain *chain)
 {
-	u64 large = net->dev.features & (NET_F_HOST_TSO4 | NET_F_HOST_TSO6);
-	size_t max = large ? NET_MAX_LARGE_FRAME : NET_MAX_FRAME, len;
+	size_t len;
 
 	if (chain->out_len < sizeof(struct net_header)) {
 		virtio_needs_reset(&net->dev, "it sends less than a header");
@@ -154,7 +164,7 @@ static void send_frame(struct net *net, const struct ring_chain *chain)
 	}
 	len = chain->out_len - sizeof(struct net_header);
 	/* No network carries these: they are lost, as on a wire. */
-	if (len >= MIN_FRAME && len <= max)
+	if (len >= NET_FRAME_HEADER && len <= max_frame(net))
 		net->backend->ops->send(net->backend, chain);
 }
 
@@ -227,7 +237,9 @@ static void on_again(void *ctx, u32 events)
 
 static void read_config(struct virtio_device *dev, u64 offset, u8 *data, unsigned int len)
 {
-	struct config config = { .status = STATUS_LINK_UP };
+	struct config config = {
+		.status = STATUS_LINK_UP, .mtu = net_of(dev)->backend->mtu,
+	};
 	unsigned int i;
 
 	memcpy(config.mac, net_of(dev)->mac, sizeof(config.mac));

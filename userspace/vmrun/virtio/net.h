@@ -2,8 +2,7 @@
 /*
  * A network card (virtio specification 1.2, section 5.1) with one pair of queues, in
  * a thread of its own. With user networking the guest is 10.0.2.15/24, by DHCP or set
- * by hand; its gateway, which also is the host's own 127.0.0.1, is 10.0.2.2 and its name
- * server 10.0.2.3.
+ * by hand; its gateway is 10.0.2.2 and its name server 10.0.2.3.
  */
 #ifndef VMRUN_VIRTIO_NET_H
 #define VMRUN_VIRTIO_NET_H
