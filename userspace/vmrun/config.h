@@ -46,6 +46,7 @@ struct vm_config {
 	const char *net;	/* NULL: not said */
 	struct config_list publish;
 	const char *vsock;	/* NULL: no sockets outside */
+	const char *gdb;	/* NULL: no debugger */
 	const char *sandbox;	/* "on", "report" or "off" */
 	const char *config;
 	bool dry_run;

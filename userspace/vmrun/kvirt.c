@@ -392,6 +392,32 @@ int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value)
 	return ioctl(vcpu->fd, KVIRT_SET_MSRS, &msr) == 1 ? 0 : -1;
 }
 
+int kvirt_get_xsave(struct kvirt_vcpu *vcpu, u8 *area, struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVIRT_GET_XSAVE, area))
+		return fail_ioctl("read a vCPU's vector registers", err);
+	return 0;
+}
+
+int kvirt_set_xsave(struct kvirt_vcpu *vcpu, const u8 *area, struct vm_error *err)
+{
+	if (ioctl(vcpu->fd, KVIRT_SET_XSAVE, area))
+		return fail_ioctl("set a vCPU's vector registers", err);
+	return 0;
+}
+
+u32 kvirt_debug_flags(struct kvirt *kvirt)
+{
+	if (!check_extension(kvirt, KVIRT_CAP_SET_GUEST_DEBUG))
+		return 0;
+	return check_extension(kvirt, KVIRT_CAP_SET_GUEST_DEBUG2) | KVIRT_GUESTDBG_ENABLE;
+}
+
+int kvirt_set_debug(struct kvirt_vcpu *vcpu, const struct kvirt_guest_debug *debug)
+{
+	return ioctl(vcpu->fd, KVIRT_SET_GUEST_DEBUG, debug) ? -1 : 0;
+}
+
 void kvirt_was_paused(struct kvirt_vcpu *vcpu)
 {
 	/* EINVAL: the guest has no kvm-clock, and so nothing that it could be told by. */

@@ -98,6 +98,17 @@ int kvirt_set_regs(struct kvirt_vcpu *vcpu, const struct kvirt_regs *regs,
 int kvirt_get_msr(struct kvirt_vcpu *vcpu, u32 index, u64 *value);
 int kvirt_set_msr(struct kvirt_vcpu *vcpu, u32 index, u64 value);
 
+
+/* The vCPU's XSAVE area without what vmrun's guests do not have: struct kvirt_xsave's region. */
+#define KVIRT_XSAVE_SIZE	4096
+int kvirt_get_xsave(struct kvirt_vcpu *vcpu, u8 *area, struct vm_error *err);
+int kvirt_set_xsave(struct kvirt_vcpu *vcpu, const u8 *area, struct vm_error *err);
+
+/* The KVIRT_GUESTDBG_* that it knows; 0 where it debugs no guests. */
+u32 kvirt_debug_flags(struct kvirt *kvirt);
+/* 0, or -1: an exception is to be given to the guest where one is under way. */
+int kvirt_set_debug(struct kvirt_vcpu *vcpu, const struct kvirt_guest_debug *debug);
+
 /* Tells the guest's watchdogs that it stood still; where that is unknown, nothing. */
 void kvirt_was_paused(struct kvirt_vcpu *vcpu);
 

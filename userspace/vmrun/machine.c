@@ -21,6 +21,7 @@
 #include "boot/boot.h"
 #include "machine.h"
 #include "machine_control.h"
+#include "machine_gdb.h"
 #include "machine_system.h"
 #include "system.h"
 
@@ -304,19 +305,6 @@ static void undo_vsock(struct machine *machine)
 	machine->vsock = NULL;
 }
 
-/* Its sockets go with it, and lie in that folder. */
-static int grant_vsock(struct machine *machine, const char *path, struct vm_error *err)
-{
-	char folder[PATH_MAX], *slash;
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = 0;
-	return sandbox_grant(&machine->sandbox, slash ? folder : ".", SANDBOX_REMOVE,
-			     "vsock's sockets, at the end", err);
-}
-
 static int build_vsock(struct machine *machine, struct vm_error *err)
 {
 	const char *path = machine->config->vsock;
@@ -325,7 +313,7 @@ static int build_vsock(struct machine *machine, struct vm_error *err)
 	/* The agent of a guest that vmrun makes comes this way too. */
 	if (!path && !machine->system)
 		return 0;
-	if (path && grant_vsock(machine, path, err))
+	if (path && sandbox_grant_socket(&machine->sandbox, path, "vsock's sockets, at the end", err))
 		return -1;
 	vsock = malloc(sizeof(*vsock));
 	if (!vsock)
@@ -656,6 +644,7 @@ static const struct {
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },
 	{ build_control, undo_control },
+	{ build_gdb, undo_gdb },
 	{ build_console, undo_console },
 	/* Threads come last, when nothing is left to be opened. */
 	{ build_jail, undo_jail },
@@ -709,7 +698,7 @@ int machine_run(struct machine *machine, struct machine_result *result,
 	for (i = 0; i < machine->nr_vcpus && !ret; i++)
 		ret = vcpu_start(&machine->vcpu[i], err);
 	if (!ret) {
-		sandbox_enter(&machine->sandbox, SANDBOX_MAIN);
+		sandbox_enter(&machine->sandbox, machine->gdb ? SANDBOX_MAIN_GDB : SANDBOX_MAIN);
 		terminal_set_raw(machine->terminal);
 		take_terminal(machine);
 		for (i = 0; i < machine->nr_vcpus; i++)

@@ -62,6 +62,7 @@ struct machine {
 	struct virtio_pci *vsock_pci;
 	struct net *net;		/* NULL: none */
 	struct virtio_pci *net_pci;
+	struct gdb_server *gdb;		/* NULL: no --gdb */
 	struct machine_system *system;	/* NULL: the user gave an initramfs */
 	struct machine_exec *execs;	/* commands of others in it (machine_exec.c) */
 	struct loop loop;

@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "machine_control.h"
 #include "machine_exec.h"
+#include "machine_gdb.h"
 #include "machine_system.h"
 #include "stats.h"
 
@@ -84,10 +85,17 @@ void undo_instance(struct machine *machine)
 		log_note("%.500s", err.text);
 }
 
+static const char *state_of(const struct machine *machine)
+{
+	if (machine->paused)
+		return "paused";
+	return machine_gdb_holds(machine) ? "stopped" : "running";
+}
+
 static json_t *status(const struct machine *machine)
 {
 	return json_pack("{s:s, s:s, s:i, s:I, s:i, s:I}", "name", machine->instance.name,
-			 "state", machine->paused ? "paused" : "running", "pid", getpid(),
+			 "state", state_of(machine), "pid", getpid(),
 			 "started", (json_int_t)machine->started, "cpus", (int)machine->nr_vcpus,
 			 "memory", (json_int_t)(machine->config->memory >> 20));
 }

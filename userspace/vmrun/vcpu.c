@@ -12,6 +12,7 @@
 
 #include "cpuid.h"
 #include "machine.h"
+#include "machine_gdb.h"
 #include "vcpu.h"
 
 #define KICK_SIGNAL		SIGUSR1
@@ -67,6 +68,7 @@ int vcpu_create(struct vcpu *vcpu, struct machine *machine, unsigned int id,
 	vcpu->machine = machine;
 	vcpu->kvirt.fd = -1;
 	vcpu->state = VCPU_PAUSED;
+	vcpu->asked = VCPU_PAUSED;
 	vcpu->wanted = VCPU_PAUSED;
 	pthread_mutex_init(&vcpu->lock, NULL);
 	pthread_cond_init(&vcpu->changed, NULL);
@@ -233,6 +235,30 @@ static void handle_system_event(struct vcpu *vcpu)
 	}
 }
 
+/*
+ * What was asked for and who holds it make what is wanted. The flag ends a KVIRT_RUN that
+ * is about to begin, a signal one that is under way: between them no moment is left
+ * uncovered. Under the lock.
+ */
+static void settle(struct vcpu *vcpu)
+{
+	vcpu->wanted = vcpu->asked == VCPU_RUNNING && vcpu->held ? VCPU_PAUSED : vcpu->asked;
+	vcpu->kvirt.run->immediate_exit = vcpu->wanted != VCPU_RUNNING;
+	pthread_cond_broadcast(&vcpu->changed);
+}
+
+/* This thread holds itself: its debugger has to look. */
+static void stop_for_debugger(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->held = true;
+	vcpu->at_debug_exit = true;
+	vcpu->debug_exit = vcpu->kvirt.run->debug.arch;
+	settle(vcpu);
+	pthread_mutex_unlock(&vcpu->lock);
+	machine_gdb_wake(vcpu->machine);
+}
+
 static void handle_exit(struct vcpu *vcpu)
 {
 	struct kvirt_run *run = vcpu->kvirt.run;
@@ -249,6 +275,9 @@ static void handle_exit(struct vcpu *vcpu)
 		break;
 	case KVIRT_EXIT_INTR:
 	case KVIRT_EXIT_IRQ_WINDOW_OPEN:
+		break;
+	case KVIRT_EXIT_DEBUG:
+		stop_for_debugger(vcpu);
 		break;
 	case KVIRT_EXIT_SYSTEM_EVENT:
 		handle_system_event(vcpu);
@@ -286,6 +315,17 @@ static bool obey(struct vcpu *vcpu)
 	return vcpu->wanted == VCPU_RUNNING;
 }
 
+/*
+ * An access is done, and its instruction over, only when the guest is entered once more
+ * (or with immediate_exit would be): until then the registers are not as they will be.
+ */
+static bool is_amid_access(const struct vcpu *vcpu)
+{
+	u32 reason = vcpu->kvirt.run->exit_reason;
+
+	return reason == KVIRT_EXIT_IO || reason == KVIRT_EXIT_MMIO;
+}
+
 static void *run_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -307,7 +347,7 @@ static void *run_thread(void *arg)
 			machine_end(vcpu->machine, VM_STATUS_CRASH,
 				    "the guest cannot go on: vCPU %u cannot be entered: %s",
 				    vcpu->id, strerror(-ret));
-		if (vcpu->wanted != VCPU_RUNNING)
+		if (vcpu->wanted != VCPU_RUNNING && (ret || !is_amid_access(vcpu)))
 			go = obey(vcpu);
 	}
 	pthread_mutex_lock(&vcpu->lock);
@@ -330,20 +370,49 @@ int vcpu_start(struct vcpu *vcpu, struct vm_error *err)
 	return 0;
 }
 
+/* Under the lock. */
+static void kick(struct vcpu *vcpu)
+{
+	settle(vcpu);
+	if (vcpu->started && vcpu->wanted != VCPU_RUNNING)
+		pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
 void vcpu_request(struct vcpu *vcpu, enum vcpu_state state)
 {
 	pthread_mutex_lock(&vcpu->lock);
-	if (vcpu->wanted != VCPU_DONE)
-		vcpu->wanted = state;
-	/*
-	 * The signal ends a KVIRT_RUN that is under way, the flag one that is
-	 * about to begin: between them no moment is left uncovered.
-	 */
-	vcpu->kvirt.run->immediate_exit = vcpu->wanted != VCPU_RUNNING;
-	pthread_cond_broadcast(&vcpu->changed);
-	if (vcpu->started && vcpu->wanted != VCPU_RUNNING)
-		pthread_kill(vcpu->thread, KICK_SIGNAL);
+	if (vcpu->asked != VCPU_DONE)
+		vcpu->asked = state;
+	kick(vcpu);
 	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void vcpu_hold(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->held = true;
+	kick(vcpu);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void vcpu_let_go(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->held = false;
+	kick(vcpu);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+bool vcpu_take_debug_exit(struct vcpu *vcpu, struct kvirt_debug_exit_arch *exit)
+{
+	bool is_there;
+
+	pthread_mutex_lock(&vcpu->lock);
+	is_there = vcpu->at_debug_exit;
+	*exit = vcpu->debug_exit;
+	vcpu->at_debug_exit = false;
+	pthread_mutex_unlock(&vcpu->lock);
+	return is_there;
 }
 
 void vcpu_wait_paused(struct vcpu *vcpu)

@@ -27,9 +27,13 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 
-	pthread_mutex_t lock;		/* state; writes of wanted */
+	pthread_mutex_t lock;		/* what follows; writes of wanted */
 	pthread_cond_t changed;
-	_Atomic enum vcpu_state wanted;	/* what others ask for */
+	enum vcpu_state asked;		/* by vcpu_request() */
+	bool held;			/* by the debugger */
+	bool at_debug_exit;		/* debug_exit is not fetched yet */
+	struct kvirt_debug_exit_arch debug_exit;
+	_Atomic enum vcpu_state wanted;	/* what all of that comes to */
 	enum vcpu_state state;		/* what the thread is */
 };
 
@@ -51,7 +55,17 @@ int vcpu_start(struct vcpu *vcpu, struct vm_error *err);
  */
 void vcpu_request(struct vcpu *vcpu, enum vcpu_state state);
 
-/* After vcpu_request(VCPU_PAUSED): waits, 2 s at most, until it is out of the guest. */
+/*
+ * The debugger's say in it: a vCPU runs where it is asked to and nobody holds it. Holding
+ * kicks as vcpu_request() does; a debug exit holds by itself.
+ */
+void vcpu_hold(struct vcpu *vcpu);
+void vcpu_let_go(struct vcpu *vcpu);
+
+/* The debug exit at which a held vCPU stands, once. */
+bool vcpu_take_debug_exit(struct vcpu *vcpu, struct kvirt_debug_exit_arch *exit);
+
+/* After vcpu_request(VCPU_PAUSED) or vcpu_hold(): waits, 2 s at most, until it is out of the guest. */
 void vcpu_wait_paused(struct vcpu *vcpu);
 
 /* Waits for the thread's end; only after vcpu_request(VCPU_DONE). */

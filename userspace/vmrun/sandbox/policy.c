@@ -123,6 +123,19 @@ static const struct sandbox_rule main_thread[] = {
 	CALL(lseek, "stdio, at the end"),
 };
 
+/* What a debugger asks for; the vCPUs stand meanwhile. */
+static const struct sandbox_rule gdb[] = {
+	IOCTL(KVIRT_GET_REGS, "registers"),
+	IOCTL(KVIRT_SET_REGS, "the same, written"),
+	IOCTL(KVIRT_GET_SREGS, "segments, control registers, where the page tables are"),
+	IOCTL(KVIRT_SET_SREGS, "the same, written"),
+	IOCTL(KVIRT_GET_XSAVE, "floating point and vector registers"),
+	IOCTL(KVIRT_SET_XSAVE, "the same, written"),
+	IOCTL(KVIRT_GET_MSRS, "k_gs_base"),
+	IOCTL(KVIRT_SET_MSRS, "the same, written"),
+	IOCTL(KVIRT_SET_GUEST_DEBUG, "breakpoints, watchpoints, single steps"),
+};
+
 /* Devices are entered by the vCPU that accesses them. */
 static const struct sandbox_rule vcpu[] = {
 	IOCTL(KVIRT_RUN, "enters the guest"),
@@ -221,6 +234,10 @@ const struct sandbox_policy sandbox_policies[SANDBOX_THREADS] = {
 	[SANDBOX_MAIN] = {
 		"main", "the console, vsock, sessions, control, entropy",
 		{ SET(loop), SET(every), SET(main_thread), SET(memory) },
+	},
+	[SANDBOX_MAIN_GDB] = {
+		"main_gdb", "main, where there is --gdb: the guest's debugger too",
+		{ SET(loop), SET(every), SET(main_thread), SET(memory), SET(gdb) },
 	},
 	[SANDBOX_VCPU] = {
 		"vcpu", "runs the guest and serves its exits",

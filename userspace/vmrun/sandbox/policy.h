@@ -10,6 +10,7 @@
 
 enum sandbox_thread {
 	SANDBOX_MAIN,
+	SANDBOX_MAIN_GDB,	/* the same thread, where there is --gdb */
 	SANDBOX_VCPU,
 	SANDBOX_BLK,
 	SANDBOX_FS,

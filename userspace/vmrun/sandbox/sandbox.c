@@ -75,6 +75,18 @@ int sandbox_grant_machine(struct sandbox *sandbox, int fd, struct vm_error *err)
 			     err);
 }
 
+int sandbox_grant_socket(struct sandbox *sandbox, const char *path, const char *reason,
+			 struct vm_error *err)
+{
+	char folder[PATH_MAX], *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = 0;
+	return sandbox_grant(sandbox, slash ? folder : ".", SANDBOX_REMOVE, reason, err);
+}
+
 int sandbox_grant_network(struct sandbox *sandbox, struct vm_error *err)
 {
 	char path[PATH_MAX], *folder;

@@ -64,6 +64,10 @@ int sandbox_grant(struct sandbox *sandbox, const char *path, enum sandbox_access
 /* The machine's own folder, which is open as @fd and goes with it. */
 int sandbox_grant_machine(struct sandbox *sandbox, int fd, struct vm_error *err);
 
+/* A socket of vmrun's at @path, which is removed at the end. */
+int sandbox_grant_socket(struct sandbox *sandbox, const char *path, const char *reason,
+			 struct vm_error *err);
+
 /* What user networking needs: TCP, and the file that names the name server. */
 int sandbox_grant_network(struct sandbox *sandbox, struct vm_error *err);
 
