@@ -16,11 +16,12 @@ static void read_request(const char *text, size_t len)
 
 	memcpy(copy, text, len);
 	if (!control_parse(&request, copy, len)) {
-		MUST(request.verb >= CONTROL_STATUS && request.verb <= CONTROL_SIGNAL);
+		MUST(request.verb >= CONTROL_STATUS && request.verb <= CONTROL_TRACE);
 		/* An exec has its lists, empty or not, and a signal is one. */
 		MUST(!request.arguments == (request.verb != CONTROL_EXEC));
 		MUST(!request.environment == (request.verb != CONTROL_EXEC));
 		MUST(request.verb != CONTROL_SIGNAL || request.signal);
+		MUST(request.verb == CONTROL_TRACE || !request.vcpu);
 		control_request_release(&request);
 	}
 	free(copy);

@@ -75,11 +75,19 @@ struct json_t *client_reply(int fd, struct vm_error *err)
 
 struct json_t *client_ask(int fd, enum control_verb verb, struct vm_error *err)
 {
-	char line[64];
-	int len = snprintf(line, sizeof(line), "{\"command\":\"%s\"}\n", control_verb_name(verb));
+	return client_request(fd, json_pack("{s:s}", "command", control_verb_name(verb)), err);
+}
+
+struct json_t *client_request(int fd, struct json_t *request, struct vm_error *err)
+{
+	char line[128];
+	size_t len = json_dumpb(request, line, sizeof(line) - 1, JSON_COMPACT);
 	json_t *reply = NULL;
 
-	if (send(fd, line, len, MSG_NOSIGNAL) == len)
+	json_decref(request);
+	if (len < sizeof(line))
+		line[len++] = '\n';
+	if (len <= sizeof(line) && send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
 		reply = client_reply(fd, err);
 	if (!reply && !err->status)
 		vm_fail(err, VM_STATUS_FAILURE, "vmrun kill NAME ends it all the same",

@@ -16,6 +16,9 @@ int client_connect(const struct instance *instance, struct vm_error *err);
  */
 struct json_t *client_ask(int fd, enum control_verb verb, struct vm_error *err);
 
+/* The same for @request, which it releases. */
+struct json_t *client_request(int fd, struct json_t *request, struct vm_error *err);
+
 /*
  * The reply to what was sent: to be released, or NULL, with @err filled in when it was
  * refused, and not when none came within some seconds.

@@ -143,7 +143,10 @@ static bool obey(struct connection *c, const struct control_request *request)
 	default:
 		break;
 	}
-	reply = c->control->ops->request(c->control->ctx, request->verb, &err);
+	if (request->verb == CONTROL_TRACE)
+		reply = c->control->ops->trace(c->control->ctx, request->vcpu, &err);
+	else
+		reply = c->control->ops->request(c->control->ctx, request->verb, &err);
 	if (err.status)
 		return send_error(c, err.text, err.hint);
 	if (!reply)

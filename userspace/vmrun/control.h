@@ -30,6 +30,7 @@ enum control_verb {
 	CONTROL_EXEC,		/* a command, with the descriptors that come with the request */
 	CONTROL_RESIZE,		/* while that command runs: its terminal */
 	CONTROL_SIGNAL,		/* likewise: to the command */
+	CONTROL_TRACE,		/* the last exits of one vCPU */
 };
 
 /* What came with an exec request: the command's input, output and errors. */
@@ -45,6 +46,7 @@ struct control_request {
 	bool stderr_apart;		/* from the terminal */
 	unsigned int rows, columns;	/* of a resize too; 0: not known */
 	unsigned int signal;
+	unsigned int vcpu;		/* of a trace */
 	struct json_t *object;
 };
 
@@ -81,6 +83,8 @@ struct machine_exec;
 struct control_ops {
 	/* The reply, without "ok", to be released; NULL: done, nothing to tell. */
 	struct json_t *(*request)(void *ctx, enum control_verb verb, struct vm_error *err);
+	/* Likewise for a trace, of one vCPU. */
+	struct json_t *(*trace)(void *ctx, unsigned int vcpu, struct vm_error *err);
 	/* Bytes for the guest's console: how many it takes, and they. */
 	unsigned int (*console_room)(void *ctx);
 	void (*console_input)(void *ctx, const u8 *data, unsigned int len);

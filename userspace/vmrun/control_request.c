@@ -14,7 +14,7 @@ static const char *const verbs[] = {
 	[CONTROL_STATUS] = "status", [CONTROL_STOP] = "stop", [CONTROL_KILL] = "kill",
 	[CONTROL_PAUSE] = "pause", [CONTROL_RESUME] = "resume", [CONTROL_STAT] = "stat",
 	[CONTROL_CONSOLE] = "console", [CONTROL_EXEC] = "exec", [CONTROL_RESIZE] = "resize",
-	[CONTROL_SIGNAL] = "signal",
+	[CONTROL_SIGNAL] = "signal", [CONTROL_TRACE] = "trace",
 };
 
 /* What a request may have beside its command. */
@@ -33,10 +33,12 @@ static const struct field {
 	{ CONTROL_RESIZE, "rows", JSON_INTEGER },
 	{ CONTROL_RESIZE, "columns", JSON_INTEGER },
 	{ CONTROL_SIGNAL, "number", JSON_INTEGER },
+	{ CONTROL_TRACE, "vcpu", JSON_INTEGER },
 };
 
 #define MAX_SIZE	0xffff	/* of a terminal: the kernel keeps 16 bits */
 #define MAX_SIGNAL	63
+#define MAX_VCPU	0xffff	/* what a machine has is its own to say */
 
 const char *control_verb_name(enum control_verb verb)
 {
@@ -139,6 +141,8 @@ static const char *read_fields(struct control_request *request)
 	if (!read_number(request->object, "number", MAX_SIGNAL, &request->signal) ||
 	    (request->verb == CONTROL_SIGNAL && !request->signal))
 		return "there is no such signal";
+	if (!read_number(request->object, "vcpu", MAX_VCPU, &request->vcpu))
+		return "there is no such vCPU";
 	return request->verb == CONTROL_EXEC ? read_exec(request) : NULL;
 }
 

@@ -22,7 +22,7 @@
 #define TRIES		16
 
 static const char *const files[] = {
-	"control.sock", "console.log", "machine.json", "machine.json.new", "vmrun.log",
+	"control.sock", "console.log", "machine.json", "trace.json", "new.json", "vmrun.log",
 };
 
 int instance_check_name(const char *name, struct vm_error *err)
@@ -237,25 +237,25 @@ pid_t instance_pid(const struct instance *instance)
 	return pid;
 }
 
-int instance_write_json(const struct instance *instance, struct json_t *object,
+int instance_write_json(const struct instance *instance, const char *file, struct json_t *object,
 			struct vm_error *err)
 {
-	int fd = instance_open_file(instance, "machine.json.new", O_WRONLY | O_CREAT | O_TRUNC);
+	int fd = instance_open_file(instance, "new.json", O_WRONLY | O_CREAT | O_TRUNC);
 	int ret = fd < 0;
 
 	if (!ret) {
 		ret = json_dumpfd(object, fd, JSON_INDENT(1)) || write(fd, "\n", 1) != 1;
 		close(fd);
 	}
-	if (!ret && !renameat(instance->dir_fd, "machine.json.new", instance->dir_fd, "machine.json"))
+	if (!ret && !renameat(instance->dir_fd, "new.json", instance->dir_fd, file))
 		return 0;
 	return vm_fail(err, VM_STATUS_FAILURE, "is there space left?",
-		       "cannot write machine.json of machine '%s'", instance->name);
+		       "cannot write %s of machine '%s'", file, instance->name);
 }
 
-struct json_t *instance_read_json(const struct instance *instance)
+struct json_t *instance_read_json(const struct instance *instance, const char *file)
 {
-	int fd = instance_open_file(instance, "machine.json", O_RDONLY);
+	int fd = instance_open_file(instance, file, O_RDONLY);
 	json_t *object = NULL;
 	char *text;
 	ssize_t n;
@@ -268,10 +268,7 @@ struct json_t *instance_read_json(const struct instance *instance)
 		object = json_loadb(text, n, 0, NULL);
 	free(text);
 	close(fd);
-	if (json_is_object(object))
-		return object;
-	json_decref(object);
-	return NULL;
+	return object;
 }
 
 int instance_open_file(const struct instance *instance, const char *file, int flags)

@@ -7,6 +7,7 @@
  *   control.sock   control.h
  *   console.log    what the guest's console said
  *   machine.json   what the machine is and, when it is over, how it ended
+ *   trace.json     of a guest that crashed: the last exits of its vCPUs
  *   vmrun.log      of a detached machine: what vmrun itself said
  *
  * The lock tells a machine that runs from what a dead one left behind, however it died.
@@ -50,12 +51,12 @@ int instance_remove(struct instance *instance, struct vm_error *err);
 /* The process that runs it, or 0 when nobody does. */
 pid_t instance_pid(const struct instance *instance);
 
-/* Replaces machine.json by @object (kept), as one step for those who read it. */
-int instance_write_json(const struct instance *instance, struct json_t *object,
+/* Replaces @file by @object (kept), as one step for those who read it. */
+int instance_write_json(const struct instance *instance, const char *file, struct json_t *object,
 			struct vm_error *err);
 
-/* machine.json, or NULL where there is none or it is damaged. To be released. */
-struct json_t *instance_read_json(const struct instance *instance);
+/* What is in @file, or NULL where there is none or it is damaged. To be released. */
+struct json_t *instance_read_json(const struct instance *instance, const char *file);
 
 /* A file of the folder, opened with @flags and mode 0600; -errno when that fails. */
 int instance_open_file(const struct instance *instance, const char *file, int flags);

@@ -300,6 +300,21 @@ int kvirt_supported_cpuid(struct kvirt *kvirt, struct kvirt_cpuid *cpuid,
 	return 0;
 }
 
+/* A recorder that is not there is no reason not to run. */
+static void map_ring(struct kvirt *kvirt, struct kvirt_vcpu *vcpu)
+{
+	void *ring;
+
+	vcpu->ring = NULL;
+	vcpu->ring_size = check_extension(kvirt, KVIRT_CAP_EXIT_RING);
+	if (!vcpu->ring_size)
+		return;
+	ring = mmap(NULL, vcpu->ring_size, PROT_READ, MAP_SHARED, vcpu->fd,
+		    (off_t)KVIRT_RING_PAGE_OFFSET * sysconf(_SC_PAGESIZE));
+	if (ring != MAP_FAILED)
+		vcpu->ring = ring;
+}
+
 int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
 		      unsigned int id, struct vm_error *err)
 {
@@ -313,6 +328,7 @@ int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
 		vcpu->run = NULL;
 		return fail_ioctl("map a vCPU's run page", err);
 	}
+	map_ring(kvirt, vcpu);
 	return 0;
 }
 
@@ -320,9 +336,12 @@ void kvirt_destroy_vcpu(struct kvirt_vcpu *vcpu)
 {
 	if (vcpu->run)
 		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->ring)
+		munmap((void *)vcpu->ring, vcpu->ring_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
 	vcpu->run = NULL;
+	vcpu->ring = NULL;
 	vcpu->fd = -1;
 }
 

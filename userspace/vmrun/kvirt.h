@@ -29,6 +29,8 @@ struct kvirt_vcpu {
 	int fd;
 	struct kvirt_run *run;
 	size_t run_size;
+	const struct kvirt_exit_ring *ring;	/* of its last exits; NULL: none is kept */
+	size_t ring_size;
 };
 
 struct kvirt_route {

@@ -23,6 +23,7 @@
 #include "machine_control.h"
 #include "machine_gdb.h"
 #include "machine_system.h"
+#include "machine_trace.h"
 #include "system.h"
 
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
@@ -708,6 +709,7 @@ int machine_run(struct machine *machine, struct machine_result *result,
 	stop_vcpus(machine);
 	terminal_restore(machine->terminal);
 	machine_system_tell_console(machine);
+	machine_trace_end(machine);
 	*result = machine->result;
 	return ret;
 }

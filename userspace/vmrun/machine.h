@@ -33,9 +33,12 @@
 #include "virtio/vsock.h"
 
 /* How the machine ended: the exit status and the reason for it. */
+struct json_t;
+
 struct machine_result {
 	int status;
 	char reason[256];
+	struct json_t *trace;	/* of a crash: the vCPUs' last exits, or NULL; who has run it releases it */
 };
 
 struct machine {

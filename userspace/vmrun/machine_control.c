@@ -16,7 +16,9 @@
 #include "machine_exec.h"
 #include "machine_gdb.h"
 #include "machine_system.h"
+#include "machine_trace.h"
 #include "stats.h"
+#include "trace.h"
 
 static json_t *describe(const struct machine *machine)
 {
@@ -75,7 +77,9 @@ void undo_instance(struct machine *machine)
 				    json_pack("{s:i, s:s, s:I}", "status", machine->result.status,
 					      "reason", machine->result.reason,
 					      "time", (json_int_t)time(NULL)));
-		instance_write_json(&machine->instance, object, &err);
+		instance_write_json(&machine->instance, "machine.json", object, &err);
+		if (machine->result.trace)
+			instance_write_json(&machine->instance, TRACE_FILE, machine->result.trace, &err);
 		json_decref(object);
 	} else {
 		instance_remove(&machine->instance, &err);
@@ -168,9 +172,15 @@ static json_t *on_request(void *ctx, enum control_verb verb, struct vm_error *er
 	case CONTROL_EXEC:
 	case CONTROL_RESIZE:
 	case CONTROL_SIGNAL:
+	case CONTROL_TRACE:
 		break;	/* control.c's own, and calls of their own */
 	}
 	return NULL;
+}
+
+static json_t *trace_vcpu(void *ctx, unsigned int vcpu, struct vm_error *err)
+{
+	return machine_trace(ctx, vcpu, err);
 }
 
 static unsigned int console_room_of(void *ctx)
@@ -189,6 +199,7 @@ static void console_input(void *ctx, const u8 *data, unsigned int len)
 
 static const struct control_ops ops = {
 	.request = on_request,
+	.trace = trace_vcpu,
 	.console_room = console_room_of,
 	.console_input = console_input,
 	.exec = machine_exec_start,
@@ -215,7 +226,7 @@ int build_control(struct machine *machine, struct vm_error *err)
 	if (machine->instance.dir_fd < 0)
 		return 0;
 	object = describe(machine);
-	ret = instance_write_json(&machine->instance, object, err);
+	ret = instance_write_json(&machine->instance, "machine.json", object, err);
 	json_decref(object);
 	if (ret)
 		return -1;

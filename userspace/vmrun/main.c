@@ -12,6 +12,7 @@
 #include "doctor.h"
 #include "log.h"
 #include "machine.h"
+#include "machine_trace.h"
 #include "manage.h"
 #include "terminal.h"
 #include "with.h"
@@ -40,13 +41,15 @@ static int run(const struct vm_config *config, struct terminal *terminal, struct
 	return ret;
 }
 
-/* With --json: one line on the standard error output. @hint may be empty. */
-static void tell_json(int status, const char *reason, const char *hint)
+/* With --json: one line on the standard error output. @hint may be empty, @trace NULL. */
+static void tell_json(int status, const char *reason, const char *hint, json_t *trace)
 {
 	json_t *object = json_pack("{s:i, s:s}", "status", status, "reason", reason);
 
 	if (object && hint[0])
 		json_object_set_new(object, "hint", json_string(hint));
+	if (object && trace)
+		json_object_set(object, "trace", trace);
 	if (object)
 		json_dumpf(object, stderr, JSON_COMPACT);
 	fputc('\n', stderr);
@@ -60,15 +63,17 @@ static void tell_json(int status, const char *reason, const char *hint)
 static void tell_result(const struct vm_config *config, const struct machine_result *result)
 {
 	if (config->json)
-		tell_json(result->status, result->reason, "");
+		tell_json(result->status, result->reason, "", result->trace);
 	else if (result->reason[0])
 		log_note("%s", result->reason);
+	if (!config->json)
+		machine_trace_print(stderr, result->trace);
 }
 
 static int command_run(const struct vm_config *config, struct vm_error *err)
 {
 	struct terminal terminal = { 0 };
-	struct machine_result result;
+	struct machine_result result = { 0 };
 	struct detach detach;
 	int ret, status;
 
@@ -85,10 +90,10 @@ static int command_run(const struct vm_config *config, struct vm_error *err)
 	if (!ret)
 		ret = run(config, &terminal, config->detach ? &detach : NULL, &result, err);
 	terminal_close(&terminal);
-	if (ret)
-		return err->status;
-	tell_result(config, &result);
-	return result.status;
+	if (!ret)
+		tell_result(config, &result);
+	json_decref(result.trace);
+	return ret ? err->status : result.status;
 }
 
 static int command_abi(const struct vm_config *config, struct vm_error *err)
@@ -96,13 +101,6 @@ static int command_abi(const struct vm_config *config, struct vm_error *err)
 	if (abi_print(stdout, config->json ? ABI_JSON : ABI_TEXT))
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "cannot write the table");
 	return 0;
-}
-
-static int command_trace(const struct vm_config *config, struct vm_error *err)
-{
-	(void)config;
-	return vm_fail(err, VM_STATUS_FAILURE, "vmrun stat counts them by kind",
-		       "vmrun trace is not there yet: the module keeps no record of single exits");
 }
 
 /* A row for each command: returns the exit status, or -1 with @err filled in. */
@@ -119,7 +117,7 @@ static int (*const commands[NR_COMMANDS])(const struct vm_config *config, struct
 	[COMMAND_RESUME] = manage_resume,
 	[COMMAND_RM] = manage_rm,
 	[COMMAND_STAT] = manage_stat,
-	[COMMAND_TRACE] = command_trace,
+	[COMMAND_TRACE] = manage_trace,
 	[COMMAND_DOCTOR] = doctor,
 	[COMMAND_WITH] = with_device,
 	[COMMAND_ABI] = command_abi,
@@ -151,7 +149,7 @@ int main(int argc, char **argv)
 	if (err.status) {
 		status = err.status;
 		if (config.json)
-			tell_json(status, err.text, err.hint);
+			tell_json(status, err.text, err.hint, NULL);
 		else
 			log_error(&err);
 	}

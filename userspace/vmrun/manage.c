@@ -21,13 +21,15 @@
 /* What is known of a machine: its machine.json, and "state" as it is now. */
 static json_t *look_at(const struct instance *instance)
 {
-	json_t *object = instance_read_json(instance), *reply;
+	json_t *object = instance_read_json(instance, "machine.json"), *reply;
 	struct vm_error none = { 0 };
 	const char *state = "ended";
 	int fd;
 
-	if (!object)
+	if (!json_is_object(object)) {
+		json_decref(object);
 		object = json_pack("{s:s}", "name", instance->name);
+	}
 	if (!instance_pid(instance)) {
 		json_object_set_new(object, "state", json_string(state));
 		return object;

@@ -23,6 +23,9 @@ int manage_console(const struct vm_config *config, struct vm_error *err);
 /* manage_exec.c: a command in a running machine; its exit status */
 int manage_exec(const struct vm_config *config, struct vm_error *err);
 
+/* manage_trace.c: the last exits of its vCPUs */
+int manage_trace(const struct vm_config *config, struct vm_error *err);
+
 /* manage_stat.c */
 int manage_stat(const struct vm_config *config, struct vm_error *err);
 

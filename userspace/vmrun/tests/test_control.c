@@ -67,6 +67,8 @@ static void requests(void)
 		"{\"command\":\"exec\",\"environment\":[\"=A\"]}",
 		"{\"command\":\"exec\",\"terminal\":1}", "{\"command\":\"exec\",\"rows\":65536}",
 		"{\"command\":\"resize\",\"columns\":-1}", "{\"command\":\"signal\"}",
+		"{\"command\":\"trace\",\"vcpu\":-1}", "{\"command\":\"trace\",\"vcpu\":65536}",
+		"{\"command\":\"trace\",\"vcpu\":\"0\"}", "{\"command\":\"stat\",\"vcpu\":0}",
 		"{\"command\":\"signal\",\"number\":64}", "{\"command\":\"signal\",\"number\":\"2\"}",
 	};
 	struct control_request request;
@@ -83,6 +85,20 @@ static void requests(void)
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		if (!EXPECT(control_parse(&request, wrong[i], strlen(wrong[i]))))
 			test_note("with '%s'", wrong[i]);
+}
+
+static void a_trace_request(void)
+{
+	static const char one[] = "{\"command\":\"trace\",\"vcpu\":7}", none[] = "{\"command\":\"trace\"}";
+	struct control_request request;
+
+	ASSERT(!control_parse(&request, one, strlen(one)));
+	EXPECT_EQ(request.verb, CONTROL_TRACE);
+	EXPECT_EQ(request.vcpu, 7);
+	control_request_release(&request);
+	ASSERT(!control_parse(&request, none, strlen(none)));
+	EXPECT_EQ(request.vcpu, 0);
+	control_request_release(&request);
 }
 
 static void an_exec_request(void)
@@ -192,9 +208,9 @@ static void folders(void)
 	ASSERT_EQ(instance_create(&instance, "one", &err), 0);
 	EXPECT_EQ(instance_open_file(&other, "console.log", O_RDONLY), -ENOENT);
 	object = json_pack("{s:i}", "x", 7);
-	EXPECT_EQ(instance_write_json(&instance, object, &err), 0);
+	EXPECT_EQ(instance_write_json(&instance, "machine.json", object, &err), 0);
 	json_decref(object);
-	object = instance_read_json(&other);
+	object = instance_read_json(&other, "machine.json");
 	EXPECT_EQ(json_integer_value(json_object_get(object, "x")), 7);
 	json_decref(object);
 	EXPECT_EQ(instance_for_each(count_names, &nr, &err), 0);
@@ -259,6 +275,14 @@ static json_t *record(void *ctx, enum control_verb verb, struct vm_error *err)
 	return verb == CONTROL_STATUS ? json_pack("{s:s}", "state", "running") : NULL;
 }
 
+static struct json_t *trace_of(void *ctx, unsigned int vcpu, struct vm_error *err)
+{
+	(void)ctx;
+	if (vcpu > 1)
+		vm_fail(err, VM_STATUS_FAILURE, NULL, "no such vCPU");
+	return vcpu > 1 ? NULL : json_pack("{s:i}", "vcpu", (int)vcpu);
+}
+
 static unsigned int room_of(void *ctx)
 {
 	return ((struct served *)ctx)->room;
@@ -317,7 +341,7 @@ static void hang_up_exec(struct machine_exec *exec)
 }
 
 static const struct control_ops served_ops = {
-	.request = record, .console_room = room_of, .console_input = take_input,
+	.request = record, .trace = trace_of, .console_room = room_of, .console_input = take_input,
 	.exec = start_exec, .exec_resize = resize_exec, .exec_signal = signal_exec,
 	.exec_hang_up = hang_up_exec,
 };
@@ -410,6 +434,8 @@ static void server(void)
 	EXPECT(strstr(answer(&s, "{\"command\":\"pau"
 				 "se\"}\n"), "{\"ok\":true}\n"));
 	EXPECT_EQ(s.asked, CONTROL_PAUSE);
+	EXPECT(strstr(answer(&s, "{\"command\":\"trace\",\"vcpu\":1}\n"), "{\"vcpu\":1,\"ok\":true}\n"));
+	EXPECT(strstr(answer(&s, "{\"command\":\"trace\",\"vcpu\":2}\n"), "\"error\":\"no such vCPU\""));
 	EXPECT(strstr(answer(&s, "rubbish\n"), "\"ok\":false"));
 	EXPECT(strstr(answer(&s, "{\"command\":\"stat\"}\n"), "\"hint\":\"do this\""));
 	end_serving(&s);
@@ -520,7 +546,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(lines), TEST(requests), TEST(names), TEST(folders),
 		TEST(a_folder_of_others_is_refused), TEST(server), TEST(a_line_too_long),
-		TEST(console), TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
+		TEST(console), TEST(a_trace_request), TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
