@@ -60,7 +60,7 @@ cp "$dir/image" "$dir/cow"
 truncate -s "${half}M" "$dir/empty"
 before=$(sum "$dir/image")
 
-plan 20
+plan 26
 run "
 virtio blk || exit 1
 cd /sys/block
@@ -121,10 +121,29 @@ umount "$dir/small"
 check "a guest on a full host gets an I/O error" said ^full
 check "the user is told, once" [ "$(grep -c 'vmrun: vda: .*No space left' "$dir/out")" -eq 1 ]
 check "and the machine goes on" [ "$status $(value still)" = "0 $(((half - 3) << 20))" ]
+# The same where changes go to a temporary file; and what the guest gives back is given back there too.
+mkdir -p /var/tmp
+mount -t tmpfs -o size=4M small /var/tmp
+run "
+virtio blk || exit 1
+for i in 1 2 3 4; do
+	dd if=/dev/zero of=/dev/vda bs=64k count=40 oflag=direct 2>/dev/null && blkdiscard /dev/vda && echo \"round \$i\"
+done
+dd if=/dev/zero of=/dev/vda bs=1M oflag=direct 2>/dev/null || echo full
+echo \"still \$(dd if=/dev/vda bs=1M skip=5 iflag=direct 2>/dev/null | wc -c)\"
+" -d "$dir/cow:cow"
+umount /var/tmp
+check "what a guest discards is free again in the temporary file" [ "$(grep -c ^round "$dir/out")" -eq 4 ]
+check "so does one whose changes do not fit" said ^full
+check "the user is told of that, too" [ "$(grep -c 'vmrun: vda: .*No space left' "$dir/out")" -eq 1 ]
+check "the machine goes on, the image is as it was" [ "$status $(value still) $(sum "$dir/cow")" = "0 $(((size - 5) << 20)) $before" ]
 
 check "an image that is not there is told" refused 'No such file' -d "$dir/nothing"
 check "one that is in use is told" refused 'is in use' -d "$dir/image" -d "$dir/image"
 printf 'QFI\373%508s' '' >"$dir/qcow"
 check "a qcow2 image is not taken for a raw one" refused 'is in qcow2 format' -d "$dir/qcow"
+printf x >"$dir/short"
+check "one that is shorter than a sector is told" refused 'no multiple of 512' -d "$dir/short"
+check "an overlay that cannot be made is told" sh -c "TMPDIR=$dir/nowhere vmrun --accel $dev -k /guest/vmlinuz -i /guest/virtio -d $dir/cow:cow 2>&1 </dev/null | grep 'set TMPDIR'"
 rm -r "$dir"
 finish

@@ -39,7 +39,7 @@ int disks_create(struct disks *disks, const struct system_disk *root,
 {
 	unsigned int before = root != NULL, nr = list->nr + before;
 
-	*disks = (struct disks){ calloc(nr, sizeof(*disks->blk)), 0 };
+	*disks = (struct disks){ .blk = calloc(nr, sizeof(*disks->blk)) };
 	if (nr && !disks->blk)
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
 	while (disks->nr < nr) {
@@ -70,14 +70,17 @@ void disks_stop(struct disks *disks)
 {
 	unsigned int i;
 
-	for (i = 0; i < disks->nr; i++)
+	for (i = 0; i < disks->nr; i++) {
 		blk_stop(&disks->blk[i]);
+		disks->abandoned |= disks->blk[i].abandoned;
+	}
 }
 
 void disks_destroy(struct disks *disks)
 {
 	while (disks->nr)
 		blk_destroy(&disks->blk[--disks->nr]);
-	free(disks->blk);
+	if (!disks->abandoned)
+		free(disks->blk);
 	disks->blk = NULL;
 }

@@ -12,6 +12,7 @@
 struct disks {
 	struct blk *blk;
 	unsigned int nr;	/* those that are there */
+	bool abandoned;		/* one was, and the guest's memory with it (blk_stop()) */
 };
 
 /*

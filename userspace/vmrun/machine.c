@@ -182,7 +182,9 @@ static int build_memory(struct machine *machine, struct vm_error *err)
 
 static void undo_memory(struct machine *machine)
 {
-	memory_destroy(&machine->memory);
+	/* A thread that hangs in the host may still write to it. */
+	if (!machine->disks.abandoned)
+		memory_destroy(&machine->memory);
 }
 
 static int build_devices(struct machine *machine, struct vm_error *err)

@@ -123,7 +123,8 @@ static int open_image(struct disk *disk, const char *path, struct vm_error *err)
 		       errno == ENOENT ? "make one, for example: truncate -s 10G FILE" :
 		       errno == EISDIR ? "share a directory with -v" :
 		       disk->mode == DISK_RW ?
-		       "add :cow, and the guest writes to a temporary file, or :ro" : NULL,
+		       "add :cow, and the guest writes to a temporary file, or :ro" :
+		       "make it readable: chmod u+r FILE, or of a block device, join its group (ls -l names it)",
 		       "cannot open the disk image %.300s: %s", path, strerror(errno));
 }
 

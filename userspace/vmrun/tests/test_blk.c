@@ -39,7 +39,7 @@ struct guest {
 	struct loop loop;	/* nobody runs it */
 	struct blk blk;
 	u16 avail;
-	unsigned int interrupts, needs_reset, kicks_again;
+	unsigned int interrupts, needs_reset, kicks_again, stopped;
 };
 
 static char path[] = "/tmp/test_blk.XXXXXX";
@@ -67,6 +67,11 @@ static void on_kick_again(void *ctx, unsigned int queue)
 {
 	(void)queue;
 	((struct guest *)ctx)->kicks_again++;
+}
+
+static void on_stopped(void *ctx)
+{
+	((struct guest *)ctx)->stopped++;
 }
 
 static void start_driver(struct guest *g)
@@ -113,7 +118,8 @@ static struct guest *make(enum disk_mode mode)
 	ASSERT_EQ(blk_create(&g->blk, 1, path, mode, &g->loop, &err), 0);
 	ASSERT_EQ(blk_start(&g->blk, NULL, &err), 0);
 	g->blk.dev.transport = (struct virtio_transport){
-		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .ctx = g,
+		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .stopped = on_stopped,
+		.ctx = g,
 	};
 	start_driver(g);
 	return g;
@@ -456,6 +462,77 @@ static void reset_in_flight(void)
 	destroy(g);
 }
 
+/* A host that does not answer: a write to an overlay waits for the lock that is held here. */
+static struct guest *make_hung(void)
+{
+	struct guest *g = make(DISK_COW);
+
+	pthread_mutex_lock(&g->blk.disk.overlay.lock);
+	ask(g, 0, BLK_T_OUT, 0, 4096);
+	kick(g);
+	/* What has not begun is not carried out. */
+	usleep(200000);
+	return g;
+}
+
+static void let_go(struct guest *g)
+{
+	pthread_mutex_unlock(&g->blk.disk.overlay.lock);
+}
+
+static bool is_busy(struct guest *g)
+{
+	bool busy;
+
+	pthread_mutex_lock(&g->blk.dev.lock);
+	busy = g->blk.dev.busy;
+	pthread_mutex_unlock(&g->blk.dev.lock);
+	return busy;
+}
+
+static void reset_while_the_host_hangs(void)
+{
+	struct guest *g = make_hung();
+	struct virtio_device *dev = &g->blk.dev;
+
+	pthread_mutex_lock(&dev->lock);
+	dev->started = false;
+	dev->ops->stop(dev);
+	EXPECT(dev->busy);
+	EXPECT_EQ(g->stopped, 0);
+	pthread_mutex_unlock(&dev->lock);
+	let_go(g);
+	while (is_busy(g))
+		usleep(1000);
+	EXPECT_EQ(g->stopped, 1);
+	EXPECT_EQ(g->blk.nr_running, 0);
+	start_driver(g);
+	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 512), BLK_S_OK);
+	destroy(g);
+}
+
+/* vmrun ends; the thread is left, and touches nothing when the host answers after all. */
+static void end_while_the_host_hangs(void)
+{
+	static struct guest *g;
+
+	g = make_hung();
+	pthread_mutex_lock(&g->blk.dev.lock);
+	g->blk.dev.started = false;
+	g->blk.dev.ops->stop(&g->blk.dev);
+	pthread_mutex_unlock(&g->blk.dev.lock);
+	blk_stop(&g->blk);
+	EXPECT(g->blk.abandoned);
+	blk_destroy(&g->blk);
+	memset(at(g, 0, BUFFERS), 0, BUFFERS);
+	let_go(g);
+	usleep(50000);
+	EXPECT_EQ(*(u8 *)at(g, USED + 2, 1), 0);
+	EXPECT_EQ(g->blk.nr_running, 1);
+	unlink(path);
+	strcpy(path + strlen(path) - 6, "XXXXXX");
+}
+
 /* The same descriptor over and over while it is in flight: bounded, then told. */
 static void more_than_the_queue(void)
 {
@@ -505,7 +582,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(every_kind), TEST(no_flush_no_cache), TEST(rules_of_requests), TEST(wrong_way),
 		TEST(any_framing), TEST(no_way_to_answer), TEST(read_only_and_cow), TEST(many_at_once),
-		TEST(reset_in_flight), TEST(more_than_the_queue), TEST(config_space),
+		TEST(reset_in_flight), TEST(reset_while_the_host_hangs),
+		TEST(end_while_the_host_hangs), TEST(more_than_the_queue), TEST(config_space),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

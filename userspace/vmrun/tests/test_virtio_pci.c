@@ -37,6 +37,7 @@ static struct machine {
 	struct virtio_pci *vpci;
 	u64 bar;
 	unsigned int starts, stops, kicks, last_queue;
+	bool slow;	/* to stop */
 	u8 config[8];
 } m;
 
@@ -64,6 +65,7 @@ static void on_stop(struct virtio_device *dev)
 {
 	EXPECT(!dev->started);
 	m.stops++;
+	dev->busy = m.slow;
 }
 
 static void on_kick(struct virtio_device *dev, unsigned int queue)
@@ -316,6 +318,53 @@ static void start_and_reset(void)
 	drive();
 	teardown();
 	EXPECT_EQ(m.stops, 4);
+}
+
+static void through(void)
+{
+	pthread_mutex_lock(&m.dev.lock);
+	virtio_stopped(&m.dev);
+	pthread_mutex_unlock(&m.dev.lock);
+}
+
+/* A device that cannot stop at once: its driver sees a reset that is not done, and waits. */
+static void a_slow_reset(void)
+{
+	setup();
+	m.slow = true;
+	drive();
+	common_put(20, 0, 1);
+	EXPECT_EQ(common_get(20, 1), 15);
+	EXPECT(m.dev.queue[0].started && !m.dev.started);
+	/* Neither asking again nor going on makes a difference. */
+	common_put(20, 0, 1);
+	common_put(20, 0x1f, 1);
+	EXPECT_EQ(common_get(20, 1), 15);
+	EXPECT_EQ(m.stops, 1);
+	through();
+	EXPECT_EQ(common_get(20, 1), 0);
+	EXPECT(!m.dev.queue[0].started);
+	drive();
+	EXPECT_EQ(m.starts, 2);
+	/* The same when memory is taken from it; then it waits for a reset, which may come first. */
+	put(CONFIG + 4, 2, 2);
+	EXPECT_EQ(common_get(20, 1), 15);
+	through();
+	EXPECT_EQ(common_get(20, 1), 0x4f);
+	put(CONFIG + 4, 6, 2);
+	common_put(20, 0, 1);
+	EXPECT_EQ(common_get(20, 1), 0);
+	drive();
+	put(CONFIG + 4, 2, 2);
+	common_put(20, 0, 1);
+	EXPECT_EQ(common_get(20, 1), 15);
+	through();
+	EXPECT_EQ(common_get(20, 1), 0);
+	put(CONFIG + 4, 6, 2);
+	drive();
+	EXPECT_EQ(m.starts, 4);
+	m.slow = false;
+	teardown();
 }
 
 static void doorbells(void)
@@ -642,8 +691,9 @@ static void random_accesses(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(capabilities), TEST(negotiation), TEST(start_and_reset), TEST(doorbells),
-		TEST(interrupts), TEST(a_reset_forgets_what_is_pending), TEST(pins_and_messages_share_the_routes),
+		TEST(capabilities), TEST(negotiation), TEST(start_and_reset), TEST(a_slow_reset),
+		TEST(doorbells), TEST(interrupts), TEST(a_reset_forgets_what_is_pending),
+		TEST(pins_and_messages_share_the_routes),
 		TEST(a_changed_configuration), TEST(a_lying_driver),
 		TEST(the_window_in_configuration_space), TEST(random_accesses),
 	};

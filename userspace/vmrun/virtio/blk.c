@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "blk.h"
 #include "blk_request.h"
 
 #define QUEUE_SIZE	128
+#define STOP_SECONDS	1	/* as virtio_device_ops.stop may take */
 
 /* Section 5.2.4. Little endian. */
 struct config {
@@ -97,9 +99,14 @@ static void finish(struct blk_work *work, u8 status)
 	put_work(work);
 }
 
-static void tell_full(struct blk *blk, int error)
+static void tell_error(struct blk *blk, int error)
 {
-	if ((error == -ENOSPC || error == -EDQUOT) && !atomic_exchange(&blk->full_told, true))
+	bool full = error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+
+	if (error && !full && !atomic_exchange(&blk->error_told, true))
+		log_note("%s: the host cannot read or write it (%s); the guest gets I/O errors",
+			 blk->name, strerror(-error));
+	if (full && !atomic_exchange(&blk->full_told, true))
 		log_note("%s: what the guest writes does not fit on the host any more (%s); it gets I/O errors",
 			 blk->name, strerror(-error));
 }
@@ -114,12 +121,19 @@ static void run_job(struct disk_job *job)
 
 	if (!blk->dropping)
 		status = blk_request_run(&work->request, &work->target, &error);
-	tell_full(blk, error);
+	tell_error(blk, error);
 	pthread_mutex_lock(&blk->dev.lock);
+	/* Too late: nobody is there any more. */
+	if (blk->abandoned)
+		goto out;
 	finish(work, status);
 	virtio_signal(&blk->dev, 0);
-	if (!--blk->nr_running)
+	if (!--blk->nr_running) {
 		pthread_cond_broadcast(&blk->idle);
+		if (blk->dev.busy)
+			virtio_stopped(&blk->dev);
+	}
+out:
 	pthread_mutex_unlock(&blk->dev.lock);
 }
 
@@ -197,11 +211,17 @@ static void start(struct virtio_device *dev)
 static void stop(struct virtio_device *dev)
 {
 	struct blk *blk = to_blk(dev);
+	struct timespec until;
 
 	blk->stopping = true;
 	blk->dropping = true;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_SECONDS;
+	/* A host that hangs (a file server that is gone) must not take the vCPU with it. */
 	while (blk->nr_running)
-		pthread_cond_wait(&blk->idle, &dev->lock);
+		if (pthread_cond_clockwait(&blk->idle, &dev->lock, CLOCK_MONOTONIC, &until))
+			break;
+	dev->busy = blk->nr_running;
 }
 
 static const struct virtio_device_ops blk_ops = {
@@ -261,10 +281,18 @@ int blk_start(struct blk *blk, const struct sandbox *sandbox, struct vm_error *e
 
 void blk_stop(struct blk *blk)
 {
-	if (!blk->has_threads)
+	if (!blk->has_threads || blk->abandoned)
 		return;
 	if (blk->vpci)
 		virtio_pci_stop(blk->vpci);
+	pthread_mutex_lock(&blk->dev.lock);
+	blk->abandoned = blk->dev.busy;
+	pthread_mutex_unlock(&blk->dev.lock);
+	if (blk->abandoned) {
+		log_note("%s: the host's disk does not answer; what the guest wrote last may not be there",
+			 blk->name);
+		return;
+	}
 	disk_pool_destroy(&blk->pool);
 	blk->has_threads = false;
 }
@@ -272,6 +300,8 @@ void blk_stop(struct blk *blk)
 void blk_destroy(struct blk *blk)
 {
 	blk_stop(blk);
+	if (blk->abandoned)
+		return;
 	if (blk->vpci)
 		virtio_pci_remove(blk->vpci);
 	virtio_device_destroy(&blk->dev);

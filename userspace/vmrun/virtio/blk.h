@@ -30,7 +30,9 @@ struct blk {
 	bool stopping;			/* nothing new is taken */
 	atomic_bool dropping;		/* what has not begun is not carried out */
 	bool has_threads;		/* the pool's */
+	bool abandoned;			/* the host did not answer: its threads are left to die with vmrun */
 	atomic_bool full_told;		/* that the host has no space left */
+	atomic_bool error_told;		/* that the host's disk fails */
 };
 
 /*
@@ -49,10 +51,14 @@ int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct vm_erro
  */
 int blk_start(struct blk *blk, const struct sandbox *sandbox, struct vm_error *err);
 
-/* Ends them, when neither the vCPUs nor the loop run; blk_destroy() does so too. */
+/*
+ * Ends them, when neither the vCPUs nor the loop run; blk_destroy() does so too. When the host
+ * does not answer within a second they are abandoned: @blk and the guest's memory must
+ * stay as they are until vmrun ends.
+ */
 void blk_stop(struct blk *blk);
 
-/* Once neither the vCPUs nor the loop run. */
+/* Once neither the vCPUs nor the loop run. Does nothing to one that was abandoned. */
 void blk_destroy(struct blk *blk);
 
 #endif

@@ -54,6 +54,12 @@ void virtio_config_changed(struct virtio_device *dev)
 		dev->transport.config_changed(dev->transport.ctx);
 }
 
+void virtio_stopped(struct virtio_device *dev)
+{
+	dev->busy = false;
+	dev->transport.stopped(dev->transport.ctx);
+}
+
 void virtio_needs_reset(struct virtio_device *dev, const char *why)
 {
 	if (!dev->started || dev->needs_reset)

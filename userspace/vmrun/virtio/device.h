@@ -44,7 +44,9 @@ struct virtio_device_ops {
 	/*
 	 * The driver resets the device, or the machine ends; started is false already, so that
 	 * nothing is signalled. The queues are reset behind this call: afterwards no thread of the
-	 * device's touches a queue or guest memory. The lock may be dropped to wait for one. May be NULL.
+	 * device's touches a queue or guest memory. The lock may be dropped to wait for one, for a
+	 * second at most: a device that is not through by then sets dev->busy, and calls
+	 * virtio_stopped() when it is. May be NULL.
 	 */
 	void (*stop)(struct virtio_device *dev);
 	/* The driver kicked @queue, which is started. In the thread of dev->loop. */
@@ -57,6 +59,7 @@ struct virtio_transport {
 	void (*config_changed)(void *ctx);
 	void *ctx;
 	void (*kick)(void *ctx, unsigned int queue);
+	void (*stopped)(void *ctx);
 };
 
 struct virtio_device {
@@ -72,6 +75,7 @@ struct virtio_device {
 	pthread_mutex_t lock;		/* all below, and the device's own state */
 	u64 features;			/* as agreed on; 0 before */
 	bool started;
+	bool busy;			/* stop() was called, virtio_stopped() not yet */
 	bool needs_reset;		/* until the driver resets it; kicks are dropped */
 	unsigned int nr_told;		/* faults of the guest in the log: bounded */
 	struct ring queue[VIRTIO_MAX_QUEUES];
@@ -100,6 +104,9 @@ void virtio_kick_again(struct virtio_device *dev, unsigned int queue);
 
 /* The configuration changed: the driver is told to read it again. */
 void virtio_config_changed(struct virtio_device *dev);
+
+/* The end of a stop() that had left dev->busy set: only now the driver's reset is done. */
+void virtio_stopped(struct virtio_device *dev);
 
 /*
  * The guest broke a rule (a ring that is broken, a request that makes no sense):

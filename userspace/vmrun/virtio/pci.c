@@ -127,7 +127,7 @@ struct virtio_pci {
 	u16 queue_vector[VIRTIO_MAX_QUEUES];
 	bool queue_enabled[VIRTIO_MAX_QUEUES];
 	bool master;		/* the device may reach memory */
-	bool stopping;		/* ops->stop runs, perhaps without the lock */
+	bool stopping;		/* ops->stop runs, perhaps without the lock, or left the device busy */
 	bool reset_wanted;	/* the driver resets it meanwhile */
 	bool gone;		/* virtio_pci_stop(): it does not start again */
 };
@@ -268,7 +268,8 @@ static void quiesce(struct virtio_pci *vpci)
 	vpci->stopping = true;
 	if (dev->ops->stop)
 		dev->ops->stop(dev);
-	vpci->stopping = false;
+	/* Else stopped() comes. Meanwhile the driver sees a reset that is not done, as it may. */
+	vpci->stopping = dev->busy;
 }
 
 static void reset(struct virtio_pci *vpci)
@@ -280,8 +281,9 @@ static void reset(struct virtio_pci *vpci)
 	}
 	if (vpci->dev->started)
 		quiesce(vpci);
-	vpci->reset_wanted = false;
-	forget_driver(vpci);
+	vpci->reset_wanted = vpci->stopping;
+	if (!vpci->stopping)
+		forget_driver(vpci);
 }
 
 /*
@@ -289,9 +291,8 @@ static void reset(struct virtio_pci *vpci)
  * be told any more, so that it has to be set up anew. Linux does so before kexec, where it
  * keeps devices from writing to what is the next kernel's.
  */
-static void halt(struct virtio_pci *vpci)
+static void halted(struct virtio_pci *vpci)
 {
-	quiesce(vpci);
 	if (vpci->reset_wanted) {
 		reset(vpci);
 		return;
@@ -299,6 +300,22 @@ static void halt(struct virtio_pci *vpci)
 	vpci->dev->needs_reset = true;
 	if (vpci->master)
 		config_changed(vpci);
+}
+
+static void halt(struct virtio_pci *vpci)
+{
+	quiesce(vpci);
+	if (!vpci->stopping)
+		halted(vpci);
+}
+
+/* Of the transport: a device that was busy is not any more. */
+static void stopped(void *ctx)
+{
+	struct virtio_pci *vpci = ctx;
+
+	vpci->stopping = false;
+	halted(vpci);
 }
 
 /* True when the device can work with what the driver chose. */
@@ -802,6 +819,7 @@ struct virtio_pci *virtio_pci_add(struct pci *pci, struct irq *irq, struct virti
 	forget_driver(vpci);
 	dev->transport = (struct virtio_transport){
 		.interrupt = interrupt, .config_changed = config_changed, .kick = kick,
+		.stopped = stopped,
 		.ctx = vpci,
 	};
 	if (add_function(vpci, pci, err) || add_doorbells(vpci, err)) {
