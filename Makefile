@@ -166,6 +166,10 @@ BENCH ?=
 bench: hosts $(COUNTING) ## ticks and privileged operations per exit, on both devices, in both emulated hosts
 	@selftests/bench/table $(BENCH)
 
+BENCH_DISK ?=
+bench-disk: hosts $(BUILD)/hosts/vmms.cpio ## a guest's disk under vmrun beside the same under QEMU, in the AMD-V host
+	@selftests/bench/disk $(BENCH_DISK)
+
 lint: build ## house rules, checkpatch, sparse, the module's symbols
 	@scripts/lint
 
@@ -200,5 +204,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench lint \
+.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench bench-disk lint \
 	matrix install uninstall clean distclean
