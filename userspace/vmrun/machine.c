@@ -26,6 +26,9 @@
 #include "machine_trace.h"
 #include "system.h"
 
+/* Of each thread but the first: less than a large page, and many times what any of them uses. */
+#define MACHINE_STACK_SIZE	MIB(1)
+
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
 {
 	u64 one = 1;
@@ -654,6 +657,22 @@ static const struct {
 	{ build_workers, undo_workers },
 };
 
+/*
+ * A stack that can hold a large page becomes one where the host gives them to everybody,
+ * and a thread that needs 8 KiB then has 2 MiB.
+ */
+static void keep_stacks_small(void)
+{
+	pthread_attr_t attr;
+
+	/* A wish only: nothing depends on it but memory. */
+	if (pthread_attr_init(&attr))
+		return;
+	if (!pthread_attr_setstacksize(&attr, MACHINE_STACK_SIZE))
+		pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+}
+
 int machine_create(struct machine *machine, const struct vm_config *config,
 		   struct terminal *terminal, struct vm_error *err)
 {
@@ -665,6 +684,7 @@ int machine_create(struct machine *machine, const struct vm_config *config,
 	machine->timeout_fd = -1;
 	machine->instance.dir_fd = -1;
 	pthread_mutex_init(&machine->end_lock, NULL);
+	keep_stacks_small();
 	while (machine->nr_built < ARRAY_SIZE(build_table)) {
 		if (build_table[machine->nr_built].build(machine, err)) {
 			machine_destroy(machine);

@@ -24,17 +24,61 @@
 #define USER_NET	"10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3"
 #define DEFAULT_PATH	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What every guest has; the way to its root is find_modules()'s. */
-static const struct module_want modules[] = {
-	{ "virtio_pci", false },
-	{ "vmw_vsock_virtio_transport", false },
-	{ "virtio_console", true },
-	{ "virtio_blk", true },
-	{ "virtio_net", true },
-	{ "virtio_rng", true },
-	{ "virtio_balloon", true },
-	{ "pvpanic_mmio", true },
+typedef bool is_needed_fn(const struct system *system, const struct vm_config *config);
+
+static bool has_disks(const struct system *system, const struct vm_config *config)
+{
+	return system_has_disk(system) || config->disk.nr;
+}
+
+static bool has_card(const struct system *system, const struct vm_config *config)
+{
+	(void)system;
+	return !config->net || strcmp(config->net, "none");
+}
+
+static bool is_on_disk(const struct system *system, const struct vm_config *config)
+{
+	(void)config;
+	return system_has_disk(system);
+}
+
+static bool has_shares(const struct system *system, const struct vm_config *config)
+{
+	(void)config;
+	return !system_has_disk(system) || system->nr_volumes;
+}
+
+/* Whether the guest's changes go into its memory, since they cannot go to the root. */
+static bool has_overlay(const struct system *system, const struct vm_config *config)
+{
+	(void)config;
+	return !system_has_disk(system) || system->disk.mode == DISK_RO ||
+	       !system->disk.root.writable;
+}
+
+/*
+ * The modules that the guest loads, each only where it has something to do (NULL: always),
+ * since most of what a module takes is the kernel's verifying of its signature. Late ones
+ * are behind all others. Without a name: that of the root's file system.
+ */
+static const struct {
+	struct module_want want;
+	is_needed_fn *is_needed;
+} modules[] = {
+	{ { .name = "virtio_pci" }, NULL },
+	{ { .name = "virtio_blk" }, has_disks },
+	{ { .name = NULL }, is_on_disk },
+	{ { .name = "virtiofs" }, has_shares },
+	{ { .name = "overlay" }, has_overlay },
+	{ { .name = "vmw_vsock_virtio_transport" }, NULL },
+	{ { .name = "virtio_net", .optional = true }, has_card },
+	{ { .name = "virtio_rng", .optional = true, .late = true }, NULL },
+	{ { .name = "virtio_balloon", .optional = true, .late = true }, NULL },
+	{ { .name = "pvpanic_mmio", .optional = true, .late = true }, NULL },
 };
+
+_Static_assert(ARRAY_SIZE(modules) <= SYSTEM_MAX_MODULES, "a guest can want all of them");
 
 /* ---- the environment ---- */
 
@@ -214,35 +258,21 @@ static int find_volumes(struct system *system, const struct vm_config *config,
 	return 0;
 }
 
-static void want(struct system *system, const char *module)
-{
-	system->want[system->nr_want++] = (struct module_want){ module, false };
-}
-
-/* Whether the guest's changes go into its memory, since they cannot go to the root. */
-static bool has_overlay(const struct system *system)
-{
-	return !system_has_disk(system) || system->disk.mode == DISK_RO ||
-	       !system->disk.root.writable;
-}
-
-static void find_modules(struct system *system)
+static void find_modules(struct system *system, const struct vm_config *config)
 {
 	unsigned int i;
 
-	if (system_has_disk(system)) {
-		want(system, "virtio_blk");
-		want(system, system->disk.root.fs);
-	}
-	if (!system_has_disk(system) || system->nr_volumes)
-		want(system, "virtiofs");
-	if (has_overlay(system))
-		want(system, "overlay");
-	for (i = 0; i < ARRAY_SIZE(modules); i++)
-		system->want[system->nr_want++] = modules[i];
-}
+	for (i = 0; i < ARRAY_SIZE(modules); i++) {
+		struct module_want *want = &system->want[system->nr_want];
 
-_Static_assert(ARRAY_SIZE(modules) + 4 <= SYSTEM_MAX_MODULES, "find_modules() has room");
+		if (modules[i].is_needed && !modules[i].is_needed(system, config))
+			continue;
+		*want = modules[i].want;
+		if (!want->name)
+			want->name = system->disk.root.fs;
+		system->nr_want++;
+	}
+}
 
 static void describe_root(const struct system *system, char *text, size_t size)
 {
@@ -257,7 +287,7 @@ static void describe_root(const struct system *system, char *text, size_t size)
 		snprintf(number, sizeof(number), "%u", disk->root.partition);
 	/* The machine's first disk, and no module of another driver's. */
 	snprintf(text, size, "disk vda%s %s %s", number, disk->root.fs,
-		 has_overlay(system) ? "ro" : "rw");
+		 has_overlay(system, NULL) ? "ro" : "rw");
 }
 
 static bool has_user_net(const struct vm_config *config)
@@ -293,7 +323,7 @@ int system_create(struct system *system, const struct vm_config *config, struct 
 	    find_kernel(system, kernel, err) || find_directory(system, config, err) ||
 	    find_volumes(system, config, err))
 		return -1;
-	find_modules(system);
+	find_modules(system, config);
 	find_shell(system);
 	system->argv = config->command ? config->command : system->shell;
 	if (!make_env(system, config, err) && !start_live(system, config, err))

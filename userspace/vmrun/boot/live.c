@@ -29,8 +29,8 @@ struct archive {
 	unsigned int nr_modules;
 };
 
-static int add_module(void *ctx, const char *name, const void *data, u64 size,
-		      struct vm_error *err)
+static int add_module(void *ctx, const struct module_want *want, const char *name,
+		      const void *data, u64 size, struct vm_error *err)
 {
 	struct archive *a = ctx;
 	char path[32];
@@ -38,7 +38,7 @@ static int add_module(void *ctx, const char *name, const void *data, u64 size,
 	(void)err;
 	snprintf(path, sizeof(path), "modules/%u.ko", a->nr_modules++);
 	cpio_file(&a->cpio, path, 0400, data, size);
-	fprintf(a->plan, "module /%s %s\n", path, name);
+	fprintf(a->plan, "%s /%s %s\n", want->late ? "late" : "module", path, name);
 	return 0;
 }
 

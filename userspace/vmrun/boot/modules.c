@@ -38,6 +38,7 @@ struct search {
 	struct library lib;
 	struct kmod_ctx *kmod;
 	const char *release;
+	const struct module_want *want;	/* whose modules are being taken */
 	module_fn *fn;
 	void *ctx;
 	char *done[MAX_MODULES];
@@ -87,7 +88,7 @@ static int take_file(struct search *s, const char *name, const char *path, struc
 	s->nr_done++;
 	if (unpack_file(&file, path, err))
 		return -1;
-	ret = s->fn(s->ctx, name, file.data, file.size, err);
+	ret = s->fn(s->ctx, s->want, name, file.data, file.size, err);
 	unpack_free(&file);
 	return ret;
 }
@@ -149,6 +150,7 @@ static int take_wanted(struct search *s, const struct module_want *want, struct 
 			       "take a kernel that has it with -k (Debian's linux-image-amd64 and linux-image-cloud-amd64 do)",
 			       "kernel %.64s has no module %s, which the guest needs", s->release,
 			       want->name);
+	s->want = want;
 	return take_list(s, list, 0, err);
 }
 

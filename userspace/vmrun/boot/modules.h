@@ -10,14 +10,18 @@
 #include "../log.h"
 #include "../types.h"
 
-/* Takes one module's unpacked contents. Returns 0, or -1 with @err filled in. */
-typedef int module_fn(void *ctx, const char *name, const void *data, u64 size,
-		      struct vm_error *err);
-
 struct module_want {
 	const char *name;	/* of a module, or an alias that leads to one */
 	bool optional;		/* a kernel without it is as good */
+	bool late;		/* the guest's command does not wait for it */
 };
+
+/*
+ * Takes the unpacked contents of one module, the first that @want needs it. Returns 0, or
+ * -1 with @err filled in.
+ */
+typedef int module_fn(void *ctx, const struct module_want *want, const char *name,
+		      const void *data, u64 size, struct vm_error *err);
 
 /*
  * Calls @fn for each module that @want needs and kernel @release of the folder @root

@@ -27,6 +27,7 @@ struct plan {
 	unsigned int port;
 	const char *module[PLAN_MAX_MODULES];	/* files, in the order in which they load */
 	unsigned int nr_modules;
+	unsigned int nr_late;	/* the last of them, for which no command waits */
 	struct plan_share {
 		const char *tag;
 		const char *path;

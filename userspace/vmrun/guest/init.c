@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -54,19 +56,61 @@ static void read_plan(struct plan *plan, char *text, size_t size)
 		give_up("understand the plan", bad, EINVAL);
 }
 
-static void load_modules(const struct plan *plan)
+/* A module's file, whose memory is free again with the descriptor: nobody sees the initramfs later. */
+static int open_module(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		give_up("open", path, errno);
+	unlink(path);
+	return fd;
+}
+
+/* Loads it, or leaves why not in errno. Closes @fd. */
+static bool load_module(int fd)
+{
+	bool loaded = !syscall(SYS_finit_module, fd, "", 0) || errno == EEXIST;
+	int error = errno;
+
+	close(fd);
+	errno = error;
+	return loaded;
+}
+
+/* What the way to the first command needs; of the rest only the files are opened, into @late. */
+static void load_modules(const struct plan *plan, int *late)
+{
+	unsigned int i, first_late = plan->nr_modules - plan->nr_late;
+
+	for (i = 0; i < first_late; i++)
+		if (!load_module(open_module(plan->module[i])))
+			give_up("load", plan->module[i], errno);
+	for (; i < plan->nr_modules; i++)
+		late[i - first_late] = open_module(plan->module[i]);
+}
+
+/*
+ * The rest, in a process that yields to all others: most of what loading takes is the
+ * kernel's verifying of signatures, for which no command should wait.
+ */
+static void load_late_modules(const struct plan *plan, const int *late)
 {
 	unsigned int i;
+	pid_t pid = plan->nr_late ? fork() : -1;
 
-	for (i = 0; i < plan->nr_modules; i++) {
-		int fd = open(plan->module[i], O_RDONLY | O_CLOEXEC);
-
-		if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) && errno != EEXIST))
-			give_up("load", plan->module[i], errno);
-		close(fd);
-		/* The initramfs is memory, and nobody sees it again. */
-		unlink(plan->module[i]);
+	if (!pid) {
+		prctl(PR_SET_NAME, "late-modules");
+		setpriority(PRIO_PROCESS, 0, 19);
+		for (i = 0; i < plan->nr_late; i++)
+			if (!load_module(late[i]))
+				printf("vmrun-init: cannot load a module, and go on without: %s\n",
+				       strerror(errno));
+		fflush(stdout);
+		_exit(0);
 	}
+	for (i = 0; i < plan->nr_late; i++)
+		close(late[i]);
 }
 
 static void mount_at(const char *source, const char *target, const char *type,
@@ -229,6 +273,7 @@ static void settle_disk(void)
 
 int main(void)
 {
+	int late[PLAN_MAX_MODULES];
 	char text[PLAN_MAX_SIZE];
 	struct plan plan;
 	sigset_t set;
@@ -239,7 +284,7 @@ int main(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	umask(0);
 	read_plan(&plan, text, sizeof(text));
-	load_modules(&plan);
+	load_modules(&plan, late);
 	mount_root(&plan);
 	mount_kernel_files();
 	mount_shares(&plan);
@@ -248,6 +293,7 @@ int main(void)
 	set_name(&plan);
 	network_start(&plan.net);
 	fd = connect_to_vmrun(plan.port);
+	load_late_modules(&plan, late);
 	if (agent_serve(fd, plan.disk.fs && !plan.disk.read_only ? settle_disk : settle))
 		give_up("go on without", "vmrun, which closed the connection", EPIPE);
 	sync();

@@ -60,6 +60,16 @@ static bool parse_root(struct plan *plan, char *rest)
 	return true;
 }
 
+/* Nothing that a command waits for may need what comes late. */
+static bool add_module(struct plan *plan, const char *path, bool is_late)
+{
+	if (plan->nr_modules == PLAN_MAX_MODULES || (plan->nr_late && !is_late))
+		return false;
+	plan->module[plan->nr_modules++] = path;
+	plan->nr_late += is_late;
+	return true;
+}
+
 static bool parse_line(struct plan *plan, char *line)
 {
 	const char *what = word(&line), *value;
@@ -79,8 +89,8 @@ static bool parse_line(struct plan *plan, char *line)
 		plan->hostname = value;
 	} else if (!strcmp(what, "port")) {
 		plan->port = strtoul(value, NULL, 10);
-	} else if (!strcmp(what, "module") && plan->nr_modules < PLAN_MAX_MODULES) {
-		plan->module[plan->nr_modules++] = value;
+	} else if (!strcmp(what, "module") || !strcmp(what, "late")) {
+		return add_module(plan, value, !strcmp(what, "late"));
 	} else {
 		return false;
 	}

@@ -217,8 +217,10 @@ static void release_of_a_vmlinux(void)
 static void the_guest_reads_the_plan(void)
 {
 	char text[] = "hostname box\nport 1024\nroot virtiofs root\nshare s0 ro /mnt/with blank\n"
-		      "share s1 rw /src\nnet 10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3\nmodule /modules/0.ko virtio\n";
+		      "share s1 rw /src\nnet 10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3\nmodule /modules/0.ko virtio\n"
+		      "late /modules/1.ko virtio_rng\n";
 	char bad[] = "root virtiofs root\nshare s0 ro relative\n";
+	char early_after_late[] = "root virtiofs root\nlate /modules/0.ko a\nmodule /modules/1.ko b\n";
 	char none[] = "";
 	char disk[] = "root disk vda3 ext4 ro\n";
 	char half[] = "root disk vda3 ext4\n";
@@ -232,10 +234,13 @@ static void the_guest_reads_the_plan(void)
 	EXPECT_EQ(plan.nr_shares, 2);
 	EXPECT(!strcmp(plan.share[0].path, "/mnt/with blank") && plan.share[0].read_only);
 	EXPECT(!strcmp(plan.share[1].tag, "s1") && !plan.share[1].read_only);
-	EXPECT_EQ(plan.nr_modules, 1);
+	EXPECT_EQ(plan.nr_modules, 2);
+	EXPECT_EQ(plan.nr_late, 1);
+	EXPECT(!strcmp(plan.module[1], "/modules/1.ko"));
 	EXPECT(!strcmp(plan.module[0], "/modules/0.ko"));
 	EXPECT(!strcmp(plan.net.address, "10.0.2.15") && !strcmp(plan.net.nameserver, "10.0.2.3"));
 	EXPECT(plan_parse(&plan, bad));
+	EXPECT(plan_parse(&plan, early_after_late));
 	EXPECT(plan_parse(&plan, none));
 	EXPECT(plan_parse(&plan, half));
 	ASSERT(!plan_parse(&plan, disk));
@@ -246,7 +251,7 @@ static void the_guest_reads_the_plan(void)
 /* The child tells its parent what is missing, and leaves nothing behind. */
 static void a_kernel_without_modules(void)
 {
-	static const struct module_want want[] = { { "virtio_pci", false } };
+	static const struct module_want want[] = { { .name = "virtio_pci" } };
 	struct live_plan plan = {
 		.modules = dir, .hostname = "box", .root = "virtiofs root", .want = want, .nr_want = 1,
 	};
