@@ -170,6 +170,10 @@ BENCH_DISK ?=
 bench-disk: hosts $(BUILD)/hosts/vmms.cpio ## a guest's disk under vmrun beside the same under QEMU, in the AMD-V host
 	@selftests/bench/disk $(BENCH_DISK)
 
+BENCH_VMRUN ?=
+bench-vmrun: hosts $(BUILD)/hosts/vmms.cpio ## how fast vmrun's machines start and what memory they take, beside Debian's QEMU (AMD-V)
+	@selftests/start/table $(BENCH_VMRUN)
+
 lint: build ## house rules, checkpatch, sparse, the module's symbols
 	@scripts/lint
 
@@ -204,5 +208,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench bench-disk lint \
+.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench bench-disk bench-vmrun lint \
 	matrix install uninstall clean distclean
