@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "boot/boot.h"
 #include "boot/image.h"
 #include "boot/kernel.h"
 #include "net/options.h"
@@ -173,8 +174,11 @@ static int find_kernel(struct system *system, const char *given, struct vm_error
 	struct utsname name;
 
 	if (given) {
-		snprintf(system->kernel, sizeof(system->kernel), "%s", given);
-		return 0;
+		if (strlen(given) >= sizeof(system->kernel))
+			return vm_fail(err, VM_STATUS_FAILURE, "name it by a shorter path",
+				       "the path of the kernel is too long");
+		strcpy(system->kernel, given);
+		return boot_check(given, err);
 	}
 	uname(&name);
 	snprintf(system->kernel, sizeof(system->kernel), "/boot/vmlinuz-%s", name.release);
@@ -184,7 +188,7 @@ static int find_kernel(struct system *system, const char *given, struct vm_error
 			       "name a kernel with -k",
 			       "cannot read this system's kernel, %.200s: %s", system->kernel,
 			       strerror(errno));
-	return 0;
+	return boot_check(system->kernel, err);
 }
 
 static int find_directory(struct system *system, const struct vm_config *config,
@@ -206,7 +210,8 @@ static int find_directory(struct system *system, const struct vm_config *config,
 	return 0;
 }
 
-static void find_shell(struct system *system)
+static int find_shell(struct system *system, const struct vm_config *config,
+		      struct vm_error *err)
 {
 	static const char * const shells[] = { "/bin/bash", "/bin/sh" };
 	static const char search[] = "[ ! -x /bin/bash ] || SHELL=/bin/bash exec bash; exec sh";
@@ -216,14 +221,14 @@ static void find_shell(struct system *system)
 
 	if (!strcmp(system->root, "/") && mine && mine[0] == '/' && !access(mine, X_OK)) {
 		system->shell[0] = mine;
-		return;
+		return 0;
 	}
 	/* Nobody has looked into a disk yet. */
 	if (system_has_disk(system)) {
 		system->shell[0] = "/bin/sh";
 		system->shell[1] = "-c";
 		system->shell[2] = search;
-		return;
+		return 0;
 	}
 	for (i = 0; i < ARRAY_SIZE(shells); i++) {
 		struct stat st;
@@ -232,8 +237,14 @@ static void find_shell(struct system *system)
 		snprintf(path, sizeof(path), "%s%s", system->root, shells[i]);
 		/* A link there leads somewhere in that root, not in this one. */
 		if (!lstat(path, &st))
-			return;
+			return 0;
 	}
+	/* Who brings a program needs none. */
+	if (config->command)
+		return 0;
+	return vm_fail(err, VM_STATUS_FAILURE,
+		       "name a program behind --, or a folder with a root file system",
+		       "there is no shell in %.200s: neither /bin/bash nor /bin/sh", system->root);
 }
 
 static int find_volumes(struct system *system, const struct vm_config *config,
@@ -321,10 +332,9 @@ int system_create(struct system *system, const struct vm_config *config, struct 
 	strcpy(system->root, "/");
 	if ((config->nr_operands && take_target(system, config->operand[0], &kernel, err)) ||
 	    find_kernel(system, kernel, err) || find_directory(system, config, err) ||
-	    find_volumes(system, config, err))
+	    find_volumes(system, config, err) || find_shell(system, config, err))
 		return -1;
 	find_modules(system, config);
-	find_shell(system);
 	system->argv = config->command ? config->command : system->shell;
 	if (!make_env(system, config, err) && !start_live(system, config, err))
 		return 0;

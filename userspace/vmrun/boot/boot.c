@@ -22,6 +22,30 @@ static int write_cmdline(const struct memory *mem, const char *cmdline,
 	return 0;
 }
 
+static int check_image(const struct image *image, struct vm_error *err)
+{
+	if (elf_probe(image))
+		return elf_check(image, err);
+	if (linux_probe(image))
+		return linux_check(image, err);
+	return vm_fail(err, VM_STATUS_FAILURE,
+		       "give a bzImage (such as /boot/vmlinuz-*) or an ELF vmlinux",
+		       "cannot load the kernel %.200s: neither a bzImage nor an ELF file",
+		       image->path);
+}
+
+int boot_check(const char *path, struct vm_error *err)
+{
+	struct image image;
+	int ret;
+
+	if (image_open(&image, path, "kernel", err))
+		return -1;
+	ret = check_image(&image, err);
+	image_close(&image);
+	return ret;
+}
+
 static int load_image(const struct memory *mem, const struct image *image,
 		      const struct boot_source *source,
 		      struct boot_entry *entry, struct vm_error *err)
@@ -31,11 +55,8 @@ static int load_image(const struct memory *mem, const struct image *image,
 	bool is_elf = elf_probe(image);
 	int ret;
 
-	if (!is_elf && !linux_probe(image))
-		return vm_fail(err, VM_STATUS_FAILURE,
-			       "give a bzImage (such as /boot/vmlinuz-*) or an ELF vmlinux",
-			       "cannot load the kernel %.200s: neither a bzImage nor an ELF file",
-			       image->path);
+	if (check_image(image, err))
+		return -1;
 	ret = is_elf ? elf_load(mem, image, &kernel, err) :
 		       linux_load(mem, image, &kernel, err);
 	if (ret)

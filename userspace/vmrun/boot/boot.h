@@ -47,4 +47,7 @@ struct boot_source {
 int boot_load(const struct memory *mem, const struct boot_source *source,
 	      struct boot_entry *entry, struct vm_error *err);
 
+/* Whether @path is a kernel that can be loaded, as far as its header and size tell. */
+int boot_check(const char *path, struct vm_error *err);
+
 #endif

@@ -153,6 +153,31 @@ static int check_header(const struct image *image, const Elf64_Ehdr *eh,
 	return 0;
 }
 
+static int read_headers(const struct image *image, Elf64_Ehdr *eh,
+			Elf64_Phdr ph[MAX_PROGRAM_HEADERS], struct vm_error *err)
+{
+	if (image_read(image, 0, eh, sizeof(*eh), err) || check_header(image, eh, err))
+		return -1;
+	return image_read(image, eh->e_phoff, ph, eh->e_phnum * sizeof(*ph), err);
+}
+
+int elf_check(const struct image *image, struct vm_error *err)
+{
+	Elf64_Phdr ph[MAX_PROGRAM_HEADERS];
+	Elf64_Ehdr eh;
+	unsigned int i;
+
+	if (read_headers(image, &eh, ph, err))
+		return -1;
+	for (i = 0; i < eh.e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && (ph[i].p_offset > image->size ||
+						ph[i].p_filesz > image->size - ph[i].p_offset))
+			return vm_fail(err, VM_STATUS_FAILURE, "copy or build it again",
+				       "cannot load the kernel %.200s: it is cut short",
+				       image->path);
+	return 0;
+}
+
 int elf_load(const struct memory *mem, const struct image *image,
 	     struct kernel *kernel, struct vm_error *err)
 {
@@ -160,9 +185,7 @@ int elf_load(const struct memory *mem, const struct image *image,
 	Elf64_Ehdr eh;
 	unsigned int i;
 
-	if (image_read(image, 0, &eh, sizeof(eh), err) ||
-	    check_header(image, &eh, err) ||
-	    image_read(image, eh.e_phoff, ph, eh.e_phnum * sizeof(*ph), err))
+	if (read_headers(image, &eh, ph, err))
 		return -1;
 	for (i = 0; i < eh.e_phnum; i++) {
 		if (ph[i].p_type == PT_LOAD &&

@@ -13,7 +13,8 @@
 int image_open(struct image *image, const char *path, const char *what,
 	       struct vm_error *err)
 {
-	return image_take(image, open(path, O_RDONLY | O_CLOEXEC), path, what, err);
+	/* A pipe is refused below, but must not be waited for here. */
+	return image_take(image, open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path, what, err);
 }
 
 int image_take(struct image *image, int fd, const char *path, const char *what,
@@ -63,7 +64,7 @@ int image_read(const struct image *image, u64 offset, void *buf, u64 len,
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return vm_fail(err, VM_STATUS_FAILURE, NULL,
+			return vm_fail(err, VM_STATUS_FAILURE, "copy or build it again",
 				       "cannot read the %s %.200s: %s",
 				       image->what, image->path,
 				       n ? strerror(errno) : "it became shorter");

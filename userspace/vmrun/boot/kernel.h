@@ -23,7 +23,9 @@ struct initramfs {
 	u64 size;		/* 0: none */
 };
 
+/* *_probe() tells the format; *_check() whether header and size are those of a kernel that loads. */
 bool linux_probe(const struct image *image);
+int linux_check(const struct image *image, struct vm_error *err);
 int linux_load(const struct memory *mem, const struct image *image,
 	       struct kernel *kernel, struct vm_error *err);
 int linux_finish(const struct memory *mem, const struct image *image,
@@ -31,6 +33,7 @@ int linux_finish(const struct memory *mem, const struct image *image,
 		 struct boot_entry *entry, struct vm_error *err);
 
 bool elf_probe(const struct image *image);
+int elf_check(const struct image *image, struct vm_error *err);
 int elf_load(const struct memory *mem, const struct image *image,
 	     struct kernel *kernel, struct vm_error *err);
 int elf_finish(const struct memory *mem, const struct kernel *kernel,

@@ -16,6 +16,7 @@
 #define HEADER_OFFSET		0x1f1
 #define VERSION_64BIT		0x20c		/* the first with xloadflags */
 #define SECTOR			512
+#define PARAGRAPH		16
 #define DEFAULT_SETUP_SECTORS	4
 #define ENTRY_64		0x200
 #define LOADER_UNDEFINED	0xff
@@ -43,9 +44,17 @@ bool linux_probe(const struct image *image)
 	       hdr.boot_flag == BOOT_FLAG && hdr.header == HEADER_MAGIC;
 }
 
+/* Where the part begins that is loaded. */
+static u64 setup_size(const struct setup_header *hdr)
+{
+	return (hdr->setup_sects ? hdr->setup_sects : DEFAULT_SETUP_SECTORS) * SECTOR + SECTOR;
+}
+
 static int check_header(const struct image *image,
 			const struct setup_header *hdr, struct vm_error *err)
 {
+	u64 setup = setup_size(hdr), size = (u64)hdr->syssize * PARAGRAPH;
+
 	if (hdr->version < VERSION_64BIT)
 		return bad(image, "its boot protocol is older than 2.12", err);
 	if (!(hdr->loadflags & LOADED_HIGH))
@@ -54,24 +63,34 @@ static int check_header(const struct image *image,
 		return bad(image, "it has no 64-bit entry", err);
 	if (hdr->pref_address < BOOT_KERNEL_MIN)
 		return bad(image, "it wants to lie below 1 MiB", err);
+	if (setup >= image->size || image->size - setup <= ENTRY_64)
+		return bad(image, "it ends before its 64-bit part", err);
+	/* Behind it may be more, a signature for example. */
+	if (size > image->size - setup)
+		return vm_fail(err, VM_STATUS_FAILURE, "copy or install it again",
+			       "cannot load the kernel %.200s: it is cut short, to %llu KiB of %llu",
+			       image->path, (unsigned long long)image->size >> 10,
+			       (unsigned long long)(setup + size) >> 10);
 	return 0;
+}
+
+int linux_check(const struct image *image, struct vm_error *err)
+{
+	struct setup_header hdr;
+
+	return read_header(image, &hdr, err) ? -1 : check_header(image, &hdr, err);
 }
 
 int linux_load(const struct memory *mem, const struct image *image,
 	       struct kernel *kernel, struct vm_error *err)
 {
 	struct setup_header hdr;
-	u64 setup_size, size, needed;
+	u64 size, needed;
 	void *to;
 
 	if (read_header(image, &hdr, err) || check_header(image, &hdr, err))
 		return -1;
-	setup_size = (hdr.setup_sects ? hdr.setup_sects : DEFAULT_SETUP_SECTORS) *
-		     SECTOR + SECTOR;
-	if (setup_size >= image->size ||
-	    image->size - setup_size <= ENTRY_64)
-		return bad(image, "it ends before its 64-bit part", err);
-	size = image->size - setup_size;
+	size = image->size - setup_size(&hdr);
 	needed = hdr.init_size > size ? hdr.init_size : size;
 
 	/* The kernel unpacks itself in place: all of init_size must be RAM. */
@@ -83,7 +102,7 @@ int linux_load(const struct memory *mem, const struct image *image,
 			       image->path, (unsigned long long)needed >> 10,
 			       (unsigned long long)hdr.pref_address,
 			       (unsigned long long)memory_low_end(mem) >> 20);
-	if (image_read(image, setup_size, to, size, err))
+	if (image_read(image, setup_size(&hdr), to, size, err))
 		return -1;
 
 	kernel->start = hdr.pref_address;

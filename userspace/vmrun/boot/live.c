@@ -115,8 +115,12 @@ static void child_main(const struct live *live, int error_fd, const struct live_
 		       pid_t parent)
 {
 	struct vm_error err = { 0 };
-	int ret;
+	int ret, null;
 
+	/* What it has to say goes by the pipe, in a form; libraries have no say. */
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (null >= 0)
+		dup2(null, STDERR_FILENO);
 	prctl(PR_SET_NAME, "vmrun-initramfs");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -171,7 +175,12 @@ int live_wait(struct live *live, struct vm_error *err)
 		return 0;
 	if (n == sizeof(told))
 		return vm_fail(err, told.status, told.hint, "%s", told.text);
-	return vm_fail(err, VM_STATUS_FAILURE, "is memory short?",
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "install that kernel's package again, or run 'depmod VERSION': libkmod may have met damaged files",
+			       "the process that makes the initramfs died of signal %d (%s)",
+			       WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return vm_fail(err, VM_STATUS_FAILURE, "free some memory, and try again",
 		       "the process that makes the initramfs ended with status %#x", status);
 }
 

@@ -71,6 +71,7 @@ static void make_bzimage(u8 *image)
 		image[i] = i * 7;
 	memset(hdr, 0, sizeof(*hdr));
 	hdr->setup_sects = SETUP_SIZE / 512 - 1;
+	hdr->syssize = (BZ_SIZE - SETUP_SIZE) / 16;
 	hdr->boot_flag = 0xaa55;
 	hdr->jump = 0x66eb;
 	hdr->header = 0x53726448;
@@ -221,9 +222,11 @@ static void bad_bzimages(void)
 	BAD_BZ(hdr->init_size = UINT32_MAX);
 	BAD_BZ(hdr->init_size = GUEST_SIZE - KERNEL_ADDR + 1);
 	BAD_BZ(hdr->setup_sects = 255);
-	/* Cut anywhere before the entry, it is refused. */
+	BAD_BZ(hdr->syssize++);
+	BAD_BZ(hdr->syssize = UINT32_MAX);
+	/* Cut anywhere, it is refused. */
 	make_bzimage(image);
-	for (size = 0; size <= SETUP_SIZE + 0x200; size += 16)
+	for (size = 0; size < sizeof(image); size += 16)
 		expect_bad(image, size, "a file that is cut short");
 }
 
