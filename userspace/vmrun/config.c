@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
 #include "disk/disk.h"
@@ -204,6 +205,21 @@ static int take_word(struct parse *p, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* A word that argp could not use. */
+static void refuse_option(const char *word, struct vm_error *err)
+{
+	const char *name = word + strspn(word, "-"), *near;
+	char hint[128] = HINT, text[OPTIONS_MAX_WORD + 1];
+	size_t len = strcspn(name, "=");
+
+	snprintf(text, sizeof(text), "%.*s", (int)min_u64(len, OPTIONS_MAX_WORD), name);
+	near = word[0] == '-' && word[1] == '-' ? options_near_option(text) : NULL;
+	if (near && strcmp(near, text))
+		snprintf(hint, sizeof(hint), "did you mean --%s? " HINT, near);
+	vm_fail(err, VM_STATUS_FAILURE, hint,
+		"unknown option, or one without its value: '%.64s'", word);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct parse *p = state->input;
@@ -215,9 +231,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ERROR:
 		/* Unless an option said more, argp stopped at this word. */
 		if (state->next > 0 && state->next <= state->argc)
-			vm_fail(p->err, VM_STATUS_FAILURE, HINT,
-				"unknown option, or one without its value: '%.64s'",
-				state->argv[state->next - 1]);
+			refuse_option(state->argv[state->next - 1], p->err);
 		return 0;
 	default:
 		row = row_of_key(key);
@@ -307,6 +321,24 @@ static int check_initramfs(const struct vm_config *config, struct vm_error *err)
 	return 0;
 }
 
+/*
+ * The first word is to be a folder or a kernel. One that is no file, but nearly a command,
+ * or is followed by others, was meant to be something else.
+ */
+static int check_target(const struct vm_config *config, struct vm_error *err)
+{
+	const char *word = config->operand[0], *near;
+	char hint[128];
+
+	if (!config->nr_operands || strchr(word, '/') || !access(word, F_OK))
+		return 0;
+	near = options_near_command(word);
+	if (!near)
+		return 0;
+	snprintf(hint, sizeof(hint), "did you mean 'vmrun %s'? 'vmrun --help' lists the commands", near);
+	return vm_fail(err, VM_STATUS_FAILURE, hint, "there is no command '%.64s'", word);
+}
+
 static int check_operands(const struct vm_config *config, struct vm_error *err)
 {
 	const struct command_row *command = &command_table[config->action];
@@ -323,6 +355,8 @@ static int check_operands(const struct vm_config *config, struct vm_error *err)
 			       config->command[0] ? config->command[0] : "--");
 	if (!strncmp(command->operands, "NAME", 4))
 		return check_names(config, command, err);
+	if (is_run && check_target(config, err))
+		return -1;
 	if (config->nr_operands > max)
 		return vm_fail(err, VM_STATUS_FAILURE,
 			       "a program comes behind --, for example: vmrun -- make test; 'vmrun --help' lists the options",

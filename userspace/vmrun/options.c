@@ -57,6 +57,68 @@ const struct option_row *options_find(const char *name)
 	return NULL;
 }
 
+/*
+ * How many letters must be put in, left out, changed or swapped with the next to make @a
+ * of @b: one row of the usual table at a time, @limit at most.
+ */
+static unsigned int distance(const char *a, const char *b, unsigned int limit)
+{
+	unsigned int row[3][OPTIONS_MAX_WORD + 1], i, j, len = strlen(b);
+
+	if (strlen(a) > OPTIONS_MAX_WORD || len > OPTIONS_MAX_WORD)
+		return limit;
+	for (j = 0; j <= len; j++)
+		row[0][j] = j;
+	for (i = 1; a[i - 1]; i++) {
+		unsigned int *now = row[i % 3], *last = row[(i + 2) % 3];
+
+		now[0] = i;
+		for (j = 1; j <= len; j++) {
+			now[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
+			now[j] = min_u64(now[j], min_u64(last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = min_u64(now[j], row[(i + 1) % 3][j - 2] + 1);
+		}
+	}
+	return min_u64(row[(i - 1) % 3][len], limit);
+}
+
+/* A word of three letters may have one wrong, longer ones two. */
+static unsigned int tolerance(const char *word)
+{
+	return strlen(word) <= 3 ? 1 : 2;
+}
+
+const char *options_near_command(const char *word)
+{
+	unsigned int best = tolerance(word) + 1, d;
+	const char *found = NULL;
+	int i;
+
+	for (i = 0; i < NR_COMMANDS; i++) {
+		d = distance(word, command_table[i].name, best);
+		if (d < best)
+			found = command_table[i].name;
+		best = min_u64(d, best);
+	}
+	return found;
+}
+
+const char *options_near_option(const char *word)
+{
+	unsigned int best = tolerance(word) + 1, d;
+	const char *found = NULL;
+	int i;
+
+	for (i = 0; i < NR_OPTIONS; i++) {
+		d = distance(word, option_table[i].name, best);
+		if (d < best)
+			found = option_table[i].name;
+		best = min_u64(d, best);
+	}
+	return found;
+}
+
 bool option_in_file(const struct option_row *row)
 {
 	switch (row - option_table) {

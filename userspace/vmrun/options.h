@@ -11,6 +11,9 @@
 #include "log.h"
 #include "types.h"
 
+/* No name is longer. */
+#define OPTIONS_MAX_WORD	32
+
 enum option_kind {
 	OPTION_FLAG,		/* bool; in a config file true or false */
 	OPTION_TEXT,		/* const char * */
@@ -70,6 +73,10 @@ extern const struct option_row option_table[NR_OPTIONS];
 /* The row, or NULL when there is none of that name. */
 const struct command_row *options_find_command(const char *name);
 const struct option_row *options_find(const char *name);
+
+/* What somebody may have meant who wrote @word, which is no command, or no option; or NULL. */
+const char *options_near_command(const char *word);
+const char *options_near_option(const char *word);
 
 /* Whether a config file may hold it: what makes a machine, not what asks vmrun. */
 bool option_in_file(const struct option_row *row);

@@ -144,6 +144,28 @@ static void errors_name_the_word(void)
 	EXPECT(strstr(parse("folder stray").err.text, "'stray'"));
 }
 
+static void near_words(void)
+{
+	static const struct { const char *line, *hint; } slips[] = {
+		{ "stpo one", "'vmrun stop'" }, { "strat", "'vmrun stat'" }, { "pss", "'vmrun ps'" },
+		{ "doctr", "'vmrun doctor'" }, { "--memroy 1G", "--memory" }, { "--detatch", "--detach" },
+		{ "--netw=user", "--net" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < COUNT(slips); i++) {
+		struct vm_error err = parse(slips[i].line).err;
+
+		EXPECT(strstr(err.hint, slips[i].hint));
+		if (!strstr(err.hint, slips[i].hint))
+			test_note("'%s' says: %s", slips[i].line, err.hint);
+	}
+	/* What is like nothing is taken for nothing, and so is a path. */
+	EXPECT(!strstr(parse("--frobnicate").err.hint, "did you mean"));
+	EXPECT_EQ(parse("./stpo").ret, 0);
+	EXPECT_EQ(parse("disk.img").ret, 0);
+}
+
 /* Nothing need be said: this system, a shell. */
 static void a_system_of_vmruns_own(void)
 {
@@ -345,7 +367,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(defaults), TEST(every_option), TEST(long_names),
 		TEST(help_and_version_need_no_kernel), TEST(memory_sizes),
-		TEST(mistakes), TEST(errors_name_the_word), TEST(commands),
+		TEST(mistakes), TEST(errors_name_the_word), TEST(near_words), TEST(commands),
 		TEST(a_system_of_vmruns_own), TEST(a_program),
 		TEST(file_says_what_flags_say), TEST(file_mistakes),
 		TEST(printed_and_read_again), TEST(rows_are_whole), TEST(every_row_is_taken),
