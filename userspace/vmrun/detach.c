@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -16,9 +17,13 @@
 static int wait_for(int fd, pid_t pid)
 {
 	char name[INSTANCE_MAX_NAME + 1];
+	sigset_t none;
 	ssize_t n;
 	int status;
 
+	/* The machine has blocked them for itself: whoever waits may be interrupted. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	do {
 		n = read(fd, name, sizeof(name) - 1);
 	} while (n < 0 && errno == EINTR);
@@ -64,17 +69,20 @@ int detach_fork(struct detach *detach, int *status, struct vm_error *err)
 	return 0;
 }
 
-void detach_done(struct detach *detach, const struct instance *instance, const char *log)
+int detach_done(struct detach *detach, const struct instance *instance, const char *log,
+		struct vm_error *err)
 {
-	int fd = instance_open_file(instance, log, O_WRONLY | O_CREAT | O_APPEND);
+	int fd = instance_open_file(instance, log, O_WRONLY | O_CREAT | O_APPEND), ret = 0;
 
 	if (fd >= 0) {
 		dup2(fd, STDERR_FILENO);
 		close(fd);
 	}
-	/* A caller that is gone already does not matter: SIGPIPE is blocked. */
+	/* Who was interrupted wants no machine. SIGPIPE is blocked. */
 	if (write(detach->pipe, instance->name, strlen(instance->name)) < 0)
-		log_note("nobody waits for this machine to start");
+		ret = vm_fail(err, VM_STATUS_FAILURE, "start it again",
+			      "nobody waits for this machine to start");
 	close(detach->pipe);
 	detach->pipe = -1;
+	return ret;
 }

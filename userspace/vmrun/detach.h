@@ -19,7 +19,11 @@ struct detach {
  */
 int detach_fork(struct detach *detach, int *status, struct vm_error *err);
 
-/* The machine runs: the caller may leave. Standard error becomes @log of its folder. */
-void detach_done(struct detach *detach, const struct instance *instance, const char *log);
+/*
+ * The machine is there: the caller may leave. Standard error becomes @log of its folder.
+ * -1 when the caller was interrupted: the machine is not wanted.
+ */
+int detach_done(struct detach *detach, const struct instance *instance, const char *log,
+		struct vm_error *err);
 
 #endif

@@ -118,13 +118,16 @@ static void empty_folder(int dir_fd)
 /* -errno; -EEXIST with @fresh when the name is taken, -EBUSY when its machine runs. */
 static int make_folder(struct instance *instance, int root, bool fresh)
 {
+	bool made = !mkdirat(root, instance->name, 0700);
 	int fd;
 
-	if (mkdirat(root, instance->name, 0700) && (fresh || errno != EEXIST))
+	if (!made && (fresh || errno != EEXIST))
 		return -errno;
 	instance->dir_fd = openat(root, instance->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (instance->dir_fd < 0)
-		return -errno;
+	if (instance->dir_fd < 0) {
+		fd = -errno;
+		goto failed;
+	}
 	fd = lock_folder(instance->dir_fd);
 	if (fd >= 0) {
 		instance->pid_fd = fd;
@@ -132,7 +135,14 @@ static int make_folder(struct instance *instance, int root, bool fresh)
 		if (!ftruncate(fd, 0) && dprintf(fd, "%d\n", getpid()) > 0)
 			return 0;
 		fd = -errno;
+		/* While the lock is ours. */
+		if (made)
+			unlinkat(instance->dir_fd, "pid", 0);
 	}
+failed:
+	/* Only while it is empty: another may have taken the name. */
+	if (made)
+		unlinkat(root, instance->name, AT_REMOVEDIR);
 	instance_close(instance);
 	return fd;
 }
@@ -204,22 +214,21 @@ void instance_close(struct instance *instance)
 
 int instance_remove(struct instance *instance, struct vm_error *err)
 {
-	int root, ret = 0;
+	char path[INSTANCE_MAX_NAME + 4];
+	int ret = 0;
 
 	if (instance->pid_fd < 0)
 		instance->pid_fd = lock_folder(instance->dir_fd);
 	if (instance->pid_fd == -EBUSY)
 		return vm_fail(err, VM_STATUS_FAILURE, "end it first: vmrun stop NAME, or vmrun kill NAME",
 			       "machine '%s' is running", instance->name);
-	root = open_root(false, err);
-	if (root < 0)
-		return -1;
 	empty_folder(instance->dir_fd);
 	unlinkat(instance->dir_fd, "pid", 0);
-	if (unlinkat(root, instance->name, AT_REMOVEDIR))
+	/* By itself, since no further descriptor may be there to be had. */
+	snprintf(path, sizeof(path), "../%s", instance->name);
+	if (unlinkat(instance->dir_fd, path, AT_REMOVEDIR))
 		ret = vm_fail(err, VM_STATUS_FAILURE, "what is in it is not vmrun's: look and remove it",
 			      "cannot remove the folder of machine '%s': %s", instance->name, strerror(errno));
-	close(root);
 	return ret;
 }
 

@@ -188,6 +188,7 @@ int kvirt_create_vm(struct kvirt *kvirt, unsigned int ioapic_pins,
 	} while (kvirt->vm_fd < 0 && errno == EINTR);
 	if (kvirt->vm_fd < 0)
 		return vm_fail(err, VM_STATUS_NO_ACCEL,
+			       errno == EMFILE || errno == ENFILE ? "are too many files open?" :
 			       "dmesg may tell more; another accelerator can be named with --accel",
 			       "%.200s cannot create a virtual machine: %s",
 			       kvirt->path, strerror(errno));

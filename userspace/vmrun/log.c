@@ -4,6 +4,7 @@
  * standard error output, one write(2) a line so that threads do not mix.
  * The guest's console does not: that is console.c.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,15 +16,19 @@
 int vm_fail(struct vm_error *err, int status, const char *hint,
 	    const char *fmt, ...)
 {
+	bool no_memory = errno == ENOMEM;
 	va_list ap;
 
 	if (err->status)
 		return -1;
+	if (!hint)
+		hint = no_memory ? "free some memory, or give the guest less with -m" :
+		       "vmrun doctor looks for what this system lacks";
 	err->status = status;
 	va_start(ap, fmt);
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	snprintf(err->hint, sizeof(err->hint), "%s", hint ? hint : "");
+	snprintf(err->hint, sizeof(err->hint), "%s", hint);
 	return -1;
 }
 

@@ -22,7 +22,7 @@ struct vm_error {
 };
 
 /*
- * Fills @err: @hint says what to do next (NULL: nothing can be said), @fmt what
+ * Fills @err: @hint says what to do next (NULL: nothing the user did is the cause), @fmt what
  * failed and why. The first error stays, later ones follow from it.
  * Always returns -1, so that a caller can write "return vm_fail(...)".
  */

@@ -33,10 +33,10 @@ static int run(const struct vm_config *config, struct terminal *terminal, struct
 
 	if (machine_create(&machine, config, terminal, err))
 		return -1;
-	if (detach)
-		detach_done(detach, &machine.instance,
-			    config->initramfs ? "vmrun.log" : "console.log");
-	ret = machine_run(&machine, result, err);
+	ret = detach ? detach_done(detach, &machine.instance,
+				   config->initramfs ? "vmrun.log" : "console.log", err) : 0;
+	if (!ret)
+		ret = machine_run(&machine, result, err);
 	machine_destroy(&machine);
 	return ret;
 }

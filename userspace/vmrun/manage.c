@@ -26,10 +26,10 @@ static json_t *look_at(const struct instance *instance)
 	const char *state = "ended";
 	int fd;
 
-	if (!json_is_object(object)) {
-		json_decref(object);
-		object = json_pack("{s:s}", "name", instance->name);
-	}
+	if (!object)
+		object = json_object();
+	/* Whatever the file says. */
+	json_object_set_new(object, "name", json_string(instance->name));
 	if (!instance_pid(instance)) {
 		json_object_set_new(object, "state", json_string(state));
 		return object;
@@ -59,6 +59,7 @@ static int add_machine(void *ctx, const char *name)
 static void print_row(const json_t *machine)
 {
 	const json_t *ended = json_object_get(machine, "ended");
+	const json_t *status = json_object_get(ended, "status");
 	const json_t *config = json_object_get(machine, "config");
 	const char *state = json_string_value(json_object_get(machine, "state"));
 	time_t started = json_integer_value(json_object_get(machine, "started"));
@@ -69,10 +70,10 @@ static void print_row(const json_t *machine)
 	if (started && localtime_r(&started, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
 	snprintf(how, sizeof(how), "%s", state);
-	if (!strcmp(state, "ended"))
-		snprintf(how, sizeof(how), "ended %lld", (long long)json_integer_value(json_object_get(ended, "status")));
 	/* Who died without a word, by SIGKILL perhaps, left no status. */
-	if (!strcmp(state, "ended") && !ended)
+	if (!strcmp(state, "ended") && json_is_integer(status))
+		snprintf(how, sizeof(how), "ended %lld", (long long)json_integer_value(status));
+	else if (!strcmp(state, "ended"))
 		snprintf(how, sizeof(how), "died");
 	printf("%-16s %-10s %7lld %5lld %7lldM  %-16s  %s\n",
 	       json_string_value(json_object_get(machine, "name")), how,

@@ -74,7 +74,8 @@ static int check_size(struct disk *disk, const char *path, struct vm_error *err)
 			       strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
 		return vm_fail(err, VM_STATUS_FAILURE,
-			       S_ISDIR(st.st_mode) ? "share a directory with -v" : NULL,
+			       S_ISDIR(st.st_mode) ? "share a directory with -v" :
+			       "give a raw image or a block device",
 			       "cannot use %.300s as a disk: it is no file and no block device", path);
 	size = lseek(disk->fd, 0, SEEK_END);
 	if (size <= 0 || size % DISK_SECTOR)
@@ -122,6 +123,7 @@ static int open_image(struct disk *disk, const char *path, struct vm_error *err)
 	return vm_fail(err, VM_STATUS_FAILURE,
 		       errno == ENOENT ? "make one, for example: truncate -s 10G FILE" :
 		       errno == EISDIR ? "share a directory with -v" :
+		       errno != EACCES && errno != EPERM && errno != EROFS ? "check the path" :
 		       disk->mode == DISK_RW ?
 		       "add :cow, and the guest writes to a temporary file, or :ro" :
 		       "make it readable: chmod u+r FILE, or of a block device, join its group (ls -l names it)",

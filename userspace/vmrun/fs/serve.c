@@ -294,7 +294,7 @@ struct fs *fs_open(const char *path, enum fs_access access, struct vm_error *err
 		vm_fail(err, VM_STATUS_FAILURE, "name a directory that you may read",
 			"cannot share %.200s: %s", path, strerror(errno));
 	else if (fs->proc_fd < 0)
-		vm_fail(err, VM_STATUS_FAILURE, "mount /proc",
+		vm_fail(err, VM_STATUS_FAILURE, errno == ENOENT ? "mount /proc" : "are too many files open?",
 			"cannot open /proc/self/fd: %s", strerror(errno));
 	else if (!fs_inodes_create(fs, path, err))
 		return fs;

@@ -73,7 +73,7 @@ static bool parse_forward(struct net_forward *forward, const char *arg)
 int net_parse_forward(struct net_options *net, const char *arg, struct vm_error *err)
 {
 	if (net->nr_forwards == NET_MAX_FORWARDS)
-		return vm_fail(err, VM_STATUS_FAILURE, NULL, "more than %u ports with -p",
+		return vm_fail(err, VM_STATUS_FAILURE, "leave some out", "more than %u ports with -p",
 			       NET_MAX_FORWARDS);
 	if (!parse_forward(&net->forward[net->nr_forwards], arg))
 		return vm_fail(err, VM_STATUS_FAILURE,

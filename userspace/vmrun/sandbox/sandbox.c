@@ -65,7 +65,8 @@ int sandbox_grant_machine(struct sandbox *sandbox, int fd, struct vm_error *err)
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 	if (!realpath(name, path))
-		return vm_fail(err, VM_STATUS_SANDBOX, "mount /proc", "cannot read %s: %s", name,
+		return vm_fail(err, VM_STATUS_SANDBOX, errno == ENOENT ? "mount /proc" : "are too many files open?",
+			       "cannot read %s: %s", name,
 			       strerror(errno));
 	if (sandbox_grant(sandbox, path, SANDBOX_WRITE, "this machine's folder", err))
 		return -1;

@@ -255,7 +255,7 @@ int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_
 
 	memset(blk, 0, sizeof(*blk));
 	if (index >= 26)
-		return vm_fail(err, VM_STATUS_FAILURE, NULL, "a machine has no more than 26 disks");
+		return vm_fail(err, VM_STATUS_FAILURE, "leave some out", "a machine has no more than 26 disks");
 	snprintf(blk->name, sizeof(blk->name), "vd%c", 'a' + index);
 	if (disk_open(&blk->disk, path, mode, err))
 		return -1;
