@@ -153,7 +153,7 @@ kernels()
 	check "a vmlinux without PVH entry" machine_wrong 125 'no PVH entry' -k elf64 -- true
 	check "a vmlinux that is cut short" machine_wrong 125 'past its own end\|cut short' -k elf-cut -- true
 	check "the same with an initramfs" machine_wrong 125 'cut short' -k cut -i /guest/initramfs
-	check "a word that is no kernel" machine_wrong 125 'text' text
+	check "a word that is no kernel" machine_wrong 125 "cannot use 'text': it is no kernel" text
 	check "a word that is nothing" machine_wrong 125 "cannot use 'nothing'" nothing
 	check "an initramfs without a kernel" machine_wrong 125 'no kernel given' -i /guest/initramfs
 	check "an initramfs that is not there" machine_wrong 125 'none: No such file' -k "$kernel" -i none
