@@ -196,6 +196,7 @@ static int build_devices(struct machine *machine, struct vm_error *err)
 	irq_init(&machine->irq, &machine->kvirt);
 	serial_init(&machine->serial, &serial_wires, machine);
 	power_init(&machine->power, machine_power_event, power_to_irq, machine);
+	rtc_init(&machine->rtc, NULL);
 	if (bus_add(&machine->mmio, IOAPIC_BASE, IOAPIC_SIZE,
 		    &irq_ioapic_bus_ops, &machine->irq) ||
 	    bus_add(&machine->ports, ACPI_COM1_PORT, SERIAL_PORTS,
@@ -203,7 +204,10 @@ static int build_devices(struct machine *machine, struct vm_error *err)
 	    bus_add(&machine->ports, POWER_PORT, POWER_PORTS,
 		    &power_bus_ops, &machine->power) ||
 	    bus_add(&machine->ports, PVPANIC_PORT, 1,
-		    &pvpanic_bus_ops, &machine->power))
+		    &pvpanic_bus_ops, &machine->power) ||
+	    bus_add(&machine->ports, KEYBOARD_PORT, 1,
+		    &keyboard_bus_ops, &machine->power) ||
+	    bus_add(&machine->ports, RTC_PORT, RTC_PORTS, &rtc_bus_ops, &machine->rtc))
 		return vm_fail(err, VM_STATUS_FAILURE, NULL,
 			       "two devices claim the same address");
 	return 0;
@@ -211,6 +215,7 @@ static int build_devices(struct machine *machine, struct vm_error *err)
 
 static void undo_devices(struct machine *machine)
 {
+	rtc_destroy(&machine->rtc);
 	power_destroy(&machine->power);
 	serial_destroy(&machine->serial);
 	irq_destroy(&machine->irq);
@@ -220,6 +225,8 @@ static int build_pci(struct machine *machine, struct vm_error *err)
 {
 	if (pci_create(&machine->pci, &machine->memory, err))
 		return -1;
+	machine->pci.reset = &reset_control_bus_ops;
+	machine->pci.reset_dev = &machine->power;
 	if (!pci_attach(&machine->pci, &machine->mmio, &machine->ports))
 		return 0;
 	pci_destroy(&machine->pci);

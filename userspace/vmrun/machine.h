@@ -15,6 +15,7 @@
 #include "instance.h"
 #include "dev/pci.h"
 #include "dev/power.h"
+#include "dev/rtc.h"
 #include "dev/serial.h"
 #include "disks.h"
 #include "irq.h"
@@ -56,6 +57,7 @@ struct machine {
 	struct irq irq;
 	struct serial serial;
 	struct power power;
+	struct rtc rtc;
 	struct pci pci;
 	struct rng rng;
 	struct balloon balloon;

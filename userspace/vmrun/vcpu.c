@@ -259,6 +259,18 @@ static void stop_for_debugger(struct vcpu *vcpu)
 	machine_gdb_wake(vcpu->machine);
 }
 
+/* A crash; or, behind an orderly shutdown, the oldest way to restart a PC. */
+static void handle_triple_fault(struct vcpu *vcpu)
+{
+	struct machine *machine = vcpu->machine;
+
+	if (irq_was_shut_down(&machine->irq))
+		machine_power_event(machine, POWER_RESTART);
+	else
+		machine_end(machine, VM_STATUS_CRASH,
+			    "the guest crashed: triple fault on vCPU %u", vcpu->id);
+}
+
 static void handle_exit(struct vcpu *vcpu)
 {
 	struct kvirt_run *run = vcpu->kvirt.run;
@@ -283,8 +295,7 @@ static void handle_exit(struct vcpu *vcpu)
 		handle_system_event(vcpu);
 		break;
 	case KVIRT_EXIT_SHUTDOWN:
-		machine_end(vcpu->machine, VM_STATUS_CRASH,
-			    "the guest crashed: triple fault on vCPU %u", vcpu->id);
+		handle_triple_fault(vcpu);
 		break;
 	case KVIRT_EXIT_FAIL_ENTRY:
 		end_with_rip(vcpu, "entry failed with hardware reason",

@@ -3,7 +3,7 @@
  * RSDP, XSDT, FADT, FACS, MADT, MCFG and DSDT, after the ACPI specification 6.0.
  * The machine has ACPI's fixed hardware rather than the hardware-reduced
  * model: a Linux that was not started by EFI cannot restart a machine of the
- * latter kind. It has no 8042, VGA, CMOS clock, PIC, PIT or HPET, and says so.
+ * latter kind. It has no 8042, VGA, PIC, PIT or HPET, and says so.
  * Called by machine.c. Port numbers are dev/power.h's.
  */
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "../dev/ioapic.h"
 #include "../dev/pci.h"
 #include "../dev/power.h"
+#include "../dev/rtc.h"
 #include "acpi.h"
 #include "aml.h"
 
@@ -27,7 +28,6 @@
 #define FADT_NO_FIXED_RTC	BIT(6)
 #define FADT_RESET_REG		BIT(10)
 #define FADT_BOOT_NO_VGA	BIT(2)
-#define FADT_BOOT_NO_CMOS	BIT(5)
 #define FADT_NO_C2		101	/* latencies that mean "not there" */
 #define FADT_NO_C3		1001
 
@@ -233,7 +233,7 @@ static void build_pci(struct aml *aml)
 	aml_end(aml, device);
 }
 
-/* The namespace: how to power off, the PCI bus, the serial port, pvpanic. */
+/* The namespace: how to power off, the PCI bus, the serial port, the clock, pvpanic. */
 static void build_dsdt_body(struct aml *aml)
 {
 	static const u8 s5[] = { POWER_SLEEP_S5, POWER_SLEEP_S5, 0, 0 };
@@ -248,6 +248,11 @@ static void build_dsdt_body(struct aml *aml)
 	aml_name_integer(aml, "_UID", 1);
 	aml_name_integer(aml, "_STA", 0x0f);
 	aml_name_resources(aml, ACPI_COM1_PORT, 8, ACPI_COM1_IRQ);
+	aml_end(aml, device);
+
+	device = aml_device_begin(aml, "RTC0");
+	aml_name_eisa_id(aml, "_HID", "PNP0B00");
+	aml_name_resources(aml, RTC_PORT, RTC_PORTS, 0);
 	aml_end(aml, device);
 
 	device = aml_device_begin(aml, "PEVT");
@@ -317,7 +322,8 @@ static u64 build_fadt(struct area *area, u64 dsdt, u64 facs)
 	fadt->x_pm1a_control = io_gas(POWER_PM1_CONTROL, 2);
 	fadt->c2_latency = FADT_NO_C2;
 	fadt->c3_latency = FADT_NO_C3;
-	fadt->boot_arch = FADT_BOOT_NO_VGA | FADT_BOOT_NO_CMOS;
+	fadt->boot_arch = FADT_BOOT_NO_VGA;
+	fadt->century = RTC_CENTURY;
 	/* The power button is there: its flag says that it is not of the fixed hardware. */
 	fadt->flags = FADT_WBINVD | FADT_PROC_C1 | FADT_NO_SLEEP_BUTTON |
 		      FADT_NO_FIXED_RTC | FADT_RESET_REG;

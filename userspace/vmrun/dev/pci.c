@@ -329,6 +329,8 @@ static void ports_read(void *dev, u64 offset, u8 *data, unsigned int len)
 		pthread_mutex_lock(&pci->lock);
 		memcpy(data, &pci->config_addr, len);
 		pthread_mutex_unlock(&pci->lock);
+	} else if (offset == 1 && len == 1 && pci->reset) {
+		pci->reset->read(pci->reset_dev, 0, data, len);
 	}
 }
 
@@ -346,6 +348,8 @@ static void ports_write(void *dev, u64 offset, const u8 *data, unsigned int len)
 		pthread_mutex_lock(&pci->lock);
 		memcpy(&pci->config_addr, data, len);
 		pthread_mutex_unlock(&pci->lock);
+	} else if (offset == 1 && len == 1 && pci->reset) {
+		pci->reset->write(pci->reset_dev, 0, data, len);
 	}
 }
 

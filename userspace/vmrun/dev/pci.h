@@ -80,6 +80,8 @@ struct pci {
 	struct pci_function *function[PCI_MAX_FUNCTIONS];	/* c */
 	u64 next_addr;			/* c: where the window is free */
 	u32 config_addr;		/* p: the register at port 0xcf8 */
+	const struct bus_ops *reset;	/* c: a byte at port 0xcf9; NULL: nobody's */
+	void *reset_dev;		/* c */
 };
 
 /* The bus with its bridge, function 0. Returns 0, or -1 with @err filled in. */

@@ -16,6 +16,10 @@ enum { REG_STATUS = 0, REG_ENABLE = 2, REG_CONTROL = 4, REG_RESET = 6 };
 #define CONTROL_SLP_TYP_SHIFT	10
 #define CONTROL_SLP_EN		BIT(13)
 
+#define KEYBOARD_PULSE_RESET	0xfe	/* the 8042's command "pulse output line 0" */
+#define RESET_CPU		BIT(2)	/* of the reset control register; its edge restarts */
+#define RESET_KEPT		0x0e
+
 #define PVPANIC_PANICKED	BIT(0)
 #define PVPANIC_CRASH_LOADED	BIT(1)
 
@@ -149,6 +153,60 @@ static void pvpanic_write(void *dev, u64 offset, const u8 *data,
 const struct bus_ops pvpanic_bus_ops = {
 	.read = pvpanic_read,
 	.write = pvpanic_write,
+};
+
+/* Its buffers are always empty, so nobody waits before the command. */
+static void keyboard_read(void *dev, u64 offset, u8 *data, unsigned int len)
+{
+	(void)dev;
+	(void)offset;
+	memset(data, 0, len);
+}
+
+static void keyboard_write(void *dev, u64 offset, const u8 *data, unsigned int len)
+{
+	struct power *power = dev;
+
+	(void)offset;
+	(void)len;
+	if (data[0] == KEYBOARD_PULSE_RESET)
+		power->event(power->ctx, POWER_RESTART);
+}
+
+const struct bus_ops keyboard_bus_ops = {
+	.read = keyboard_read,
+	.write = keyboard_write,
+};
+
+static void reset_control_read(void *dev, u64 offset, u8 *data, unsigned int len)
+{
+	struct power *power = dev;
+
+	(void)offset;
+	memset(data, 0, len);
+	pthread_mutex_lock(&power->lock);
+	data[0] = power->reset_control;
+	pthread_mutex_unlock(&power->lock);
+}
+
+static void reset_control_write(void *dev, u64 offset, const u8 *data, unsigned int len)
+{
+	struct power *power = dev;
+	bool fire;
+
+	(void)offset;
+	(void)len;
+	pthread_mutex_lock(&power->lock);
+	fire = (data[0] & RESET_CPU) && !(power->reset_control & RESET_CPU);
+	power->reset_control = data[0] & RESET_KEPT;
+	pthread_mutex_unlock(&power->lock);
+	if (fire)
+		power->event(power->ctx, POWER_RESTART);
+}
+
+const struct bus_ops reset_control_bus_ops = {
+	.read = reset_control_read,
+	.write = reset_control_write,
 };
 
 bool power_press_button(struct power *power)

@@ -3,7 +3,8 @@
  * The ACPI fixed hardware (PM1 event and control blocks), the reset register,
  * and pvpanic: the ways in which a guest says that it is done. Port numbers
  * are free choices; boot/acpi.c tells them to the guest. pvpanic's port is the
- * one its users expect.
+ * one its users expect. So are those of the PC's older ways to restart, the keyboard
+ * controller's command (there is no keyboard) and the chipset's reset control register.
  */
 #ifndef VMRUN_DEV_POWER_H
 #define VMRUN_DEV_POWER_H
@@ -24,6 +25,7 @@
 #define POWER_SCI		9	/* the interrupt: level, of the power button alone */
 
 #define PVPANIC_PORT		0x505
+#define KEYBOARD_PORT		0x64	/* status and command */
 
 enum power_event {
 	POWER_OFF,
@@ -39,10 +41,11 @@ typedef void power_event_fn(void *ctx, enum power_event event);
 typedef void power_sci_fn(void *ctx, bool level);
 
 struct power {
-	pthread_mutex_t lock;	/* status, enable, control, sci */
+	pthread_mutex_t lock;	/* status, enable, control, reset_control, sci */
 	u16 status;
 	u16 enable;
 	u16 control;
+	u8 reset_control;
 	bool sci;		/* the line's level */
 	power_event_fn *event;
 	power_sci_fn *set_sci;
@@ -51,6 +54,9 @@ struct power {
 
 extern const struct bus_ops power_bus_ops;
 extern const struct bus_ops pvpanic_bus_ops;
+extern const struct bus_ops keyboard_bus_ops;
+/* Port 0xcf9, one byte, which lies among the host bridge's: pci.h's reset. */
+extern const struct bus_ops reset_control_bus_ops;
 
 void power_init(struct power *power, power_event_fn *event, power_sci_fn *set_sci, void *ctx);
 

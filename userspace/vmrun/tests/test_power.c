@@ -73,6 +73,43 @@ static void reset_register(void)
 	EXPECT_EQ(event, POWER_RESTART);
 }
 
+/* The status is read until it says that the controller is ready. */
+static void keyboard_controller(void)
+{
+	struct power p;
+	int event = -1;
+	u8 value = 0xff;
+
+	power_init(&p, record, no_sci, &event);
+	keyboard_bus_ops.read(&p, 0, &value, 1);
+	EXPECT_EQ(value, 0);
+	value = 0xaa;
+	keyboard_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(event, -1);
+	value = 0xfe;
+	keyboard_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(event, POWER_RESTART);
+}
+
+/* What kind of reset first, then the edge. */
+static void reset_control(void)
+{
+	static const u8 writes[] = { 0x02, 0x00, 0xf3, 0x06 };
+	struct power p;
+	int event = -1;
+	unsigned int i;
+	u8 value;
+
+	power_init(&p, record, no_sci, &event);
+	for (i = 0; i < COUNT(writes); i++) {
+		EXPECT_EQ(event, -1);
+		reset_control_bus_ops.write(&p, 0, &writes[i], 1);
+		reset_control_bus_ops.read(&p, 0, &value, 1);
+		EXPECT_EQ(value, writes[i] & 0x0e);
+	}
+	EXPECT_EQ(event, POWER_RESTART);
+}
+
 static void pvpanic(void)
 {
 	struct power p;
@@ -134,7 +171,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(only_s5_powers_off), TEST(acpi_mode_is_always_on),
 		TEST(reset_register), TEST(pvpanic),
-		TEST(power_button),
+		TEST(power_button), TEST(keyboard_controller), TEST(reset_control),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
