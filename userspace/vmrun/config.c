@@ -169,6 +169,42 @@ int config_check_disk(const char *arg, struct vm_error *err)
 	return 0;
 }
 
+/* It becomes a file's name in the guest. */
+static bool is_channel_name(const char *name, size_t len)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+
+	return len && len <= CONFIG_MAX_CHANNEL_NAME && !strchr("-.", *name) &&
+	       strspn(name, letters) == len;
+}
+
+int config_parse_channel(const char *arg, struct config_channel *channel, struct vm_error *err)
+{
+	static const char mode[] = ":file";
+	const size_t mode_len = sizeof(mode) - 1;
+	const char *path = strchr(arg, '=');
+	size_t name_len = strcspn(arg, "="), len = path ? strlen(++path) : 0;
+
+	channel->to_file = len >= mode_len && !strcmp(path + len - mode_len, mode);
+	if (channel->to_file)
+		len -= mode_len;
+	if (!len || len >= PATH_MAX || !is_channel_name(arg, name_len))
+		return vm_fail(err, VM_STATUS_FAILURE,
+			       "for example --channel log=/tmp/log.sock, or --channel log=log.txt:file; a port of the network is -p's",
+			       "cannot use '%.200s' as a channel", arg);
+	snprintf(channel->name, sizeof(channel->name), "%.*s", (int)name_len, arg);
+	snprintf(channel->path, sizeof(channel->path), "%.*s", (int)len, path);
+	return 0;
+}
+
+int config_check_channel(const char *arg, struct vm_error *err)
+{
+	struct config_channel channel;
+
+	return config_parse_channel(arg, &channel, err);
+}
+
 static const struct option_row *row_of_key(int key)
 {
 	int i;

@@ -45,6 +45,7 @@ struct vm_config {
 	unsigned int accel_fd;	/* only where it is given */
 	const char *net;	/* NULL: not said */
 	struct config_list publish;
+	struct config_list channel;	/* config_parse_channel() */
 	const char *vsock;	/* NULL: no sockets outside */
 	const char *gdb;	/* NULL: no debugger */
 	const char *sandbox;	/* "on", "report" or "off" */
@@ -121,5 +122,18 @@ struct config_volume {
 /* Takes "HOST:GUEST[:ro|:rw]" apart. Returns 0, or -1 with @err filled in. */
 int config_parse_volume(const char *arg, struct config_volume *volume, struct vm_error *err);
 int config_check_disk(const char *arg, struct vm_error *err);
+int config_check_channel(const char *arg, struct vm_error *err);
+
+#define CONFIG_MAX_CHANNEL_NAME	63
+
+/* A channel: what the guest calls it, and a socket or file of the host. */
+struct config_channel {
+	char name[CONFIG_MAX_CHANNEL_NAME + 1];
+	char path[PATH_MAX];
+	bool to_file;
+};
+
+/* Takes "NAME=PATH[:file]" apart. Returns 0, or -1 with @err filled in. */
+int config_parse_channel(const char *arg, struct config_channel *channel, struct vm_error *err);
 
 #endif

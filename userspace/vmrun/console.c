@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Bytes between the serial port and this process's standard input and output.
+ * Bytes between the serial port, or the virtio console, and this process's standard input and output.
  * vCPU threads only put bytes in a ring and take none out; the main thread does
  * all reading and writing of files. Output is gathered for a few milliseconds,
  * so that a boot log costs a write a burst rather than one a letter. When the
@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -37,32 +38,46 @@ static void wake_main(struct console *console)
 		return;
 }
 
-bool console_transmit(struct console *console, u8 byte)
+/* With the lock held: puts in what fits, and sees to it that it is written. */
+static unsigned int put_output(struct console *console, const u8 *data, unsigned int len)
 {
 	static const struct itimerspec soon = { .it_value.tv_nsec = GATHER_NS };
-	bool arm = false, now = false, room;
+	unsigned int i, before = console->out_count;
+
+	for (i = 0; i < len && console->out_count < CONSOLE_OUT_SIZE; i++)
+		console->out[(console->out_head + console->out_count++) % CONSOLE_OUT_SIZE] = data[i];
+	if (i && !console->out_armed) {
+		console->out_armed = true;
+		timerfd_settime(console->timer_fd, 0, &soon, NULL);
+	}
+	if (before < WRITE_NOW && console->out_count >= WRITE_NOW)
+		wake_main(console);
+	return i;
+}
+
+bool console_transmit(struct console *console, u8 byte)
+{
+	bool room;
 
 	pthread_mutex_lock(&console->lock);
-	if (console->out_count == CONSOLE_OUT_SIZE) {
-		/* The guest did not wait for the port. */
+	/* Otherwise the guest did not wait for the port. */
+	if (!put_output(console, &byte, 1))
 		console->out_lost++;
-	} else {
-		console->out[(console->out_head + console->out_count) %
-			     CONSOLE_OUT_SIZE] = byte;
-		console->out_count++;
-		now = console->out_count == WRITE_NOW;
-		arm = !console->out_armed;
-		console->out_armed = true;
-	}
 	room = console->out_count < CONSOLE_OUT_SIZE;
-	console->out_full = !room;
+	console->out_full |= !room;
 	pthread_mutex_unlock(&console->lock);
-
-	if (arm)
-		timerfd_settime(console->timer_fd, 0, &soon, NULL);
-	if (now)
-		wake_main(console);
 	return room;
+}
+
+unsigned int console_write(struct console *console, const u8 *data, unsigned int len)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&console->lock);
+	n = put_output(console, data, len);
+	console->out_full |= n < len;
+	pthread_mutex_unlock(&console->lock);
+	return n;
 }
 
 void console_receive_ready(struct console *console)
@@ -96,8 +111,11 @@ static void drop_output(struct console *console, unsigned int n)
 	if (tell)
 		console->out_full = false;
 	pthread_mutex_unlock(&console->lock);
-	if (tell)
-		serial_transmit_ready(console->serial);
+	if (!tell)
+		return;
+	serial_transmit_ready(console->serial);
+	if (console->hvc)
+		vconsole_transmit_ready(console->hvc);
 }
 
 /* The oldest bytes make room. */
@@ -170,22 +188,48 @@ static void on_timer(void *ctx, u32 events)
 	flush(console);
 }
 
-static bool feed_serial(struct console *console)
+static unsigned int guest_room(struct console *console)
+{
+	return console->hvc_reads ? vconsole_room(console->hvc) : serial_room(console->serial);
+}
+
+/* Gives the guest what it takes; true when nothing is left. */
+static bool feed_guest(struct console *console)
 {
 	unsigned int n, i, room;
-	u8 chunk[SERIAL_FIFO_SIZE];
+	u8 chunk[WRITE_CHUNK];
 
 	while (console->in_count) {
-		room = serial_room(console->serial);
+		room = guest_room(console);
 		if (!room)
 			return false;
 		n = min_u64(min_u64(room, console->in_count), sizeof(chunk));
 		for (i = 0; i < n; i++)
-			chunk[i] = console->in[(console->in_head + i) % CONSOLE_IN_SIZE];
-		console->in_head = (console->in_head + n) % CONSOLE_IN_SIZE;
+			chunk[i] = console->in[(console->in_head + i) % console->in_size];
+		console->in_head = (console->in_head + n) % console->in_size;
 		console->in_count -= n;
-		serial_receive(console->serial, chunk, n);
+		if (console->hvc_reads)
+			vconsole_receive(console->hvc, chunk, n);
+		else
+			serial_receive(console->serial, chunk, n);
 	}
+	return true;
+}
+
+/* A buffer of @size, no less than what is in the old one, takes its place. */
+static bool resize_input(struct console *console, unsigned int size)
+{
+	u8 *in = malloc(size);
+	unsigned int i;
+
+	if (!in)
+		return false;
+	for (i = 0; i < console->in_count; i++)
+		in[i] = console->in[(console->in_head + i) % console->in_size];
+	free(console->in);
+	console->in = in;
+	console->in_size = size;
+	console->in_head = 0;
 	return true;
 }
 
@@ -199,21 +243,25 @@ static void queue_input(struct console *console, const u8 *data, unsigned int le
 			return;
 		}
 		/* Only a terminal gets here with the buffer full: see below. */
-		if (console->in_count == CONSOLE_IN_SIZE)
+		if (console->in_count == console->in_size &&
+		    (console->in_size >= CONSOLE_IN_MAX ||
+		     !resize_input(console, 2 * console->in_size))) {
+			console->in_lost++;
 			continue;
-		console->in[(console->in_head + console->in_count) %
-			    CONSOLE_IN_SIZE] = data[i];
+		}
+		console->in[(console->in_head + console->in_count) % console->in_size] = data[i];
 		console->in_count++;
 	}
 }
 
 /*
- * Reads once. A terminal is always read, so that Ctrl-] is seen even when the
- * guest takes nothing; from a file or pipe no more than fits, nothing is lost.
+ * Reads once. A terminal is always read, so that Ctrl-] is seen even when the guest takes
+ * nothing, and the buffer grows with what is pasted; from a file or pipe no more is read
+ * than fits.
  */
 static void read_input(struct console *console)
 {
-	unsigned int max = CONSOLE_IN_SIZE - console->in_count;
+	unsigned int max = console->in_size - console->in_count;
 	u8 data[WRITE_CHUNK];
 	ssize_t n;
 
@@ -231,7 +279,7 @@ static void read_input(struct console *console)
 static void watch_input(struct console *console)
 {
 	bool want = console->in_open &&
-		    (console->is_terminal || console->in_count < CONSOLE_IN_SIZE);
+		    (console->is_terminal || console->in_count < console->in_size);
 
 	if (console->in_pollable)
 		loop_change(console->loop, console->in_watch, want ? EPOLLIN : 0);
@@ -243,7 +291,7 @@ static void on_input(void *ctx, u32 events)
 
 	(void)events;
 	read_input(console);
-	feed_serial(console);
+	feed_guest(console);
 	watch_input(console);
 }
 
@@ -257,8 +305,10 @@ static void on_event(void *ctx, u32 events)
 	if (read(console->event_fd, &count, sizeof(count)) < 0)
 		return;
 	/* A regular file cannot be waited for: read it as the guest takes it. */
-	while (feed_serial(console) && !console->in_pollable && console->in_open)
+	while (feed_guest(console) && !console->in_pollable && console->in_open)
 		read_input(console);
+	if (!console->in_count && console->in_size > CONSOLE_IN_SIZE)
+		resize_input(console, CONSOLE_IN_SIZE);
 	watch_input(console);
 	if (console->tap.room && console_room(console))
 		console->tap.room(console->tap.ctx);
@@ -267,7 +317,7 @@ static void on_event(void *ctx, u32 events)
 
 unsigned int console_room(const struct console *console)
 {
-	return CONSOLE_IN_SIZE - console->in_count;
+	return console->in_size - console->in_count;
 }
 
 void console_feed(struct console *console, const u8 *data, unsigned int len)
@@ -275,10 +325,10 @@ void console_feed(struct console *console, const u8 *data, unsigned int len)
 	unsigned int i;
 
 	for (i = 0; i < len; i++) {
-		console->in[(console->in_head + console->in_count) % CONSOLE_IN_SIZE] = data[i];
+		console->in[(console->in_head + console->in_count) % console->in_size] = data[i];
 		console->in_count++;
 	}
-	feed_serial(console);
+	feed_guest(console);
 }
 
 static int open_files(struct console *console, struct vm_error *err)
@@ -302,6 +352,8 @@ static int start(struct console *console, struct serial *serial, struct loop *lo
 	console->timer_fd = -1;
 	console->out_watch = -1;
 	pthread_mutex_init(&console->lock, NULL);
+	if (!resize_input(console, CONSOLE_IN_SIZE))
+		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
 	return open_files(console, err);
 }
 
@@ -353,6 +405,11 @@ void console_close(struct console *console)
 	if (console->out_lost)
 		log_note("%llu characters of the guest's console were lost: nobody read them in time",
 			 (unsigned long long)console->out_lost);
+	if (console->in_lost)
+		log_note("%llu characters of what was typed were lost: the guest did not read them",
+			 (unsigned long long)console->in_lost);
+	free(console->in);
+	console->in = NULL;
 	if (console->event_fd >= 0)
 		close(console->event_fd);
 	if (console->timer_fd >= 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The far end of the serial line: standard input and output.
+ * The far end of the serial line, and of the virtio console where there is one: standard
+ * input and output.
  */
 #ifndef VMRUN_CONSOLE_H
 #define VMRUN_CONSOLE_H
@@ -11,9 +12,11 @@
 #include "log.h"
 #include "loop.h"
 #include "types.h"
+#include "virtio/console.h"
 
 #define CONSOLE_OUT_SIZE	65536
 #define CONSOLE_IN_SIZE		4096
+#define CONSOLE_IN_MAX		MIB(1)	/* of what is typed or pasted */
 #define CONSOLE_KEPT_SIZE	16384
 
 enum console_end {
@@ -32,6 +35,8 @@ struct console_tap {
 
 struct console {
 	struct serial *serial;
+	struct vconsole *hvc;	/* NULL: none; set before console_open() */
+	bool hvc_reads;		/* input is its, not the serial port's; the same */
 	struct loop *loop;
 	console_end_fn *end;
 	void *ctx;
@@ -50,8 +55,9 @@ struct console {
 	bool keeps;		/* output is not written but kept, the last of it */
 	u64 nr_kept;		/* bytes that ever were */
 	u8 kept[CONSOLE_KEPT_SIZE];
-	u8 in[CONSOLE_IN_SIZE];
-	unsigned int in_head, in_count;
+	u8 *in;			/* in_size bytes */
+	unsigned int in_size, in_head, in_count;
+	u64 in_lost;
 
 	pthread_mutex_t lock;	/* everything below; taken inside serial->lock */
 	u8 out[CONSOLE_OUT_SIZE];
@@ -61,9 +67,12 @@ struct console {
 	u64 out_lost;
 };
 
-/* What dev/serial.c calls; its context is the struct console. */
+/* What dev/serial.c calls; its context is the struct console. Any thread. */
 bool console_transmit(struct console *console, u8 byte);
 void console_receive_ready(struct console *console);
+
+/* The same for virtio/console.c: takes what there is room for, and returns how much that was. */
+unsigned int console_write(struct console *console, const u8 *data, unsigned int len);
 
 /*
  * Joins @serial with standard input and output. @interactive: Ctrl-] leaves.

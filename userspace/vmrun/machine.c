@@ -20,6 +20,7 @@
 #include "boot/acpi.h"
 #include "boot/boot.h"
 #include "machine.h"
+#include "machine_console.h"
 #include "machine_control.h"
 #include "machine_gdb.h"
 #include "machine_system.h"
@@ -127,17 +128,6 @@ static const struct serial_ops serial_wires = {
 	.receive_ready = serial_has_room,
 	.set_irq = serial_to_irq,
 };
-
-static void on_console_end(void *ctx, enum console_end end)
-{
-	struct machine *machine = ctx;
-
-	if (end == CONSOLE_LEFT)
-		machine_end(machine, VM_STATUS_LEFT, "left with Ctrl-]");
-	else
-		machine_end(machine, 128 + SIGPIPE,
-			    "nobody reads the guest's console any more");
-}
 
 /* ---- the build table's steps, each with its undoing ---- */
 
@@ -505,6 +495,10 @@ static void on_signal(void *ctx, u32 events)
 	case SIGCONT:
 		take_terminal(machine);
 		break;
+	case SIGWINCH:
+		if (!machine_system_signal(machine, SIGWINCH))
+			machine_console_resize(machine);
+		break;
 	default:
 		if (machine_system_signal(machine, info.ssi_signo))
 			break;
@@ -568,28 +562,6 @@ static int build_loop(struct machine *machine, struct vm_error *err)
 	return 0;
 }
 
-static void undo_console(struct machine *machine)
-{
-	console_close(&machine->console);
-}
-
-static int build_console(struct machine *machine, struct vm_error *err)
-{
-	bool terminal = machine->terminal->present;
-	int ret;
-
-	if (machine->system)
-		ret = console_keep(&machine->console, &machine->serial, &machine->loop, err);
-	else
-		ret = console_open(&machine->console, &machine->serial, &machine->loop,
-				   terminal, terminal || !isatty(STDIN_FILENO),
-				   on_console_end, machine, err);
-	if (!ret)
-		return 0;
-	undo_console(machine);
-	return -1;
-}
-
 static int build_sandbox(struct machine *machine, struct vm_error *err)
 {
 	(void)err;
@@ -615,6 +587,7 @@ static void undo_jail(struct machine *machine)
 
 static void undo_workers(struct machine *machine)
 {
+	machine_console_stop(machine);
 	if (machine->net) {
 		virtio_pci_stop(machine->net_pci);
 		net_stop(machine->net);
@@ -653,6 +626,7 @@ static const struct {
 	{ build_shares, undo_shares },
 	{ build_vsock, undo_vsock },
 	{ build_net, undo_net },
+	{ build_ports, undo_ports },
 	{ build_system_devices, undo_system_devices },
 	{ build_vcpus, undo_vcpus },
 	{ build_guest, undo_guest },

@@ -28,6 +28,7 @@
 #include "terminal.h"
 #include "vcpu.h"
 #include "virtio/balloon.h"
+#include "virtio/console.h"
 #include "virtio/net.h"
 #include "virtio/pci.h"
 #include "virtio/rng.h"
@@ -68,6 +69,10 @@ struct machine {
 	struct net *net;		/* NULL: none */
 	struct virtio_pci *net_pci;
 	struct gdb_server *gdb;		/* NULL: no --gdb */
+	struct vconsole *hvc;		/* NULL: none */
+	struct virtio_pci *hvc_pci;
+	struct vconsole *channels;	/* NULL: none */
+	struct virtio_pci *channels_pci;
 	struct machine_system *system;	/* NULL: the user gave an initramfs */
 	struct machine_exec *execs;	/* commands of others in it (machine_exec.c) */
 	struct loop loop;

@@ -341,6 +341,29 @@ static void every_row_is_taken(void)
 	free(help);
 }
 
+static void channels(void)
+{
+	static const char *const bad[] = {
+		"", "a", "a=", "=b", "a=:file", "a b=/c", "../a=/c", "-a=/c", ".=/c", "8080:80",
+		"0123456789012345678901234567890123456789012345678901234567890123=/c",
+	};
+	struct parsed p = parse("-k K --channel log=/tmp/a:file --channel=org.b-_1=c=d");
+	struct config_channel c;
+	unsigned int i;
+
+	ASSERT_EQ(p.ret, 0);
+	ASSERT_EQ(p.config.channel.nr, 2);
+	ASSERT_EQ(config_parse_channel(p.config.channel.item[0], &c, &p.err), 0);
+	EXPECT(!strcmp(c.name, "log") && !strcmp(c.path, "/tmp/a") && c.to_file);
+	ASSERT_EQ(config_parse_channel(p.config.channel.item[1], &c, &p.err), 0);
+	EXPECT(!strcmp(c.name, "org.b-_1") && !strcmp(c.path, "c=d") && !c.to_file);
+	for (i = 0; i < COUNT(bad); i++) {
+		p.err = (struct vm_error){ 0 };
+		EXPECT_EQ(config_parse_channel(bad[i], &c, &p.err), -1);
+		EXPECT(p.err.hint[0]);
+	}
+}
+
 static void volumes(void)
 {
 	struct parsed p = parse("-k K -v /a:/b -v c:/d:ro --volume=/e:/f:rw");
@@ -371,7 +394,7 @@ int main(int argc, char **argv)
 		TEST(a_system_of_vmruns_own), TEST(a_program),
 		TEST(file_says_what_flags_say), TEST(file_mistakes),
 		TEST(printed_and_read_again), TEST(rows_are_whole), TEST(every_row_is_taken),
-		TEST(volumes),
+		TEST(volumes), TEST(channels),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
