@@ -320,9 +320,11 @@ int kvirt_create_vcpu(struct kvirt *kvirt, struct kvirt_vcpu *vcpu,
 		      unsigned int id, struct vm_error *err)
 {
 	vcpu->run_size = kvirt->run_size;
+	vcpu->stats_fd = -1;
 	vcpu->fd = ioctl(kvirt->vm_fd, KVIRT_CREATE_VCPU, (unsigned long)id);
 	if (vcpu->fd < 0)
 		return fail_ioctl("create a vCPU", err);
+	vcpu->stats_fd = ioctl(vcpu->fd, KVIRT_GET_STATS_FD, 0);
 	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE,
 			 MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED) {
@@ -339,10 +341,13 @@ void kvirt_destroy_vcpu(struct kvirt_vcpu *vcpu)
 		munmap(vcpu->run, vcpu->run_size);
 	if (vcpu->ring)
 		munmap((void *)vcpu->ring, vcpu->ring_size);
+	if (vcpu->stats_fd >= 0)
+		close(vcpu->stats_fd);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
 	vcpu->run = NULL;
 	vcpu->ring = NULL;
+	vcpu->stats_fd = -1;
 	vcpu->fd = -1;
 }
 
@@ -442,11 +447,6 @@ void kvirt_was_paused(struct kvirt_vcpu *vcpu)
 {
 	/* EINVAL: the guest has no kvm-clock, and so nothing that it could be told by. */
 	ioctl(vcpu->fd, KVIRT_KVMCLOCK_CTRL, 0);
-}
-
-int kvirt_open_stats(const struct kvirt_vcpu *vcpu)
-{
-	return ioctl(vcpu->fd, KVIRT_GET_STATS_FD, 0);
 }
 
 int kvirt_enter(struct kvirt_vcpu *vcpu)

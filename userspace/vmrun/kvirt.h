@@ -31,6 +31,11 @@ struct kvirt_vcpu {
 	size_t run_size;
 	const struct kvirt_exit_ring *ring;	/* of its last exits; NULL: none is kept */
 	size_t ring_size;
+	/*
+	 * Of its counters; -1: there are none. Opened while it is made: later that would wait
+	 * until the vCPU leaves the guest, which an idle one may never do.
+	 */
+	int stats_fd;
 };
 
 struct kvirt_route {
@@ -113,9 +118,6 @@ int kvirt_set_debug(struct kvirt_vcpu *vcpu, const struct kvirt_guest_debug *deb
 
 /* Tells the guest's watchdogs that it stood still; where that is unknown, nothing. */
 void kvirt_was_paused(struct kvirt_vcpu *vcpu);
-
-/* A file of the vCPU's counters, or -1 when there is none. */
-int kvirt_open_stats(const struct kvirt_vcpu *vcpu);
 
 /* Enters the guest. Returns 0 with an exit in vcpu->run, or -errno. */
 int kvirt_enter(struct kvirt_vcpu *vcpu);

@@ -88,12 +88,7 @@ static bool add_file(struct stats *stats, int fd)
 
 int stats_add(struct stats *stats, const struct kvirt_vcpu *vcpu, struct vm_error *err)
 {
-	int fd = kvirt_open_stats(vcpu);
-	bool good = fd >= 0 && add_file(stats, fd);
-
-	if (fd >= 0)
-		close(fd);
-	if (good)
+	if (vcpu->stats_fd >= 0 && add_file(stats, vcpu->stats_fd))
 		return 0;
 	return vm_fail(err, VM_STATUS_FAILURE, "run the machine with --accel kvirt",
 		       "the accelerator tells nothing of its exits");
