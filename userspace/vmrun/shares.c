@@ -9,6 +9,12 @@
 
 #include "shares.h"
 
+/*
+ * A Linux guest has a KiB for each file that it knows, and so is out of memory before it
+ * meets this: a share has 128 bytes for one.
+ */
+#define PART_OF_MEMORY	8
+
 void shares_init(struct shares *shares, struct pci *pci, struct irq *irq)
 {
 	memset(shares, 0, sizeof(*shares));
@@ -21,6 +27,7 @@ static int add_device(struct shares *shares, struct share *share, const char *ta
 {
 	if (virtio_fs_create(&share->fs, share->name, tag, path, access, err))
 		return -1;
+	fs_limit(share->fs.server, memory_size(shares->pci->memory) / PART_OF_MEMORY);
 	share->function = virtio_pci_add(shares->pci, shares->irq, &share->fs.dev, err);
 	if (share->function)
 		return 0;

@@ -52,7 +52,8 @@ static s64 open_inode(struct fs *fs, struct fs_inode *inode, const struct fuse_o
 	fd = fs_reopen(fs, fd, in->flags & OPEN_FLAGS);
 	if (fd < 0)
 		return fd;
-	if (in->open_flags & FUSE_OPEN_KILL_SUIDGID)
+	/* A guest may say that of an open for reading, and of a share that it may only read. */
+	if ((in->open_flags & FUSE_OPEN_KILL_SUIDGID) && wants_to_change(in->flags))
 		drop_setuid(fs, fd);
 	return fs_handle_add(fs, inode, fd);
 }

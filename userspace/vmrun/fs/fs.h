@@ -47,6 +47,12 @@ struct fs;
 struct fs *fs_open(const char *path, enum fs_access access, struct vm_error *err);
 void fs_close(struct fs *fs);
 
+/*
+ * How many bytes may be remembered of the files that a driver knows, FS_MIN_BYTES to
+ * FS_MAX_BYTES of server.h, the latter unless this is called. Before the first request.
+ */
+void fs_limit(struct fs *fs, u64 bytes);
+
 /* Forgets all that requests have made it remember: a driver starts or ends. */
 void fs_reset(struct fs *fs);
 

@@ -13,20 +13,20 @@
  * the guest knows it keeps its descriptor; what the host moves or replaces is ESTALE,
  * upon which Linux looks the path up again.
  *
- * Limits: FS_MAX_INODES, max_cached and max_handles, the latter two by RLIMIT_NOFILE;
- * beyond them the guest reads ENFILE.
+ * Limits: max_bytes (fs_limit()) and FS_MAX_INODES; max_cached and max_handles, by
+ * RLIMIT_NOFILE. Beyond them the guest reads ENFILE.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -49,9 +49,10 @@ static struct fs_inode *at(struct fs *fs, u32 index)
 	return &fs->chunk[index / FS_CHUNK_INODES][index % FS_CHUNK_INODES];
 }
 
-u64 fs_dev(const struct statx *stat)
+/* As the kernel has it: 12 bits and 20. */
+u32 fs_dev(const struct statx *stat)
 {
-	return makedev(stat->stx_dev_major, stat->stx_dev_minor);
+	return stat->stx_dev_major << 20 | stat->stx_dev_minor;
 }
 
 static struct fs_key key_of(const struct statx *stat)
@@ -256,7 +257,7 @@ static u32 *bucket_of(struct fs *fs, const struct fs_key *key)
 {
 	u64 hash = (key->ino ^ fs->hash_seed) * 0x9e3779b97f4a7c15ull;
 
-	hash = (hash ^ key->dev ^ (u64)key->birth) * 0xc2b2ae3d27d4eb4full;
+	hash = (hash ^ (u64)key->dev << 32 ^ (u64)key->birth) * 0xc2b2ae3d27d4eb4full;
 	return &fs->bucket[(hash >> 32) & (fs->nr_buckets - 1)];
 }
 
@@ -311,6 +312,37 @@ static void hash_grow(struct fs *fs, u32 nr)
 	hash_all(fs);
 }
 
+/* Whether what is remembered may grow by so much. Slots that are free again stay in memory. */
+static bool has_room(const struct fs *fs, u64 more)
+{
+	u64 slots = (u64)fs->nr_slots * (sizeof(struct fs_inode) + 2 * sizeof(*fs->bucket));
+
+	return slots + fs->name_bytes + more <= fs->max_bytes;
+}
+
+/* The allocator's own word included. */
+static u64 size_of_name(char *name)
+{
+	return malloc_usable_size(name) + sizeof(size_t);
+}
+
+/* NULL: there is no room for one more. */
+static char *keep_name(struct fs *fs, const char *name)
+{
+	char *copy = has_room(fs, strlen(name) + 1) ? strdup(name) : NULL;
+
+	if (copy)
+		fs->name_bytes += size_of_name(copy);
+	return copy;
+}
+
+static void drop_name(struct fs *fs, char *name)
+{
+	if (name)
+		fs->name_bytes -= size_of_name(name);
+	free(name);
+}
+
 static struct fs_inode *take_slot(struct fs *fs)
 {
 	struct fs_inode *inode;
@@ -336,14 +368,13 @@ static struct fs_inode *take_slot(struct fs *fs)
 static struct fs_inode *add_inode(struct fs *fs, const struct fs_key *key,
 				  struct fs_inode *parent, const char *name)
 {
-	char *copy = strdup(name);
+	char *copy = keep_name(fs, name);
 	struct fs_inode *inode;
-	u32 index;
-	u64 generation;
+	u32 index, generation;
 
 	inode = copy ? take_slot(fs) : NULL;
 	if (!inode) {
-		free(copy);
+		drop_name(fs, copy);
 		return NULL;
 	}
 	index = inode->index;
@@ -373,7 +404,7 @@ static void put(struct fs *fs, struct fs_inode *inode)
 		}
 		fs->nr_lost -= inode->lost;
 		hash_remove(fs, inode);
-		free(inode->name);
+		drop_name(fs, inode->name);
 		inode->name = NULL;
 		inode->fd = -1;
 		inode->hash_next = fs->free_slot;
@@ -446,10 +477,10 @@ static void relocate(struct fs *fs, struct fs_inode *inode, struct fs_inode *par
 	if (inode->parent == inode->index || is_above(fs, inode, parent))
 		return;
 	if (strcmp(inode->name, name)) {
-		copy = strdup(name);
+		copy = keep_name(fs, name);
 		if (!copy)
 			return;
-		free(inode->name);
+		drop_name(fs, inode->name);
 		inode->name = copy;
 	}
 	if (inode->lost) {
@@ -582,7 +613,7 @@ void fs_inodes_clear(struct fs *fs)
 			continue;
 		if (inode->fd >= 0)
 			close(inode->fd);
-		free(inode->name);
+		drop_name(fs, inode->name);
 		inode->name = NULL;
 	}
 	for (i = 0; i < FS_MAX_CHUNKS && fs->chunk[i]; i++) {
@@ -622,6 +653,13 @@ static void set_limits(struct fs *fs)
 	fs->max_handles = min_u64(share / 4 > 16 ? share / 4 : 16, MAX_HANDLES);
 }
 
+void fs_limit(struct fs *fs, u64 bytes)
+{
+	if (bytes < FS_MIN_BYTES)
+		bytes = FS_MIN_BYTES;
+	fs->max_bytes = min_u64(bytes, FS_MAX_BYTES);
+}
+
 int fs_inodes_create(struct fs *fs, const char *path, struct vm_error *err)
 {
 	struct fs_inode *root;
@@ -630,6 +668,7 @@ int fs_inodes_create(struct fs *fs, const char *path, struct vm_error *err)
 	int fd;
 
 	set_limits(fs);
+	fs_limit(fs, FS_MAX_BYTES);
 	fs->free_slot = fs->newest = fs->oldest = FS_NONE;
 	if (getrandom(&fs->hash_seed, sizeof(fs->hash_seed), 0) < 0)
 		fs->hash_seed = 0;

@@ -13,6 +13,8 @@
 #include "fs.h"
 
 #define FS_MAX_INODES		(1u << 20)
+#define FS_MAX_BYTES		MIB(128)
+#define FS_MIN_BYTES		MIB(1)
 #define FS_CHUNK_INODES		1024u
 #define FS_MAX_CHUNKS		(FS_MAX_INODES / FS_CHUNK_INODES)
 #define FS_MAX_DEPTH		2048	/* PATH_MAX of one-letter names */
@@ -23,14 +25,17 @@
 
 /* What an inode is known by. The time of birth tells a reused number apart. */
 struct fs_key {
-	u64 dev;
 	u64 ino;
-	u64 mount;		/* a directory mounted in two places is two */
 	s64 birth;		/* in ns; 0 where the file system does not tell */
+	u32 dev;		/* fs_dev() */
+	u32 mount;		/* a directory mounted in two places is two */
 	u32 type;		/* S_IFMT of the mode */
 };
 
 /*
+ * With its part of the table and a name of up to 23 letters such an inode takes some 128
+ * bytes; fs_limit() bounds them all.
+ *
  * What the guest may name: a file of the host, found again by the directory it was last
  * seen in and its name there. A descriptor (O_PATH) is only a cache of that, kept for
  * the last used; the key says whether what is found is still the same file.
@@ -38,8 +43,8 @@ struct fs_key {
 struct fs_inode {
 	struct fs_key key;
 	u64 nlookup;		/* how often the guest was told of it, less what it forgot */
-	u64 generation;		/* which use of this slot */
 	char *name;		/* NULL: a free slot; the root's is "" */
+	u32 generation;		/* which use of this slot */
 	u32 index;		/* of this slot: the node id is one more */
 	u32 parent;		/* holds a reference on it; the root is its own */
 	u32 refs;		/* children and open files */
@@ -69,6 +74,8 @@ struct fs {
 	u32 *bucket;
 	u32 nr_buckets, nr_inodes;
 	u64 hash_seed;
+	u64 name_bytes;		/* what malloc() has for names */
+	u64 max_bytes;		/* for all that is remembered of inodes */
 
 	u32 newest, oldest;	/* cached descriptors that may be closed */
 	u32 nr_cached, max_cached;
@@ -147,7 +154,7 @@ int fs_reopen(struct fs *fs, int fd, int flags);
 int fs_stat(int fd, const char *name, struct statx *stat);
 /* The number that the guest sees. */
 u64 fs_ino(struct fs *fs, u64 dev, u64 ino);
-u64 fs_dev(const struct statx *stat);
+u32 fs_dev(const struct statx *stat);
 
 /* ---- handle.c: open files ---- */
 

@@ -591,6 +591,65 @@ static void read_only_refuses_changes(void)
 	end();
 }
 
+/* An open for reading can bear the wish that what runs as its owner no longer does. */
+static void reading_changes_no_mode(void)
+{
+	struct fuse_open_in in = { .flags = O_RDONLY, .open_flags = FUSE_OPEN_KILL_SUIDGID };
+	enum fs_access access;
+	struct stat stat;
+
+	for (access = FS_READ_ONLY; access <= FS_READ_WRITE; access++) {
+		begin(access);
+		ASSERT_OK(chmod("share/file", 04755));
+		EXPECT_EQ(call(FUSE_OPEN, lookup(1, "file"), &in, sizeof(in), NULL, 0), 0);
+		ASSERT_OK(lstat("share/file", &stat));
+		EXPECT_EQ(stat.st_mode & 07777, 04755);
+		end();
+		ASSERT_OK(chdir("/"));
+		memcpy(top + sizeof(top) - 7, "XXXXXX", 6);
+	}
+}
+
+/* Files with long names, until the share knows no more: they take no more memory than it may have. */
+static void memory_is_bounded(void)
+{
+	struct fuse_mknod_in mk = { .mode = S_IFREG | 0600 };
+	unsigned int known = 0, again = 0;
+	char name[300], tail[246];
+	u64 first;
+	int error;
+
+	begin(FS_READ_WRITE);
+	fs_limit(fs, 1);
+	memset(tail, 'n', 245);
+	tail[245] = 0;
+	for (;;) {
+		snprintf(name, sizeof(name), "%010u%s", known, tail);
+		error = named(FUSE_MKNOD, 1, &mk, sizeof(mk), name);
+		if (error || known == 10000)
+			break;
+		known++;
+	}
+	EXPECT_EQ(error, -ENFILE);
+	test_note("%u files in 1 MiB: %u bytes for one with a name of 255 letters", known,
+		  (unsigned int)MIB(1) / known);
+	EXPECT(known >= MIB(1) / 400 && known < MIB(1) / 256);
+	/* What is forgotten makes room, for as many. */
+	EXPECT_EQ(named(FUSE_LOOKUP, 1, NULL, 0, name), -ENFILE);
+	snprintf(name, sizeof(name), "%010u%s", 0, tail);
+	first = lookup(1, name);
+	forget(first, 2);
+	snprintf(name, sizeof(name), "%010u%s", known, tail);
+	EXPECT_EQ(lookup(1, name), first);
+	/* A driver that begins anew begins with nothing. */
+	ASSERT_EQ(init(), 0);
+	for (again = 0; again < known; again++) {
+		snprintf(name, sizeof(name), "%010u%s", again, tail);
+		ASSERT(lookup(1, name));
+	}
+	end();
+}
+
 static void changes(void)
 {
 	struct fuse_create_in create = { .flags = O_RDWR | O_EXCL, .mode = 04755 };
@@ -736,7 +795,8 @@ int main(int argc, char **argv)
 		TEST(only_files_and_directories_are_opened),
 		TEST(the_kernels_file_systems_stay_shut), TEST(lengths_are_checked),
 		TEST(transfers_are_bounded), TEST(forgetting), TEST(directories),
-		TEST(read_only_refuses_changes),
+		TEST(read_only_refuses_changes), TEST(reading_changes_no_mode),
+		TEST(memory_is_bounded),
 		TEST(changes), TEST(attributes), TEST(descriptors_run_short),
 	};
 
