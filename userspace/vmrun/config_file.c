@@ -80,6 +80,21 @@ static int set_value(struct vm_config *config, const struct option_row *row, con
 	return -1;
 }
 
+/* @key is none that a file may have: says which one was meant, perhaps. */
+static int unknown_key(const char *path, const char *key, struct vm_error *err)
+{
+	const char *near = options_near_option(key);
+	char hint[256];
+
+	if (options_find(key))
+		return vm_fail(err, VM_STATUS_FAILURE, HINT,
+			       "cannot use config file %.200s: '%.64s' can be said on the command line alone",
+			       path, key);
+	snprintf(hint, sizeof(hint), "did you mean '%s'? " HINT, near ? near : "");
+	return vm_fail(err, VM_STATUS_FAILURE, near ? hint : HINT,
+		       "cannot use config file %.200s: there is no option '%.64s'", path, key);
+}
+
 int config_read_text(struct vm_config *config, const char *text, size_t len,
 		     const char *path, struct vm_error *err)
 {
@@ -99,19 +114,18 @@ int config_read_text(struct vm_config *config, const char *text, size_t len,
 	json_object_foreach(config->file, key, value) {
 		row = options_find(key);
 		if (!row || !option_in_file(row))
-			return vm_fail(err, VM_STATUS_FAILURE, HINT,
-				       "cannot use config file %.200s: there is no option '%.64s'",
-				       path, key);
+			return unknown_key(path, key, err);
 		if (set_value(config, row, value, path, err))
 			return -1;
 	}
 	return 0;
 }
 
-/* All of a file of at most CONFIG_MAX_FILE bytes; -errno, or its length. */
+/* All of a file of at most CONFIG_MAX_FILE bytes ("-": standard input); -errno, or its length. */
 static ssize_t read_all(const char *path, char *text)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	bool input = !strcmp(path, "-");
+	int fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	size_t len = 0;
 	ssize_t n = -errno;
 
@@ -123,21 +137,23 @@ static ssize_t read_all(const char *path, char *text)
 			len += n;
 	} while (n > 0 && len <= CONFIG_MAX_FILE);
 	n = n < 0 ? -errno : len > CONFIG_MAX_FILE ? -EFBIG : (ssize_t)len;
-	close(fd);
+	if (!input)
+		close(fd);
 	return n;
 }
 
 int config_read_file(struct vm_config *config, const char *path, struct vm_error *err)
 {
+	const char *name = strcmp(path, "-") ? path : "on standard input";
 	char *text = malloc(CONFIG_MAX_FILE + 1);
 	ssize_t len = text ? read_all(path, text) : -ENOMEM;
 	int ret;
 
 	if (len < 0)
 		ret = vm_fail(err, VM_STATUS_FAILURE, "name a readable JSON file of at most 1 MiB",
-			      "cannot read config file %.200s: %s", path, strerror(-len));
+			      "cannot read config file %.200s: %s", name, strerror(-len));
 	else
-		ret = config_read_text(config, text, len, path, err);
+		ret = config_read_text(config, text, len, name, err);
 	free(text);
 	return ret;
 }

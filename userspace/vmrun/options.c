@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "instance.h"
+#include "memory.h"
 #include "options.h"
 #include "sandbox/sandbox.h"
 

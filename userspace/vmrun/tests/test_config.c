@@ -256,6 +256,113 @@ static void file_mistakes(void)
 	EXPECT_EQ(parse("-k K --config /dev/zero").ret, -1);
 }
 
+/* A list of the file goes on with the command line's; what has one value is the latter's. */
+static void file_and_command_line_add_up(void)
+{
+	char path[] = "/tmp/test_config.XXXXXX";
+	static const char text[] = "{\"volume\": [\"/a:/a\", \"/b:/b\"], \"env\": [\"A=1\"],"
+				   " \"disk\": [\"one\"], \"cpus\": 2}";
+	struct vm_config config;
+	struct vm_error err = { 0 };
+	char *argv[] = {
+		"vmrun", "-k", "K", "-v", "/c:/c", "--config", path, "-d", "two", "-e", "A=2", "-c", "3", NULL,
+	};
+	int fd = mkstemp(path);
+
+	ASSERT(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+	ASSERT_EQ(config_parse(&config, ARRAY_SIZE(argv) - 1, argv, &err), 0);
+	unlink(path);
+	ASSERT_EQ(config.volume.nr, 3);
+	EXPECT(!strcmp(config.volume.item[0], "/a:/a") && !strcmp(config.volume.item[2], "/c:/c"));
+	ASSERT_EQ(config.disk.nr, 2);
+	EXPECT(!strcmp(config.disk.item[0], "one") && !strcmp(config.disk.item[1], "two"));
+	/* The later of two of one name is the one that counts (environment.c). */
+	ASSERT_EQ(config.env.nr, 2);
+	EXPECT(!strcmp(config.env.item[1], "A=2"));
+	EXPECT_EQ(config.vcpus, 3);
+	config_destroy(&config);
+}
+
+/* Puts @text where standard input is while @line is read. */
+static struct parsed parse_input(const char *text, const char *line)
+{
+	int saved = dup(STDIN_FILENO), ends[2];
+	struct parsed p;
+
+	ASSERT(!pipe(ends) && write(ends[1], text, strlen(text)) == (ssize_t)strlen(text));
+	close(ends[1]);
+	ASSERT_EQ(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+	close(ends[0]);
+	p = parse(line);
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+	return p;
+}
+
+static void file_on_standard_input(void)
+{
+	struct parsed p = parse_input("{\"cpus\": 5, \"memory\": \"3G\"}", "-k K --config - -m 64");
+
+	ASSERT_EQ(p.ret, 0);
+	EXPECT_EQ(p.config.vcpus, 5);
+	EXPECT_EQ(p.config.memory, MIB(64));
+	p = parse_input("{\"cpus\": 0}", "--config -");
+	EXPECT_EQ(p.ret, -1);
+	p = parse_input("{\"cpu\": 1}", "--config -");
+	EXPECT(strstr(p.err.text, "on standard input"));
+	EXPECT_EQ(parse_input("", "-k K --config -").ret, -1);
+}
+
+/* What was meant is in the hint, and what nothing is like gets none. */
+static void file_keys_that_are_nearly_right(void)
+{
+	static const struct {
+		const char *key, *nearest;
+	} rows[] = {
+		{ "cpu", "'cpus'" }, { "CPUS", NULL }, { "vcpus", "'cpus'" }, { "mem", NULL },
+		{ "volumes", "'volume'" }, { "memroy", "'memory'" }, { "accel_fd", "'accel-fd'" },
+		{ "publich", "'publish'" }, { "x", NULL }, { "", NULL },
+		{ "a key that is longer than any option's name is", NULL },
+	};
+	char text[128];
+	unsigned int i;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		struct parsed p;
+
+		snprintf(text, sizeof(text), "{\"%s\": 1}", rows[i].key);
+		p = parse_file(text, "-k K");
+		EXPECT_EQ(p.ret, -1);
+		EXPECT(strstr(p.err.text, rows[i].key));
+		if (!EXPECT(rows[i].nearest ? !!strstr(p.err.hint, rows[i].nearest) :
+			    !strstr(p.err.hint, "mean")))
+			test_note("%s: %s", text, p.err.hint);
+	}
+	EXPECT(strstr(parse_file("{\"dry-run\": true}", "-k K").err.text, "command line alone"));
+	EXPECT(strstr(parse_file("{\"json\": 1}", "-k K").err.text, "'json' must be true or false"));
+	EXPECT(strstr(parse_file("{\"cpus\": 1, \"cpus\": 2}", "-k K").err.text, "cpus"));
+}
+
+static void file_numbers_that_are_none(void)
+{
+	static const char *const rows[] = {
+		"{\"cpus\": 4294967297}", "{\"cpus\": 1e3}", "{\"cpus\": -1}", "{\"cpus\": 9223372036854775807}",
+		"{\"cpus\": 99999999999999999999999}", "{\"cpus\": \"2\"}", "{\"cpus\": 1.0}", "{\"cpus\": [1]}",
+		"{\"memory\": 9223372036854775807}", "{\"memory\": 17592186044416}", "{\"memory\": -1}",
+		"{\"memory\": 1048577}", "{\"memory\": \"18446744073709551615G\"}", "{\"memory\": 512.5}",
+		"{\"timeout\": 4294967296}", "{\"accel-fd\": 65536}", "{\"memory\": null}",
+	};
+	unsigned int i;
+
+	for (i = 0; i < COUNT(rows); i++) {
+		struct parsed p = parse_file(rows[i], "-k K");
+
+		if (!EXPECT(p.ret == -1 && p.err.status == VM_STATUS_FAILURE && p.err.text[0]))
+			test_note("%s", rows[i]);
+	}
+}
+
 /* What --dry-run prints is a config file that makes the same machine. */
 static void printed_and_read_again(void)
 {
@@ -392,7 +499,9 @@ int main(int argc, char **argv)
 		TEST(help_and_version_need_no_kernel), TEST(memory_sizes),
 		TEST(mistakes), TEST(errors_name_the_word), TEST(near_words), TEST(commands),
 		TEST(a_system_of_vmruns_own), TEST(a_program),
-		TEST(file_says_what_flags_say), TEST(file_mistakes),
+		TEST(file_says_what_flags_say), TEST(file_mistakes), TEST(file_and_command_line_add_up),
+		TEST(file_on_standard_input), TEST(file_keys_that_are_nearly_right),
+		TEST(file_numbers_that_are_none),
 		TEST(printed_and_read_again), TEST(rows_are_whole), TEST(every_row_is_taken),
 		TEST(volumes), TEST(channels),
 	};
