@@ -22,6 +22,7 @@ static void read_request(const char *text, size_t len)
 		MUST(!request.environment == (request.verb != CONTROL_EXEC));
 		MUST(request.verb != CONTROL_SIGNAL || request.signal);
 		MUST(request.verb == CONTROL_TRACE || !request.vcpu);
+		MUST(request.verb == CONTROL_MEMORY || !request.size);
 		control_request_release(&request);
 	}
 	free(copy);

@@ -62,6 +62,11 @@ static int set_size(u64 *field, const struct option_row *row, const char *arg,
 	return 0;
 }
 
+int config_read_size(const char *arg, u64 *size, struct vm_error *err)
+{
+	return set_size(size, &option_table[OPTION_ID_memory], arg, err);
+}
+
 static int set_number(unsigned int *field, const struct option_row *row, const char *arg,
 		      struct vm_error *err)
 {
@@ -330,16 +335,18 @@ static int check_given(const struct vm_config *config, struct vm_error *err)
 	return 0;
 }
 
-/* A command that wants a NAME says so in its row; NAME... is more than one. */
+/* A command that wants a NAME says so in its row; NAME... is more than one, [SIZE] one thing more. */
 static int check_names(const struct vm_config *config, const struct command_row *command,
 		       struct vm_error *err)
 {
+	unsigned int max = strstr(command->operands, "[SIZE]") ? 2 : 1;
+
 	if (!config->nr_operands)
 		return vm_fail(err, VM_STATUS_FAILURE, "vmrun ps lists the machines",
 			       "'vmrun %s' wants the name of a machine", command->name);
-	if (config->nr_operands > 1 && strcmp(command->operands, "NAME..."))
+	if (config->nr_operands > max && strcmp(command->operands, "NAME..."))
 		return vm_fail(err, VM_STATUS_FAILURE, HINT,
-			       "unexpected argument '%.64s'", config->operand[1]);
+			       "unexpected argument '%.64s'", config->operand[max]);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ struct vm_config {
 	const char *args;	/* the kernel's command line */
 	unsigned int vcpus;
 	u64 memory;		/* bytes, whole MiB */
+	const char *backing;	/* memory_kind_of() */
 	const char *workdir;	/* NULL: where vmrun was started */
 	struct config_list env;
 	struct config_list volume;	/* config_parse_volume() takes them apart */
@@ -89,6 +90,9 @@ void config_destroy(struct vm_config *config);
 
 /* What options.def says of options that are not given; nothing else is set. */
 int config_set_defaults(struct vm_config *config, struct vm_error *err);
+
+/* Reads a size as --memory takes it; 0, or -1 with @err filled in. */
+int config_read_size(const char *arg, u64 *size, struct vm_error *err);
 
 /* Sets the field of @row as the words "--NAME @arg" would; @arg is kept. */
 int config_set(struct vm_config *config, const struct option_row *row, const char *arg,

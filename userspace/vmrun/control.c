@@ -146,7 +146,7 @@ static bool obey(struct connection *c, const struct control_request *request)
 	if (request->verb == CONTROL_TRACE)
 		reply = c->control->ops->trace(c->control->ctx, request->vcpu, &err);
 	else
-		reply = c->control->ops->request(c->control->ctx, request->verb, &err);
+		reply = c->control->ops->request(c->control->ctx, request, &err);
 	if (err.status)
 		return send_error(c, err.text, err.hint);
 	if (!reply)

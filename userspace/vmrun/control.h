@@ -26,6 +26,7 @@ enum control_verb {
 	CONTROL_PAUSE,
 	CONTROL_RESUME,
 	CONTROL_STAT,
+	CONTROL_MEMORY,		/* how much there is, and how much is to do */
 	CONTROL_CONSOLE,	/* the connection becomes the guest's console */
 	CONTROL_EXEC,		/* a command, with the descriptors that come with the request */
 	CONTROL_RESIZE,		/* while that command runs: its terminal */
@@ -47,6 +48,7 @@ struct control_request {
 	unsigned int rows, columns;	/* of a resize too; 0: not known */
 	unsigned int signal;
 	unsigned int vcpu;		/* of a trace */
+	unsigned int size;		/* of the memory, MiB; 0: not said */
 	struct json_t *object;
 };
 
@@ -82,7 +84,8 @@ struct machine_exec;
 
 struct control_ops {
 	/* The reply, without "ok", to be released; NULL: done, nothing to tell. */
-	struct json_t *(*request)(void *ctx, enum control_verb verb, struct vm_error *err);
+	struct json_t *(*request)(void *ctx, const struct control_request *request,
+				  struct vm_error *err);
 	/* Likewise for a trace, of one vCPU. */
 	struct json_t *(*trace)(void *ctx, unsigned int vcpu, struct vm_error *err);
 	/* Bytes for the guest's console: how many it takes, and they. */

@@ -13,6 +13,7 @@
 static const char *const verbs[] = {
 	[CONTROL_STATUS] = "status", [CONTROL_STOP] = "stop", [CONTROL_KILL] = "kill",
 	[CONTROL_PAUSE] = "pause", [CONTROL_RESUME] = "resume", [CONTROL_STAT] = "stat",
+	[CONTROL_MEMORY] = "memory",
 	[CONTROL_CONSOLE] = "console", [CONTROL_EXEC] = "exec", [CONTROL_RESIZE] = "resize",
 	[CONTROL_SIGNAL] = "signal", [CONTROL_TRACE] = "trace",
 };
@@ -23,6 +24,7 @@ static const struct field {
 	const char *name;
 	json_type type;		/* JSON_TRUE: either */
 } fields[] = {
+	{ CONTROL_MEMORY, "size", JSON_INTEGER },
 	{ CONTROL_EXEC, "arguments", JSON_ARRAY },
 	{ CONTROL_EXEC, "environment", JSON_ARRAY },
 	{ CONTROL_EXEC, "directory", JSON_STRING },
@@ -39,6 +41,7 @@ static const struct field {
 #define MAX_SIZE	0xffff	/* of a terminal: the kernel keeps 16 bits */
 #define MAX_SIGNAL	63
 #define MAX_VCPU	0xffff	/* what a machine has is its own to say */
+#define MAX_MEMORY	(1 << 20)	/* MiB */
 
 const char *control_verb_name(enum control_verb verb)
 {
@@ -132,7 +135,7 @@ static const char *read_fields(struct control_request *request)
 
 	json_object_foreach(request->object, key, value)
 		if (!field_fits(request->verb, key, value))
-			return request->verb < CONTROL_EXEC ?
+			return request->verb < CONTROL_EXEC && request->verb != CONTROL_MEMORY ?
 			       "a request has \"command\" and nothing else" :
 			       "the request has what its command does not take";
 	if (!read_number(request->object, "rows", MAX_SIZE, &request->rows) ||
@@ -143,6 +146,9 @@ static const char *read_fields(struct control_request *request)
 		return "there is no such signal";
 	if (!read_number(request->object, "vcpu", MAX_VCPU, &request->vcpu))
 		return "there is no such vCPU";
+	if (!read_number(request->object, "size", MAX_MEMORY, &request->size) ||
+	    (json_object_get(request->object, "size") && !request->size))
+		return "no machine has so much memory, or so little";
 	return request->verb == CONTROL_EXEC ? read_exec(request) : NULL;
 }
 

@@ -23,6 +23,7 @@
 #include "machine_console.h"
 #include "machine_control.h"
 #include "machine_gdb.h"
+#include "machine_memory.h"
 #include "machine_system.h"
 #include "machine_trace.h"
 #include "system.h"
@@ -157,9 +158,12 @@ static void undo_accel(struct machine *machine)
 static int build_memory(struct machine *machine, struct vm_error *err)
 {
 	struct memory *mem = &machine->memory;
+	/* Without a name when the machine is in no list. */
+	const char *name = machine->instance.dir_fd < 0 ? "unlisted" : machine->instance.name;
 	unsigned int i;
 
-	if (memory_create(mem, machine->config->memory, err))
+	if (memory_create_as(mem, machine->config->memory, memory_kind_of(machine->config->backing),
+			     name, err))
 		return -1;
 	for (i = 0; i < mem->nr_regions; i++) {
 		struct memory_region *r = &mem->region[i];
@@ -269,18 +273,20 @@ static int build_shares(struct machine *machine, struct vm_error *err)
 	return 0;
 }
 
-static int build_balloon(struct machine *machine, struct vm_error *err)
-{
-	balloon_init(&machine->balloon, &machine->memory, &machine->loop);
-	if (!balloon_attach(&machine->balloon, &machine->pci, &machine->irq, err))
-		return 0;
-	balloon_destroy(&machine->balloon);
-	return -1;
-}
-
 static void undo_balloon(struct machine *machine)
 {
 	balloon_destroy(&machine->balloon);
+	machine_memory_close(machine);
+}
+
+static int build_balloon(struct machine *machine, struct vm_error *err)
+{
+	machine_memory_open(machine);
+	balloon_init(&machine->balloon, &machine->memory, &machine->loop);
+	if (!balloon_attach(&machine->balloon, &machine->pci, &machine->irq, err))
+		return 0;
+	undo_balloon(machine);
+	return -1;
 }
 
 static int build_disks(struct machine *machine, struct vm_error *err)

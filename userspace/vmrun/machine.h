@@ -62,6 +62,7 @@ struct machine {
 	struct pci pci;
 	struct rng rng;
 	struct balloon balloon;
+	int status_fd;			/* /proc/self/status (machine_memory.c); -1: not open */
 	struct disks disks;
 	struct shares shares;
 	struct vsock *vsock;		/* NULL: none */

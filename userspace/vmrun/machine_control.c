@@ -15,6 +15,7 @@
 #include "machine_control.h"
 #include "machine_exec.h"
 #include "machine_gdb.h"
+#include "machine_memory.h"
 #include "machine_system.h"
 #include "machine_trace.h"
 #include "stats.h"
@@ -141,15 +142,17 @@ static json_t *stat_machine(struct machine *machine, struct vm_error *err)
 		ret = stats_add(stats, &machine->vcpu[i].kvirt, err);
 	if (!ret)
 		object = stats_json(stats);
+	if (object)
+		json_object_set_new(object, "memory", machine_memory_json(machine));
 	stats_destroy(stats);
 	return object;
 }
 
-static json_t *on_request(void *ctx, enum control_verb verb, struct vm_error *err)
+static json_t *on_request(void *ctx, const struct control_request *request, struct vm_error *err)
 {
 	struct machine *machine = ctx;
 
-	switch (verb) {
+	switch (request->verb) {
 	case CONTROL_STATUS:
 		return status(machine);
 	case CONTROL_STOP:
@@ -168,6 +171,10 @@ static json_t *on_request(void *ctx, enum control_verb verb, struct vm_error *er
 		return NULL;
 	case CONTROL_STAT:
 		return stat_machine(machine, err);
+	case CONTROL_MEMORY:
+		if (request->size && machine_memory_set(machine, request->size, err))
+			return NULL;
+		return machine_memory_json(machine);
 	case CONTROL_CONSOLE:
 	case CONTROL_EXEC:
 	case CONTROL_RESIZE:

@@ -117,6 +117,7 @@ static int (*const commands[NR_COMMANDS])(const struct vm_config *config, struct
 	[COMMAND_RESUME] = manage_resume,
 	[COMMAND_RM] = manage_rm,
 	[COMMAND_STAT] = manage_stat,
+	[COMMAND_MEMORY] = manage_memory,
 	[COMMAND_TRACE] = manage_trace,
 	[COMMAND_DOCTOR] = doctor,
 	[COMMAND_WITH] = with_device,

@@ -101,6 +101,22 @@ int manage_ps(const struct vm_config *config, struct vm_error *err)
 	return ret;
 }
 
+/* Of a machine that runs, and answers. */
+static void add_memory(const struct instance *instance, json_t *object)
+{
+	struct vm_error none = { 0 };
+	int fd = instance_pid(instance) ? client_connect(instance, &none) : -1;
+	json_t *memory = fd < 0 ? NULL : manage_ask_memory(fd, &none);
+
+	if (memory) {
+		json_object_del(memory, "ok");
+		json_object_set(object, "memory", memory);
+	}
+	json_decref(memory);
+	if (fd >= 0)
+		close(fd);
+}
+
 int manage_inspect(const struct vm_config *config, struct vm_error *err)
 {
 	struct instance instance;
@@ -109,6 +125,7 @@ int manage_inspect(const struct vm_config *config, struct vm_error *err)
 	if (instance_open(&instance, config->operand[0], err))
 		return -1;
 	object = look_at(&instance);
+	add_memory(&instance, object);
 	json_dumpf(object, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(object);

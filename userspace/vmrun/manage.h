@@ -25,6 +25,10 @@ int manage_exec(const struct vm_config *config, struct vm_error *err);
 
 /* manage_trace.c: the last exits of its vCPUs */
 int manage_trace(const struct vm_config *config, struct vm_error *err);
+/* manage_memory.c */
+int manage_memory(const struct vm_config *config, struct vm_error *err);
+/* The answer to that request, of a guest that was asked just now; NULL with @err filled in. */
+struct json_t *manage_ask_memory(int fd, struct vm_error *err);
 
 /* manage_stat.c */
 int manage_stat(const struct vm_config *config, struct vm_error *err);

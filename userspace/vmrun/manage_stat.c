@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * vmrun stat: the accelerator's counters of a running machine, second by second. Called
- * by main.c.
+ * vmrun stat: the accelerator's counters of a running machine and its memory, second by
+ * second. Called by main.c.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -30,6 +30,7 @@ static json_t *rates(const json_t *before, json_t *now)
 		if (n > 0)
 			json_object_set_new(all, name, json_integer((double)n * 1e9 / ns + 0.5));
 	}
+	json_object_set(all, "memory", json_object_get(now, "memory"));
 	return all;
 }
 
@@ -52,8 +53,18 @@ static bool print_greatest(json_t *all)
 	return true;
 }
 
+/* A figure of the guest's memory, where it is known. */
+static void print_memory(const json_t *memory, const char *name, const char *label)
+{
+	const json_t *size = json_object_get(memory, name);
+
+	if (size)
+		printf("  %s %lldM", label, (long long)json_integer_value(size));
+}
+
 static void print_rates(json_t *all, bool json)
 {
+	const json_t *memory = json_object_get(all, "memory");
 	unsigned int i;
 
 	if (json) {
@@ -63,6 +74,9 @@ static void print_rates(json_t *all, bool json)
 		json_object_del(all, "exits");
 		for (i = 0; i < SHOWN && print_greatest(all); i++)
 			;
+		print_memory(memory, "resident", "resident");
+		print_memory(memory, "balloon", "balloon");
+		print_memory(json_object_get(memory, "guest"), "available", "available");
 	}
 	putchar('\n');
 	fflush(stdout);

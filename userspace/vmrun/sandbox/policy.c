@@ -95,6 +95,7 @@ static const struct sandbox_rule main_thread[] = {
 	CALL(ppoll, "the same, with other C libraries"),
 	CALL(timerfd_settime, "the console: gather output for a few milliseconds"),
 	CALL(getrandom, "entropy for the guest"),
+	WHEN(madvise, 2, WORD, MADV_REMOVE, "MADV_REMOVE", "the balloon: memory that is a file goes back to the host"),
 	IOCTL(TCSETS, "the terminal: raw while the guest has it"),
 	IOCTL(TCSETSW, "the terminal: as it was, after what is still to be printed"),
 	IOCTL(TCSETS2, "the same, with newer C libraries"),

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../virtio/balloon.h"
 #include "ktap.h"
@@ -61,13 +62,13 @@ static void on_kick_again(void *ctx, unsigned int queue)
 	((struct guest *)ctx)->kicks_again++;
 }
 
-static struct guest *make(void)
+static struct guest *make_of(enum memory_kind kind)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	struct vm_error err = { 0 };
 	unsigned int q, i;
 
-	ASSERT_EQ(memory_create(&g->mem, MEMORY, &err), 0);
+	ASSERT_EQ(memory_create_as(&g->mem, MEMORY, kind, "test", &err), 0);
 	balloon_init(&g->balloon, &g->mem, &g->loop);
 	g->balloon.dev.transport = (struct virtio_transport){
 		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .ctx = g,
@@ -82,10 +83,16 @@ static struct guest *make(void)
 		ring->used = RING * q + USED;
 		ASSERT_EQ(ring_start(ring, false), 0);
 	}
+	memset(at(g, 0, FIRST * BALLOON_PAGE), 0, FIRST * BALLOON_PAGE);
 	for (i = FIRST; i < PAGES; i++)
 		memset(at(g, i * BALLOON_PAGE, BALLOON_PAGE), 0xaa, BALLOON_PAGE);
 	g->balloon.dev.started = true;
 	return g;
+}
+
+static struct guest *make(void)
+{
+	return make_of(MEMORY_PRIVATE);
 }
 
 static void destroy(struct guest *g)
@@ -144,10 +151,18 @@ static unsigned int count_there(struct guest *g)
 	return n;
 }
 
-static void inflated_pages_go(void)
+static u64 actual(struct guest *g)
+{
+	struct balloon_view view;
+
+	balloon_look(&g->balloon, &view);
+	return view.actual;
+}
+
+static void inflate(enum memory_kind kind)
 {
 	static const u32 pages[] = { 0x200, 0x201, 0x202, 0x310, 0x30f, 0x30e, 0x400, PAGES - 1 };
-	struct guest *g = make();
+	struct guest *g = make_of(kind);
 	unsigned int i;
 
 	tell(g, 0, pages, COUNT(pages));
@@ -161,6 +176,144 @@ static void inflated_pages_go(void)
 	EXPECT_EQ(used(g, 1), 1);
 	EXPECT_EQ(count_there(g), PAGES - FIRST - COUNT(pages));
 	EXPECT_EQ(g->config_changes, 0);
+	destroy(g);
+}
+
+static void inflated_pages_go(void)
+{
+	inflate(MEMORY_PRIVATE);
+	inflate(MEMORY_FILE);
+}
+
+static u64 blocks(struct guest *g)
+{
+	struct stat stat;
+
+	ASSERT_EQ(fstat(g->mem.fd, &stat), 0);
+	return stat.st_blocks * 512ull;
+}
+
+/* From a file pages go for everybody, not from vmrun's view alone. */
+static void a_file_shrinks(void)
+{
+	struct guest *g = make_of(MEMORY_FILE);
+	u64 before = blocks(g);
+	struct balloon_view view;
+	struct desc desc = { 0x200 * BALLOON_PAGE, MIB(2), F_WRITE, 0 };
+
+	offer(g, 4, &desc, 1);
+	kick(g, 4);
+	EXPECT_EQ(blocks(g), before - MIB(2));
+	balloon_look(&g->balloon, &view);
+	EXPECT_EQ(view.reported, MIB(2));
+	destroy(g);
+}
+
+static void tell_range(struct guest *g, unsigned int q, u32 first, u32 nr)
+{
+	u32 pfn[64];
+	unsigned int i, n;
+
+	for (; nr; nr -= n, first += n) {
+		n = nr < COUNT(pfn) ? nr : COUNT(pfn);
+		for (i = 0; i < n; i++)
+			pfn[i] = first + i;
+		tell(g, q, pfn, n);
+	}
+}
+
+/* Where the host's pages are of 2 MiB, one goes when all that is in it has gone, once. */
+static void larger_pages_go_when_they_are_whole(void)
+{
+	static const u32 twice[] = { 0x400, 0x401 };
+	struct guest *g = make_of(MEMORY_FILE);
+	u64 before = blocks(g);
+
+	/* There are none here to be had: what counts is what is asked of the host. */
+	balloon_pages_destroy(&g->balloon.pages);
+	g->mem.kind = MEMORY_HUGE_2M;
+	balloon_pages_init(&g->balloon.pages, &g->mem);
+	tell_range(g, 0, 0x401, 0x1ff);
+	tell_range(g, 0, 0x600, 0x1ff);
+	EXPECT_EQ(blocks(g), before);
+	tell(g, 0, twice, 2);
+	EXPECT_EQ(blocks(g), before - MIB(2));
+	EXPECT(!is_there(g, 0x400) && !is_there(g, 0x5ff));
+	EXPECT(is_there(g, 0x3ff) && is_there(g, 0x600));
+	/*
+	 * To look at two of its pages brought them back. Half of it leaves the balloon, and
+	 * what never was in it does too.
+	 */
+	tell_range(g, 1, 0x400, 0x100);
+	tell_range(g, 1, 0x800, 0x100);
+	memset(at(g, 0x400 * BALLOON_PAGE, BALLOON_PAGE), 1, BALLOON_PAGE);
+	before = blocks(g);
+	tell_range(g, 0, 0x401, 0xff);
+	EXPECT_EQ(blocks(g), before);
+	tell(g, 0, twice, 2);
+	EXPECT_EQ(blocks(g), before - 2 * BALLOON_PAGE);
+	g->balloon.dev.ops->stop(&g->balloon.dev);
+	tell_range(g, 0, 0x7fe, 2);
+	EXPECT_EQ(blocks(g), before - 2 * BALLOON_PAGE);
+	EXPECT(!g->balloon.dev.needs_reset);
+	tell_range(g, 1, PAGES, 2);
+	EXPECT(g->balloon.dev.needs_reset);
+	g->mem.kind = MEMORY_FILE;
+	destroy(g);
+}
+
+struct told {
+	u16 tag;
+	u64 value;
+} __attribute__((packed));
+
+static void offer_stats(struct guest *g, const struct told *stats, unsigned int nr)
+{
+	struct desc desc[] = {
+		{ NUMBERS, 7, F_NEXT, 1 }, { NUMBERS + 7, nr * sizeof(*stats) - 7, 0, 0 },
+	};
+
+	memcpy(at(g, NUMBERS, nr * sizeof(*stats)), stats, nr * sizeof(*stats));
+	offer(g, 2, desc, 2);
+	kick(g, 2);
+}
+
+/* The buffer stays with the device until somebody asks, and then comes back. */
+static void statistics(void)
+{
+	static const struct told first[] = { { 4, MIB(5) }, { 0xffff, 1 }, { 6, MIB(7) } };
+	static const struct told second[] = { { 4, MIB(3) } };
+	struct guest *g = make();
+	struct balloon_view view;
+
+	g->balloon.dev.features = BIT_ULL(1);
+	balloon_look(&g->balloon, &view);
+	EXPECT(view.driven && !view.stats.told && !view.stats.known);
+	offer_stats(g, first, 3);
+	EXPECT_EQ(used(g, 2), 0);
+	balloon_look(&g->balloon, &view);
+	EXPECT_EQ(view.stats.told, 1);
+	EXPECT_EQ(view.stats.known, BIT(BALLOON_FREE) | BIT(BALLOON_AVAILABLE));
+	EXPECT_EQ(view.stats.value[BALLOON_FREE], MIB(5));
+	EXPECT_EQ(used(g, 2), 1);
+	EXPECT_EQ(g->interrupts, 1);
+	balloon_look(&g->balloon, &view);
+	EXPECT_EQ(used(g, 2), 1);
+	offer_stats(g, second, 1);
+	balloon_look(&g->balloon, &view);
+	EXPECT_EQ(view.stats.told, 2);
+	EXPECT_EQ(view.stats.value[BALLOON_FREE], MIB(3));
+	EXPECT_EQ(view.stats.value[BALLOON_AVAILABLE], MIB(7));
+	/* Two at once nobody asked for. */
+	offer_stats(g, second, 1);
+	EXPECT(!g->balloon.dev.needs_reset);
+	offer_stats(g, second, 1);
+	EXPECT(g->balloon.dev.needs_reset);
+	balloon_look(&g->balloon, &view);
+	EXPECT(!view.driven);
+	g->balloon.dev.ops->stop(&g->balloon.dev);
+	balloon_look(&g->balloon, &view);
+	EXPECT(!view.stats.told && !view.stats.known);
 	destroy(g);
 }
 
@@ -253,21 +406,22 @@ static void target_and_actual(void)
 	EXPECT_EQ(*(u32 *)(all + 8), 0);
 	ops->write_config(&g->balloon.dev, 0, (u8 *)&value, 4);
 	ops->write_config(&g->balloon.dev, 5, (u8 *)&value, 2);
-	EXPECT_EQ(balloon_actual(&g->balloon), 0);
+	EXPECT_EQ(actual(g), 0);
 	ops->write_config(&g->balloon.dev, 4, (u8 *)&value, 4);
-	EXPECT_EQ(balloon_actual(&g->balloon), 0x12345ull * BALLOON_PAGE);
+	EXPECT_EQ(actual(g), 0x12345ull * BALLOON_PAGE);
 	ops->read_config(&g->balloon.dev, 0, all, sizeof(all));
 	EXPECT_EQ(*(u32 *)all, MIB(3) / BALLOON_PAGE);
 	EXPECT_EQ(*(u32 *)(all + 4), 0x12345);
 	ops->stop(&g->balloon.dev);
-	EXPECT_EQ(balloon_actual(&g->balloon), 0);
+	EXPECT_EQ(actual(g), 0);
 	destroy(g);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(inflated_pages_go), TEST(foreign_pages_do_not), TEST(odd_and_endless_requests),
+		TEST(inflated_pages_go), TEST(a_file_shrinks), TEST(larger_pages_go_when_they_are_whole),
+		TEST(statistics), TEST(foreign_pages_do_not), TEST(odd_and_endless_requests),
 		TEST(reported_pages_go), TEST(a_turn_is_bounded), TEST(target_and_actual),
 	};
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../config.h"
+#include "../memory.h"
 #include "../sandbox/sandbox.h"
 #include "ktap.h"
 
@@ -436,6 +437,7 @@ static void every_row_is_taken(void)
 		snprintf(text, sizeof(text), "{\"%s\": %s}", row->name,
 			 row->check == config_check_accel ? "\"auto\"" :
 			 row->check == net_check_kind ? "\"none\"" :
+			 row->check == memory_check_backing ? "\"memfd\"" :
 			 row->check == sandbox_check_mode ? "\"off\"" : values[row->kind]);
 		memset(&err, 0, sizeof(err));
 		in_file = !config_read_text(&config, text, strlen(text), "-", &err);

@@ -69,6 +69,9 @@ static void requests(void)
 		"{\"command\":\"resize\",\"columns\":-1}", "{\"command\":\"signal\"}",
 		"{\"command\":\"trace\",\"vcpu\":-1}", "{\"command\":\"trace\",\"vcpu\":65536}",
 		"{\"command\":\"trace\",\"vcpu\":\"0\"}", "{\"command\":\"stat\",\"vcpu\":0}",
+		"{\"command\":\"memory\",\"size\":0}", "{\"command\":\"memory\",\"size\":\"64M\"}",
+		"{\"command\":\"memory\",\"size\":-64}", "{\"command\":\"memory\",\"size\":1048577}",
+		"{\"command\":\"stat\",\"size\":64}", "{\"command\":\"memory\",\"number\":1}",
 		"{\"command\":\"signal\",\"number\":64}", "{\"command\":\"signal\",\"number\":\"2\"}",
 	};
 	struct control_request request;
@@ -98,6 +101,16 @@ static void a_trace_request(void)
 	control_request_release(&request);
 	ASSERT(!control_parse(&request, none, strlen(none)));
 	EXPECT_EQ(request.vcpu, 0);
+	control_request_release(&request);
+}
+
+static void a_memory_request(void)
+{
+	static const char text[] = "{\"command\":\"memory\",\"size\":192}";
+	struct control_request request;
+
+	ASSERT(!control_parse(&request, text, strlen(text)));
+	EXPECT(request.verb == CONTROL_MEMORY && request.size == 192);
 	control_request_release(&request);
 }
 
@@ -265,14 +278,14 @@ struct served {
 	unsigned int rows, signal, hung_up;
 };
 
-static json_t *record(void *ctx, enum control_verb verb, struct vm_error *err)
+static json_t *record(void *ctx, const struct control_request *request, struct vm_error *err)
 {
 	struct served *s = ctx;
 
-	s->asked = verb;
-	if (verb == CONTROL_STAT)
+	s->asked = request->verb;
+	if (request->verb == CONTROL_STAT)
 		vm_fail(err, VM_STATUS_FAILURE, "do this", "no such counters");
-	return verb == CONTROL_STATUS ? json_pack("{s:s}", "state", "running") : NULL;
+	return request->verb == CONTROL_STATUS ? json_pack("{s:s}", "state", "running") : NULL;
 }
 
 static struct json_t *trace_of(void *ctx, unsigned int vcpu, struct vm_error *err)
@@ -546,7 +559,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(lines), TEST(requests), TEST(names), TEST(folders),
 		TEST(a_folder_of_others_is_refused), TEST(server), TEST(a_line_too_long),
-		TEST(console), TEST(a_trace_request), TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
+		TEST(console), TEST(a_trace_request), TEST(a_memory_request),
+		TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

@@ -11,6 +11,7 @@
 /* Section 5.5.2. */
 enum { QUEUE_INFLATE, QUEUE_DEFLATE, QUEUE_STATS, QUEUE_HINTS, QUEUE_REPORTS, NR_QUEUES };
 
+#define F_STATS		BIT_ULL(1)
 #define F_DEFLATE_ON_OOM	BIT_ULL(2)
 #define F_REPORTING		BIT_ULL(5)
 
@@ -19,6 +20,15 @@ enum { QUEUE_INFLATE, QUEUE_DEFLATE, QUEUE_STATS, QUEUE_HINTS, QUEUE_REPORTS, NR
 #define MAX_PAGES	4096
 /* Requests, before the loop looks at others. */
 #define MAX_AT_ONCE	8
+
+/* Of one round of statistics; there are ten so far. */
+#define MAX_STATS	64
+
+/* Section 5.5.6.3. */
+struct stat_entry {
+	u16 tag;
+	u64 value;
+} __attribute__((packed));
 
 /* Section 5.5.4: what is behind these belongs to features that are not offered. */
 struct config {
@@ -58,24 +68,58 @@ static void add_page(struct balloon *balloon, struct run *run, u8 *page)
 	}
 }
 
+/* The next page that @chain names, from @offset on; NULL: it is not the guest's. */
+static u8 *named_page(struct balloon *balloon, const struct ring_chain *chain, size_t offset)
+{
+	u32 pfn = 0;
+
+	ring_copy_from(chain, offset, &pfn, sizeof(pfn));
+	return guest_buf(balloon->mem, (u64)pfn * BALLOON_PAGE, BALLOON_PAGE);
+}
+
+static bool names_pages(const struct ring_chain *chain)
+{
+	return !(chain->out_len % sizeof(u32)) && chain->out_len <= MAX_PAGES * sizeof(u32);
+}
+
 /* The page numbers in @chain are the guest's to give: 0; -1: one of them is not. */
 static int inflate(struct balloon *balloon, const struct ring_chain *chain)
 {
 	struct run run = { NULL, 0 };
 	size_t offset;
 	u8 *page;
-	u32 pfn;
 
-	if (chain->out_len % sizeof(pfn) || chain->out_len > MAX_PAGES * sizeof(pfn))
+	if (!names_pages(chain))
 		return -1;
-	for (offset = 0; offset < chain->out_len; offset += sizeof(pfn)) {
-		ring_copy_from(chain, offset, &pfn, sizeof(pfn));
-		page = guest_buf(balloon->mem, (u64)pfn * BALLOON_PAGE, BALLOON_PAGE);
+	for (offset = 0; offset < chain->out_len; offset += sizeof(u32)) {
+		page = named_page(balloon, chain, offset);
 		if (!page)
 			return -1;
-		add_page(balloon, &run, page);
+		if (balloon->pages.given)
+			balloon_pages_add(&balloon->pages, page);
+		else
+			add_page(balloon, &run, page);
 	}
 	end_run(balloon, &run);
+	return 0;
+}
+
+/* What was given back is there again when the guest touches it; all there is to do is to know it. */
+static int deflate(struct balloon *balloon, const struct ring_chain *chain)
+{
+	size_t offset;
+	u8 *page;
+
+	if (!balloon->pages.given)
+		return 0;
+	if (!names_pages(chain))
+		return -1;
+	for (offset = 0; offset < chain->out_len; offset += sizeof(u32)) {
+		page = named_page(balloon, chain, offset);
+		if (!page)
+			return -1;
+		balloon_pages_remove(&balloon->pages, page);
+	}
 	return 0;
 }
 
@@ -90,8 +134,35 @@ static void take_report(struct balloon *balloon, const struct ring_chain *chain)
 		u64 end = align_down((uintptr_t)in[i].iov_base + in[i].iov_len, BALLOON_PAGE);
 
 		if (end > start)
-			memory_give_back(balloon->mem, (void *)(uintptr_t)start, end - start);
+			balloon->reported += memory_give_back(balloon->mem, (void *)(uintptr_t)start,
+							      end - start);
 	}
+}
+
+/*
+ * The driver's one buffer is kept until somebody wants to know more (section 5.5.6.3).
+ * What it says is read now, and unknown tags are passed over.
+ */
+static int take_stats(struct balloon *balloon, const struct ring_chain *chain)
+{
+	struct balloon_stats *stats = &balloon->stats;
+	struct stat_entry stat;
+	unsigned int i;
+
+	if (balloon->stats_wait)
+		return -1;
+	for (i = 0; i < MAX_STATS; i++) {
+		if (ring_copy_from(chain, i * sizeof(stat), &stat, sizeof(stat)) < sizeof(stat))
+			break;
+		if (stat.tag >= BALLOON_STATS)
+			continue;
+		stats->value[stat.tag] = stat.value;
+		stats->known |= BIT(stat.tag);
+	}
+	stats->told++;
+	balloon->stats_head = chain->head;
+	balloon->stats_wait = true;
+	return 0;
 }
 
 static int serve(struct balloon *balloon, unsigned int queue, const struct ring_chain *chain)
@@ -100,11 +171,15 @@ static int serve(struct balloon *balloon, unsigned int queue, const struct ring_
 	case QUEUE_INFLATE:
 		return inflate(balloon, chain);
 	case QUEUE_DEFLATE:
-		return 0;
+		return deflate(balloon, chain);
+	case QUEUE_STATS:
+		if (balloon->dev.features & F_STATS)
+			return take_stats(balloon, chain);
+		/* fall through */
 	default:
 		/*
-		 * Neither statistics nor hints are offered. Linux before 6.11 numbers the queues
-		 * that there are without a gap, so its reports may come in any of these.
+		 * Hints are not offered, and statistics may not be wanted. Linux before 6.11 numbers
+		 * the queues that there are without a gap, so its reports may come in any of these.
 		 */
 		take_report(balloon, chain);
 		return 0;
@@ -120,10 +195,12 @@ static void kick(struct virtio_device *dev, unsigned int queue)
 
 	for (n = 0; n < MAX_AT_ONCE && (ret = ring_pop(ring, &chain)) > 0; n++) {
 		if (serve(to_balloon(dev), queue, &chain)) {
-			virtio_needs_reset(dev, "it gives up pages that it does not have");
+			virtio_needs_reset(dev, "it gives up pages that it does not have, or tells what nobody asked");
 			return;
 		}
-		ring_push(ring, &chain, 0);
+		/* Statistics' buffer goes back when they are asked for. */
+		if (queue != QUEUE_STATS || !to_balloon(dev)->stats_wait)
+			ring_push(ring, &chain, 0);
 	}
 	virtio_signal(dev, queue);
 	if (ret < 0)
@@ -151,8 +228,13 @@ static void write_config(struct virtio_device *dev, u64 offset, const u8 *data, 
 
 static void stop(struct virtio_device *dev)
 {
+	struct balloon *balloon = to_balloon(dev);
+
 	/* A driver that comes again begins with an empty balloon. */
-	to_balloon(dev)->actual = 0;
+	balloon->actual = 0;
+	balloon_pages_clear(&balloon->pages);
+	balloon->stats = (struct balloon_stats){ 0 };
+	balloon->stats_wait = false;
 }
 
 static const struct virtio_device_ops balloon_ops = {
@@ -170,8 +252,9 @@ void balloon_init(struct balloon *balloon, struct memory *mem, struct loop *loop
 
 	memset(balloon, 0, sizeof(*balloon));
 	balloon->mem = mem;
+	balloon_pages_init(&balloon->pages, mem);
 	virtio_device_init(&balloon->dev, "balloon", VIRTIO_ID_BALLOON, &balloon_ops,
-			   F_DEFLATE_ON_OOM | F_REPORTING, sizes, NR_QUEUES, loop);
+			   F_STATS | F_DEFLATE_ON_OOM | F_REPORTING, sizes, NR_QUEUES, loop);
 }
 
 int balloon_attach(struct balloon *balloon, struct pci *pci, struct irq *irq, struct vm_error *err)
@@ -184,6 +267,7 @@ void balloon_destroy(struct balloon *balloon)
 {
 	if (balloon->vpci)
 		virtio_pci_remove(balloon->vpci);
+	balloon_pages_destroy(&balloon->pages);
 	virtio_device_destroy(&balloon->dev);
 }
 
@@ -195,12 +279,22 @@ void balloon_set_target(struct balloon *balloon, u64 bytes)
 	pthread_mutex_unlock(&balloon->dev.lock);
 }
 
-u64 balloon_actual(struct balloon *balloon)
+void balloon_look(struct balloon *balloon, struct balloon_view *view)
 {
-	u64 pages;
+	struct virtio_device *dev = &balloon->dev;
 
-	pthread_mutex_lock(&balloon->dev.lock);
-	pages = balloon->actual;
-	pthread_mutex_unlock(&balloon->dev.lock);
-	return pages * BALLOON_PAGE;
+	pthread_mutex_lock(&dev->lock);
+	*view = (struct balloon_view){
+		.driven = dev->started && !dev->needs_reset,
+		.target = (u64)balloon->target * BALLOON_PAGE,
+		.actual = (u64)balloon->actual * BALLOON_PAGE,
+		.reported = balloon->reported, .stats = balloon->stats,
+	};
+	if (view->driven && balloon->stats_wait) {
+		balloon->stats_wait = false;
+		ring_push_all(&dev->queue[QUEUE_STATS],
+			      &(struct ring_done){ balloon->stats_head, 0 }, 1);
+		virtio_signal(dev, QUEUE_STATS);
+	}
+	pthread_mutex_unlock(&dev->lock);
 }
