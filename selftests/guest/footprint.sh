@@ -55,7 +55,7 @@ has()
 }
 
 # What is late may come while the command's program is still being read: only that it comes is certain.
-plan 11
+plan 13
 own 'guest: Linux' -k /guest/vmlinuz -i /guest/initramfs -a 'console=ttyS0 quiet panic=-1 cryptomgr.notests'
 check "bare, vmrun's own memory is 3 MiB or less ($own KiB)" is_at_most 3072
 
@@ -65,12 +65,14 @@ check "the guest has its root's modules" has "$first" overlay
 check "and those of its way to vmrun" has "$first" vmw_vsock_virtio_transport
 check "none of a card, where it has none" fails loaded "$last" virtio_net
 check "nor of a disk" fails loaded "$last" virtio_blk
+check "nor of a channel" fails loaded "$last" virtio_console
 check "the source of random numbers comes" has "$last" virtio_rng
 check "the balloon, too" has "$last" virtio_balloon
 check "and what tells of a panic" has "$last" pvpanic_mmio
 
 dd if=/dev/zero of=$work/disk bs=1M count=1 2>/dev/null
-own 'that is all' -n user -d $work/disk -- sh $work/modules.sh
+own 'that is all' -n user -d $work/disk --channel port=$work/port:file -- sh $work/modules.sh
 check "a guest with a disk has its module" has "$first" virtio_blk
 check "one with a card has the card's" has "$first" virtio_net
+check "one with a channel has the channel's" has "$first" virtio_console
 finish

@@ -38,6 +38,12 @@ static bool has_card(const struct system *system, const struct vm_config *config
 	return !config->net || strcmp(config->net, "none");
 }
 
+static bool has_ports(const struct system *system, const struct vm_config *config)
+{
+	(void)system;
+	return config->channel.nr || strstr(config->args, "console=hvc");
+}
+
 static bool is_on_disk(const struct system *system, const struct vm_config *config)
 {
 	(void)config;
@@ -73,6 +79,7 @@ static const struct {
 	{ { .name = "virtiofs" }, has_shares },
 	{ { .name = "overlay" }, has_overlay },
 	{ { .name = "vmw_vsock_virtio_transport" }, NULL },
+	{ { .name = "virtio_console" }, has_ports },
 	{ { .name = "virtio_net", .optional = true }, has_card },
 	{ { .name = "virtio_rng", .optional = true, .late = true }, NULL },
 	{ { .name = "virtio_balloon", .optional = true, .late = true }, NULL },
