@@ -174,6 +174,10 @@ BENCH_VMRUN ?=
 bench-vmrun: hosts $(BUILD)/hosts/vmms.cpio ## how fast vmrun's machines start and what memory they take, beside Debian's QEMU (AMD-V)
 	@selftests/start/table $(BENCH_VMRUN)
 
+BENCH_NET ?=
+bench-net: hosts $(BUILD)/hosts/vmms.cpio ## virtio-net beside QEMU's, over libslirp and a tap interface (BENCH_NET='--only user --clock ticks' for some)
+	@selftests/bench/net $(BENCH_NET)
+
 lint: build ## house rules, checkpatch, sparse, the module's symbols
 	@scripts/lint
 
@@ -208,5 +212,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench bench-disk bench-vmrun lint \
+.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench bench-disk bench-net bench-vmrun lint \
 	matrix install uninstall clean distclean
