@@ -132,7 +132,7 @@ check "vmrun ends with 0 ($status)" [ $status -eq 0 ]
 check "names come from the host's resolver" said "^guest: first: names: 192.0.2.7 "
 check "after the card came back too" said "^guest: again: names: 192.0.2.7 "
 check "a name that is not there is none" said "^guest: no such name"
-check "packets are large" said "^guest: packets of 65520 bytes"
+check "packets are large" said "^guest: packets of 16384 bytes"
 check "the guest does not reach the host's 127.0.0.1" said "^guest: refused by 10.0.2.2"
 check "nor of the resolver's address more than names" said "^guest: refused by 10.0.2.3"
 check "there is no IPv6" said "^guest: IPv6 beyond itself: ''"

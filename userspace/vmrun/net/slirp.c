@@ -32,8 +32,11 @@
 #define TURN_EVENTS	64
 #define MAX_FDS		4096
 #define MAX_TIMERS	2
-/* The largest that libslirp knows; what a packet costs counts more than its bytes. */
-#define MTU		65520
+/*
+ * What a packet costs counts more than its bytes. But libslirp's window has 64 KiB and a driver
+ * acknowledges every other segment: where only one fits, each waits for a delayed one.
+ */
+#define MTU		16384
 #define SMALL_MTU	1500	/* of drivers that are not told */
 /* Frames that the guest has no room for yet. What a connection has under way at most is 45 small ones. */
 #define MAX_QUEUED	64
