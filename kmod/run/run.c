@@ -127,13 +127,14 @@ static enum verdict enter_once(struct vcpu *vcpu)
 	inject_events(vcpu);
 	if (unlikely(vcpu->pv.eoi_msr & 1) && vcpu->lapic)
 		pv_eoi_to_guest(vcpu);
-	set_deadline(vcpu);
 	if (vcpu->dirty)
 		vcpu_push(vcpu);
 	if (unlikely(vcpu->flush & FLUSH_PREDICTORS)) {
 		host_flush_predictors();
 		vcpu->flush &= ~FLUSH_PREDICTORS;
 	}
+	/* Last: a deadline that is near is waited for. */
+	set_deadline(vcpu);
 
 	count_privop(GUEST_ENTRIES);
 	static_call(backend_enter)(vcpu, &vcpu->exit);
