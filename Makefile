@@ -147,6 +147,12 @@ CHECK ?=
 check: hosts $(BUILD)/hosts/vmms.cpio ## run all tests (CHECK='--host svm --only GLOB' for some)
 	@selftests/run $(CHECK)
 
+# Built with the tests; `make check` runs each for five seconds.
+FUZZ_SECONDS ?= 60
+FUZZ ?=
+fuzz: selftests ## every fuzz target for FUZZ_SECONDS=60 (FUZZ='TARGET...' for some): build/fuzz keeps what they find
+	@selftests/fuzz/all --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 shell: hosts ## a prompt of an emulated host, with everything at hand (HOST=svm|vmx)
 	@$(hosts-script) --shell $(ARGS)
 
@@ -212,5 +218,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check vmms shell host-run conformance bench bench-disk bench-net bench-vmrun lint \
+.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check fuzz vmms shell host-run conformance bench bench-disk bench-net bench-vmrun lint \
 	matrix install uninstall clean distclean

@@ -15,6 +15,9 @@
 
 #define GZIP_ANY_WINDOW	(16 + MAX_WBITS)	/* zlib: expect a gzip header */
 
+/* No module is packed so small; a damaged file is not worth more memory. */
+#define MAX_RATIO	1024
+
 /*
  * Unpacks @in into @out, which has @out->size bytes; that becomes what was filled.
  * UNPACK_SMALL: more room is needed.
@@ -101,7 +104,8 @@ static int unpack(const struct format *format, struct unpacked *file, const char
 	if (!library)
 		return vm_fail(err, VM_STATUS_FAILURE, "install the package with that library",
 			       "cannot unpack %.200s (%s): %.200s", path, format->name, dlerror());
-	while (result == UNPACK_SMALL && room <= UNPACK_MAX_SIZE / 4) {
+	while (result == UNPACK_SMALL && room <= UNPACK_MAX_SIZE / 4 &&
+	       room < file->size * MAX_RATIO) {
 		free(out.data);
 		room *= 4;
 		out.data = malloc(room);
