@@ -54,6 +54,19 @@ static size_t make_frames(uint8_t *to, size_t room, const uint8_t *data, size_t 
 		data += 4;
 		size -= 4;
 		n = frame.length > size ? size : frame.length;
+		if (frame.type == AGENT_EXEC && n >= 4) {
+			struct agent_exec exec = { .flags = data[0], .nr_args = data[1] % 4, .nr_env = data[2] % 3,
+						   .strings_len = data[3] % 32 };
+
+			/* One that may be followed by strings: bytes seldom are. */
+			frame.length = sizeof(exec);
+			memcpy(to + len, &frame, sizeof(frame));
+			memcpy(to + len + sizeof(frame), &exec, sizeof(exec));
+			len += sizeof(frame) + sizeof(exec);
+			data += 4;
+			size -= 4;
+			continue;
+		}
 		memcpy(to + len, &frame, sizeof(frame));
 		len += sizeof(frame);
 		memcpy(to + len, data, n);
@@ -94,6 +107,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 		try_plan(data + 1, size - 1);
 		return;
 	}
+	/* As process 1 has it. */
+	signal(SIGPIPE, SIG_IGN);
 	MUST(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends));
 	len = size - 1;
 	if (data[0] % 4 == 1)
