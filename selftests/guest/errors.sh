@@ -117,7 +117,7 @@ fixtures()
 	head -c 5000 /dev/urandom >noise
 	head -c 400 "$kernel" >short-header
 	head -c 1000 "$kernel" >header
-	head -c 1000000 "$kernel" >cut
+	head -c 1000000 "$kernel" >./cut
 	cp "$kernel" closed && chmod 600 closed
 	elf 1 >elf32
 	elf 2 >elf64
@@ -189,7 +189,7 @@ files()
 	check "a start folder that is no path" machine_wrong 125 "no path of the guest" -w here -- true
 	check "a disk that is not there" machine_wrong 125 'none.*No such file' -d none -- true
 	check "a disk that may not be read" machine_wrong 125 'closed-disk.*Permission denied' -d closed-disk:ro -- true
-	check "a disk that may not be written" machine_wrong 125 'Permission denied' -d $kernel -- true
+	check "a disk that may not be written" machine_wrong 125 'Permission denied' -d "$kernel" -- true
 	check "an empty disk" machine_wrong 125 'empty' -d empty:ro -- true
 	check "a disk of half a sector" machine_wrong 125 'odd-disk' -d odd-disk -- true
 	check "a disk that is a folder" machine_wrong 125 'folder' -d folder -- true
@@ -351,7 +351,7 @@ interrupted()
 	signal=$1 wanted=$2 failed=0
 	shift 2
 	for delay in $delays; do
-		user timeout -s "$signal" $delay vmrun -A "$dev" -m 128 --name odd --rm "$@" </dev/null >$work/out 2>$work/err
+		user timeout -s "$signal" "$delay" vmrun -A "$dev" -m 128 --name odd --rm "$@" </dev/null >$work/out 2>$work/err
 		status=$?
 		rest=$(left)
 		[ $status -eq "$wanted" ] && [ -z "$rest" ] && [ "$(grep -vc "^vmrun: ended by signal" $work/err)" = 0 ] && continue

@@ -3,17 +3,21 @@
  * A table of checks. Each looks at one thing that a machine needs, or that a part of vmrun
  * does, and says how it is mended. Nothing is changed. Called by main.c.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <jansson.h>
+#include <linux/landlock.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -157,27 +161,98 @@ static void check_kernel(struct finding *f)
 		snprintf(fix, sizeof(fix), "sudo chmod a+r %s", path);
 		say(f, WANTING, fix, "%s cannot be read by you", path);
 	} else {
-		say(f, WANTING, "name a kernel with -k", "there is no %s", path);
+		snprintf(fix, sizeof(fix), "sudo apt install --reinstall linux-image-%.200s; or name a kernel with -k",
+			 uts.release);
+		say(f, WANTING, fix, "there is no %s", path);
 	}
+}
+
+/* Whether the modules of @release, or what is built in, have @name; "_" and "-" are the same. */
+static bool kernel_has(const char *release, const char *name)
+{
+	static const char *const lists[] = { "dep", "builtin" };
+	char path[256], file[64];
+	unsigned int i, dash;
+	char *at;
+
+	for (i = 0; i < ARRAY_SIZE(lists); i++) {
+		snprintf(path, sizeof(path), "/lib/modules/%s/modules.%s", release, lists[i]);
+		for (dash = 0; dash < 2; dash++) {
+			/* Packed or not, as "virtiofs.ko.xz:" or "virtiofs.ko". */
+			snprintf(file, sizeof(file), "%s", name);
+			for (at = file; dash && (at = strchr(at, '_')); at++)
+				*at = '-';
+			if (file_has(path, "", file))
+				return true;
+		}
+	}
+	return false;
 }
 
 static void check_modules(struct finding *f)
 {
+	/* system.c wants these of every guest; what is left is for disks, networks and the like. */
+	static const char *const names[] = {
+		"virtio_pci", "fuse", "virtiofs", "overlay", "vmw_vsock_virtio_transport",
+		"virtio_blk", "virtio_net",
+	};
+	char path[256], fix[256];
 	struct utsname uts;
-	char dep[256], builtin[256];
+	unsigned int i;
 
 	uname(&uts);
-	snprintf(dep, sizeof(dep), "/lib/modules/%s/modules.dep", uts.release);
-	snprintf(builtin, sizeof(builtin), "/lib/modules/%s/modules.builtin", uts.release);
-	if (access(dep, R_OK))
-		say(f, WANTING, "install the kernel's package again, or run sudo depmod",
-		    "%s cannot be read: %s", dep, strerror(errno));
-	else if (!file_has(dep, "", "virtiofs.ko") && !file_has(dep, "", "virtiofs") &&
-		 !file_has(builtin, "", "virtiofs.ko") && !file_has(builtin, "", "virtiofs"))
-		say(f, WANTING, "use a distribution's kernel, by -k",
-		    "kernel %s has no virtio-fs, by which a guest sees folders of the host", uts.release);
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep.bin", uts.release);
+	if (access(path, R_OK)) {
+		snprintf(fix, sizeof(fix), "sudo depmod %s, or sudo apt install --reinstall linux-image-%s",
+			 uts.release, uts.release);
+		say(f, WANTING, fix, "%s cannot be read: %s", path, strerror(errno));
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (kernel_has(uts.release, names[i]))
+			continue;
+		say(f, WANTING, "sudo apt install linux-image-cloud-amd64, and name its kernel with -k",
+		    "kernel %s has no module %s, which a guest needs", uts.release, names[i]);
+		return;
+	}
+	say(f, GOOD, "", "/lib/modules/%s has what a guest needs", uts.release);
+}
+
+static void check_libraries(struct finding *f)
+{
+	static const struct { const char *file, *package, *what; } libraries[] = {
+		{ "libkmod.so.2", "libkmod2", "vmrun finds a guest's modules by it" },
+		{ "libslirp.so.0", "libslirp0", "without it only -n none and -n tap work" },
+	};
+	unsigned int i;
+	char fix[64];
+	void *handle;
+
+	for (i = 0; i < ARRAY_SIZE(libraries); i++) {
+		handle = dlopen(libraries[i].file, RTLD_LAZY | RTLD_LOCAL);
+		if (handle) {
+			dlclose(handle);
+			continue;
+		}
+		snprintf(fix, sizeof(fix), "sudo apt install %s", libraries[i].package);
+		say(f, WANTING, fix, "there is no %s: %s", libraries[i].file, libraries[i].what);
+		return;
+	}
+	say(f, GOOD, "", "libkmod and libslirp are there");
+}
+
+static void check_sandbox(struct finding *f)
+{
+	int version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
+		say(f, WANTING, "use a kernel with CONFIG_SECCOMP_FILTER, or --sandbox off",
+		    "the kernel has no seccomp: system calls cannot be confined");
+	else if (version < 2)
+		say(f, WANTING, "boot with lsm=landlock,... on the kernel's command line (5.19 or later)",
+		    "the kernel has no landlock of use: files are not confined");
 	else
-		say(f, GOOD, "", "/lib/modules/%s has what a guest needs", uts.release);
+		say(f, GOOD, "", "seccomp and landlock %d are there", version);
 }
 
 static void check_memory(struct finding *f)
@@ -228,6 +303,8 @@ static const struct {
 	{ "device", check_device },
 	{ "kernel", check_kernel },
 	{ "modules", check_modules },
+	{ "libraries", check_libraries },
+	{ "sandbox", check_sandbox },
 	{ "memory", check_memory },
 	{ "namespaces", check_namespaces },
 };
