@@ -469,10 +469,15 @@ void config_print_help(FILE *to)
 {
 	int i, n;
 
-	fprintf(to, "Usage: vmrun [run] [OPTION...]\n"
+	fprintf(to, "Usage: vmrun [run] [OPTION...] %s\n"
 		"  or:  vmrun COMMAND [OPTION...] [ARGUMENT...]\n"
 		"Runs programs in virtual machines that have this system's kernel and files.\n"
-		"Ctrl-] leaves.\n\nCommands:\n");
+		"Ctrl-] leaves.\n\n"
+		"  vmrun                             a shell in this folder\n"
+		"  vmrun -- make test                a command; its exit status is vmrun's\n"
+		"  vmrun -v $PWD/out:/out -- make    what it writes to /out stays\n"
+		"  vmrun doctor                      is everything there?\n\n"
+		"Commands:\n", command_table[COMMAND_RUN].operands);
 	for (i = 0; i < NR_COMMANDS; i++) {
 		n = fprintf(to, "  %s %s", command_table[i].name, command_table[i].operands);
 		print_folded(to, command_table[i].text, n, 30);
