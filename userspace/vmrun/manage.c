@@ -26,8 +26,10 @@ static json_t *look_at(const struct instance *instance)
 	const char *state = "ended";
 	int fd;
 
-	if (!object)
+	if (!json_is_object(object)) {
+		json_decref(object);
 		object = json_object();
+	}
 	/* Whatever the file says. */
 	json_object_set_new(object, "name", json_string(instance->name));
 	if (!instance_pid(instance)) {
