@@ -85,7 +85,7 @@ with_breakpoints()
 mkfifo $work/input
 exec 3<>$work/input
 guest --accel "$dev" -m 256 -c "$cpus" --name debugged --gdb $socket -a "console=ttyS0 quiet panic=-1 cryptomgr.notests nokaslr \
-rdinit=/bin/sh -- -c \"echo guest: busy; while :; do :; done & read line; poweroff -f\"" <&3 >$work/console 2>$work/err &
+rdinit=/bin/sh -- -c \"mount -t devtmpfs dev /dev; echo guest: busy; while :; do :; done & read line; poweroff -f\"" <&3 >$work/console 2>$work/err &
 vmrun=$!
 within 10 [ -S $socket ]
 before=$(stat -c %a $socket)
@@ -161,7 +161,17 @@ wait $vmrun
 status=$?
 sed 's/^/# /' $work/out $work/paused $work/end $work/console $work/err
 
-plan 24
+# A detached machine waits as well, and a debugger can end it.
+detached=$(guest --accel "$dev" -m 128 --detach --name waiting --gdb $socket 2>$work/told)
+vmrun inspect waiting >$work/inspected
+debug $work/killed <<END
+kill
+END
+within 10 sh -c 'vmrun ps | grep -q "^waiting  *ended 137 "'
+ended=$?
+sed 's/^/# /' $work/killed
+
+plan 28
 check "only its user may use the socket" [ "$before" = 600 ]
 check "the guest waits for a debugger" [ -z "$waits" ]
 check "vmrun says so" grep -q "^vmrun: the guest waits for a debugger: gdb -ex 'target remote $socket'" $work/err
@@ -186,4 +196,8 @@ check "where nothing is mapped gdb is told so" grep -q "^Cannot access memory at
 check "which stays paused when it leaves ($paused)" [ "$paused" = paused ]
 check "the guest runs on to its power-off" said "\[Inferior 1 (Remote target) exited normally\]" $work/end
 check "vmrun ends with 0 ($status) and removes the socket" [ "$status" = 0 -a ! -e $socket ]
+check "a detached machine with --gdb starts" [ "$detached" = waiting ]
+check "and says how to attach before vmrun leaves" grep -q "^vmrun: the guest waits for a debugger" $work/told
+check "inspect shows the socket, and who it waits for" grep -qz "\"gdb\": \"$socket\".*\"state\": \"stopped\"" $work/inspected
+check "gdb ends the machine" [ $ended = 0 ]
 finish
