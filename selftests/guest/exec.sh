@@ -49,7 +49,7 @@ runs()
 	vmrun exec one -- pidof "$1" >/dev/null </dev/null
 }
 
-plan 26
+plan 28
 
 vmrun -A "$dev" -e MINE=machine --detach --name one -- sh -c 'trap "echo told to end; exit 9" TERM; while :; do sleep 0.2; done' \
 	>/dev/null || echo "# no machine"
@@ -68,6 +68,10 @@ check "it sees the same files as the machine's command" gives 0 "^guest\$" one -
 check "which are not these" [ ! -e new ]
 check "-t is a terminal" gives 0 '^/dev/pts/' -t one -- tty
 check "without it there is none" gives 1 'not a tty' one -- tty
+
+# Were it to read the file there, the lock by which the machine is told from a dead one would be gone.
+check "it does not see the folders of machines" gives 1 '' one -- sh -c "cat $work/vmrun/one/pid || ls -A $work/vmrun | grep ."
+check "and so cannot make the machine look dead" sh -c 'vmrun ps | grep -q "^one  *running"'
 
 vmrun exec one -- cat <$work/large >$work/copy
 check "input and output are whole" cmp $work/large $work/copy

@@ -263,7 +263,7 @@ static int build_shares(struct machine *machine, struct vm_error *err)
 {
 	unsigned int i;
 
-	shares_init(&machine->shares, &machine->pci, &machine->irq);
+	shares_init(&machine->shares, &machine->pci, &machine->irq, machine->instance.dir_fd);
 	for (i = 0; i < machine->config->volume.nr; i++) {
 		if (!add_share(machine, i, err))
 			continue;

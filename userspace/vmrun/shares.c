@@ -3,9 +3,11 @@
  * Makes, adds and takes away the devices of shared folders. Called by machine.c; what a
  * device does is virtio/fs.c's, and the files are fs/'s.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "shares.h"
 
@@ -15,11 +17,27 @@
  */
 #define PART_OF_MEMORY	8
 
-void shares_init(struct shares *shares, struct pci *pci, struct irq *irq)
+void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, int machine_fd)
 {
 	memset(shares, 0, sizeof(*shares));
 	shares->pci = pci;
 	shares->irq = irq;
+	shares->machine_fd = machine_fd;
+}
+
+/* Where the machine's folder lies, and that itself, should it be what is shared. */
+static void hide_machines(const struct shares *shares, struct fs *server)
+{
+	int fd;
+
+	if (shares->machine_fd < 0)
+		return;
+	fs_hide(server, shares->machine_fd);
+	fd = openat(shares->machine_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fs_hide(server, fd);
+	close(fd);
 }
 
 static int add_device(struct shares *shares, struct share *share, const char *tag,
@@ -28,6 +46,7 @@ static int add_device(struct shares *shares, struct share *share, const char *ta
 	if (virtio_fs_create(&share->fs, share->name, tag, path, access, err))
 		return -1;
 	fs_limit(share->fs.server, memory_size(shares->pci->memory) / PART_OF_MEMORY);
+	hide_machines(shares, share->fs.server);
 	share->function = virtio_pci_add(shares->pci, shares->irq, &share->fs.dev, err);
 	if (share->function)
 		return 0;

@@ -21,12 +21,17 @@ struct share {
 struct shares {
 	struct pci *pci;
 	struct irq *irq;
+	int machine_fd;
 	struct share *share[SHARES_MAX];
 	unsigned int nr;
 };
 
-/* What the devices are added to; all three outlive @shares. */
-void shares_init(struct shares *shares, struct pci *pci, struct irq *irq);
+/*
+ * What the devices are added to, and the folder of this machine (-1: none), which no share
+ * shows, nor those of others: a file of it that was opened and closed in this process would
+ * end the lock that tells that the machine lives. All outlive @shares.
+ */
+void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, int machine_fd);
 
 /*
  * Gives the guest folder @path of the host, which it mounts as @tag, and has @sandbox let

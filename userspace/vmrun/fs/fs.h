@@ -53,6 +53,14 @@ void fs_close(struct fs *fs);
  */
 void fs_limit(struct fs *fs, u64 bytes);
 
+#define FS_MAX_HIDDEN	2
+
+/*
+ * The directory that is open as @fd is shown empty, wherever it lies in the share, and cannot
+ * be moved: what vmrun keeps for itself. FS_MAX_HIDDEN times, before the first request.
+ */
+void fs_hide(struct fs *fs, int fd);
+
 /* Forgets all that requests have made it remember: a driver starts or ends. */
 void fs_reset(struct fs *fs);
 

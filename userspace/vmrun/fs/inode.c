@@ -519,6 +519,26 @@ static bool is_kernels_own(int fd)
 	return false;
 }
 
+static bool is_hidden(const struct fs *fs, const struct fs_key *key)
+{
+	u32 i;
+
+	for (i = 0; i < fs->nr_hidden; i++)
+		if (fs->hidden[i].dev == key->dev && fs->hidden[i].ino == key->ino)
+			return true;
+	return false;
+}
+
+void fs_hide(struct fs *fs, int fd)
+{
+	struct statx stat;
+
+	if (fs->nr_hidden == FS_MAX_HIDDEN || fs_stat(fd, "", &stat))
+		return;
+	fs->hidden[fs->nr_hidden++] = key_of(&stat);
+	at(fs, 0)->sealed |= is_hidden(fs, &at(fs, 0)->key);
+}
+
 int fs_inode_enter(struct fs *fs, struct fs_inode *parent, const char *name,
 		   struct fs_inode **inode, struct statx *stat)
 {
@@ -547,6 +567,7 @@ int fs_inode_enter(struct fs *fs, struct fs_inode *parent, const char *name,
 			fd = fs_inode_fd(fs, found);
 			found->sealed = fd < 0 || is_kernels_own(fd);
 		}
+		found->sealed |= is_hidden(fs, &key);
 	} else if (found->lost || found->parent != parent->index || strcmp(found->name, name)) {
 		relocate(fs, found, parent, name);
 	}

@@ -53,7 +53,7 @@ struct fs_inode {
 	u32 holds;		/* the descriptor must stay */
 	int fd;			/* -1: not open */
 	bool lost;		/* its name is gone: the descriptor is all there is */
-	bool sealed;		/* of a kernel's file system (proc, ...): nothing in it is shown */
+	bool sealed;		/* of a kernel's file system (proc, ...), or hidden: nothing in it is shown */
 };
 
 struct fs_handle {
@@ -83,6 +83,9 @@ struct fs {
 
 	struct fs_handle *handle;
 	u32 nr_handles, max_handles, free_handle;
+
+	struct fs_key hidden[FS_MAX_HIDDEN];
+	u32 nr_hidden;
 
 	u64 dev[FS_MAX_DEVS];	/* of the host, in the order they were met */
 	u32 nr_devs;
