@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,14 +23,25 @@
 int client_connect(const struct instance *instance, struct vm_error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct timeval limit = { .tv_sec = ANSWER_MS / 1000 }, none = { 0 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control.sock",
 		 instance->dir_fd);
-	if (fd >= 0 && !connect(fd, (struct sockaddr *)&address, sizeof(address)))
+	/* A vmrun that hangs accepts nobody, and its queue may be full. */
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		error = errno;
+	if (!error) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none));
 		return fd;
+	}
 	if (fd >= 0)
 		close(fd);
+	if (error == EAGAIN)
+		return vm_fail(err, VM_STATUS_FAILURE, "vmrun kill NAME ends it all the same",
+			       "machine '%s' does not answer", instance->name);
 	return vm_fail(err, VM_STATUS_FAILURE, "vmrun ps lists the machines and how they are",
 		       "machine '%s' is not running", instance->name);
 }

@@ -65,7 +65,8 @@ int detach_fork(struct detach *detach, int *status, struct vm_error *err)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
 		return vm_fail(err, VM_STATUS_FAILURE, "is there a /dev?",
 			       "cannot open /dev/null: %s", strerror(errno));
-	close(null);
+	if (null > STDERR_FILENO)
+		close(null);
 	return 0;
 }
 

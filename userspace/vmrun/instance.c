@@ -215,13 +215,22 @@ void instance_close(struct instance *instance)
 int instance_remove(struct instance *instance, struct vm_error *err)
 {
 	char path[INSTANCE_MAX_NAME + 4];
-	int ret = 0;
+	int ret = 0, i;
 
-	if (instance->pid_fd < 0)
-		instance->pid_fd = lock_folder(instance->dir_fd);
-	if (instance->pid_fd == -EBUSY)
+	/* Again: who was faster has removed the file that was to be locked, or made it anew. */
+	for (i = 0; i < TRIES && instance->pid_fd < 0 && (!i || ret == -EAGAIN); i++) {
+		ret = lock_folder(instance->dir_fd);
+		if (ret >= 0)
+			instance->pid_fd = ret;
+	}
+	if (ret == -EBUSY)
 		return vm_fail(err, VM_STATUS_FAILURE, "end it first: vmrun stop NAME, or vmrun kill NAME",
 			       "machine '%s' is running", instance->name);
+	/* Without the lock it may be a running machine's by now. */
+	if (instance->pid_fd < 0)
+		return vm_fail(err, VM_STATUS_FAILURE, "vmrun ps lists the machines",
+			       "cannot remove machine '%s': %s", instance->name, strerror(-ret));
+	ret = 0;
 	empty_folder(instance->dir_fd);
 	unlinkat(instance->dir_fd, "pid", 0);
 	/* By itself, since no further descriptor may be there to be had. */
@@ -241,7 +250,7 @@ pid_t instance_pid(const struct instance *instance)
 	if (fd < 0)
 		return 0;
 	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK)
-		pid = lock.l_pid;
+		pid = lock.l_pid > 0 ? lock.l_pid : -1;
 	close(fd);
 	return pid;
 }

@@ -18,13 +18,36 @@
 #define STOP_SECONDS	10
 #define KILL_SECONDS	3
 
+/* How it is now. */
+static json_t *ask_state(const struct instance *instance)
+{
+	struct vm_error none = { 0 };
+	json_t *reply = NULL, *state;
+	int fd;
+
+	if (!instance_pid(instance))
+		return json_string("ended");
+	fd = client_connect(instance, &none);
+	if (fd >= 0) {
+		reply = client_ask(fd, CONTROL_STATUS, &none);
+		close(fd);
+	}
+	state = json_incref(json_object_get(reply, "state"));
+	json_decref(reply);
+	if (json_is_string(state))
+		return state;
+	json_decref(state);
+	/* It may have ended meanwhile. */
+	if (!instance_pid(instance))
+		return json_string("ended");
+	return json_string(fd < 0 ? "starting" : "silent");
+}
+
 /* What is known of a machine: its machine.json, and "state" as it is now. */
 static json_t *look_at(const struct instance *instance)
 {
-	json_t *object = instance_read_json(instance, "machine.json"), *reply;
-	struct vm_error none = { 0 };
-	const char *state = "ended";
-	int fd;
+	/* Asked first: of one that has ended the file has the last words then. */
+	json_t *state = ask_state(instance), *object = instance_read_json(instance, "machine.json");
 
 	if (!json_is_object(object)) {
 		json_decref(object);
@@ -32,17 +55,7 @@ static json_t *look_at(const struct instance *instance)
 	}
 	/* Whatever the file says. */
 	json_object_set_new(object, "name", json_string(instance->name));
-	if (!instance_pid(instance)) {
-		json_object_set_new(object, "state", json_string(state));
-		return object;
-	}
-	fd = client_connect(instance, &none);
-	reply = fd < 0 ? NULL : client_ask(fd, CONTROL_STATUS, &none);
-	state = json_string_value(json_object_get(reply, "state"));
-	json_object_set_new(object, "state", json_string(state ? state : fd < 0 ? "starting" : "silent"));
-	json_decref(reply);
-	if (fd >= 0)
-		close(fd);
+	json_object_set_new(object, "state", state);
 	return object;
 }
 

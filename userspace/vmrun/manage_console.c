@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -38,13 +39,14 @@ static int write_all(int fd, const char *data, ssize_t len)
 static int copy_log(int fd)
 {
 	char data[4096];
+	struct stat st;
 	ssize_t n;
 
 	while ((n = read(fd, data, sizeof(data))) > 0)
 		if (write_all(STDOUT_FILENO, data, n))
 			return -1;
 	/* It was begun anew: see control.h's CONTROL_MAX_LOG. */
-	if (lseek(fd, 0, SEEK_CUR) > lseek(fd, 0, SEEK_END))
+	if (!fstat(fd, &st) && lseek(fd, 0, SEEK_CUR) > st.st_size)
 		lseek(fd, 0, SEEK_SET);
 	return 0;
 }
@@ -105,8 +107,11 @@ static int join(int fd, bool terminal)
 	int ret = 0;
 
 	while (!ret) {
-		if (poll(ready, open ? 2 : 1, -1) < 0 && errno != EINTR)
-			return 0;
+		if (poll(ready, open ? 2 : 1, -1) < 0) {
+			if (errno != EINTR)
+				return 0;
+			continue;
+		}
 		if (ready[0].revents) {
 			n = read(fd, data, sizeof(data));
 			if (n <= 0 || write_all(STDOUT_FILENO, data, n))

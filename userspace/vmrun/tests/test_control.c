@@ -241,6 +241,29 @@ static void folders(void)
 	remove_runtime();
 }
 
+/* What cannot be locked may be a running machine's: nothing of it goes. */
+static void no_removal_without_the_lock(void)
+{
+	struct vm_error err = { 0 };
+	struct instance instance, other;
+
+	use_runtime();
+	ASSERT_EQ(instance_create(&instance, "one", &err), 0);
+	close(instance_open_file(&instance, "console.log", O_WRONLY | O_CREAT));
+	ASSERT_OK(unlinkat(instance.dir_fd, "pid", 0));
+	ASSERT_OK(symlinkat("elsewhere", instance.dir_fd, "pid"));
+	ASSERT_EQ(instance_open(&other, "one", &err), 0);
+	EXPECT_EQ(instance_remove(&other, &err), -1);
+	EXPECT(strstr(err.text, "cannot remove"));
+	EXPECT_EQ(instance_pid(&other), 0);
+	close(ASSERT_OK(instance_open_file(&other, "console.log", O_RDONLY)));
+	instance_close(&other);
+	memset(&err, 0, sizeof(err));
+	EXPECT_EQ(instance_remove(&instance, &err), 0);
+	instance_close(&instance);
+	remove_runtime();
+}
+
 static void a_folder_of_others_is_refused(void)
 {
 	struct vm_error err = { 0 };
@@ -558,7 +581,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(lines), TEST(requests), TEST(names), TEST(folders),
-		TEST(a_folder_of_others_is_refused), TEST(server), TEST(a_line_too_long),
+		TEST(no_removal_without_the_lock), TEST(a_folder_of_others_is_refused),
+		TEST(server), TEST(a_line_too_long),
 		TEST(console), TEST(a_trace_request), TEST(a_memory_request),
 		TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
 	};
