@@ -51,6 +51,9 @@ plant()
 plant $work/rw && plant $work/ro || exit 1
 echo secret >$work/secret
 echo before >$work/rw/live
+echo theirs >$work/rw/theirs
+chmod 600 $work/rw/theirs
+chown 4321:4321 $work/rw/theirs
 
 # Once the guest says that it looks, the host changes a file.
 {
@@ -82,6 +85,10 @@ writes() {
 		mv new/dir/file new/moved && ln new/moved new/hard && ln -s moved new/soft && chmod 640 new/moved && rm -r d9 &&
 		dd if=big of=d0/f1 bs=1 count=3 seek=5 conv=notrunc 2>/dev/null && : >d1/f3 && sync
 }
+owners() {
+	echo mine >/rw/owned && chmod 600 /rw/owned && chown 1234:5678 /rw/owned && [ "$(stat -c %u:%g /rw/owned)" = 1234:5678 ] &&
+		echo more >>/rw/owned && ! chmod 4755 /rw/owned 2>/dev/null
+}
 overlays() {
 	mkdir -p /t /o && mount -t tmpfs t /t && mkdir /t/u /t/w && mount -t overlay o -o lowerdir=/ro,upperdir=/t/u,workdir=/t/w /o &&
 		sha1sum </ro/big >/tmp/a && echo more >>/o/big && sha1sum </ro/big | cmp -s - /tmp/a && rm -r /o/d3 && gone /o/d3 &&
@@ -112,6 +119,8 @@ try 'refuse chmod' refused chmod 600 /ro/d1/f1
 try 'the host changes a file' says_changed
 try 'write' writes
 try 'overlay' overlays
+try 'owners' owners
+try 'files of others' is "$(cat /rw/theirs)" theirs
 try 'nothing strange' is "$(dmesg | grep -E 'BUG:|Oops|(virtiofs|virtio_fs|fuse|overlayfs).*(rror|fail)')" ''
 SCRIPT
 
@@ -131,14 +140,14 @@ unchanged()
 	[ "$(find . -type f | wc -l)" = "$(($(wc -l <sums) + 1))" ] && sha1sum -c sums >/dev/null
 }
 
-plan 29
+plan 32
 virtio-guest "$(cat $work/guest)" --accel "$dev" -c "$cpus" -m 256 -v $work/rw:/rw -v $work/ro:/ro:ro >$work/raw 2>&1
 status=$?
 tr -d '\r' <$work/raw >$work/out
 sed 's/^/# /' $work/out
 check "vmrun ends with 0 ($status)" [ $status -eq 0 ]
 for what in mounted 'read rw' 'read ro' 'a link inside' 'a link outside' 'no secret' 'a fifo' 'a device' 'no file' 'refuse mkdir' \
-	'refuse write' 'refuse rm' 'refuse chmod' 'the host changes a file' write overlay 'nothing strange'; do
+	'refuse write' 'refuse rm' 'refuse chmod' 'the host changes a file' write overlay owners 'files of others' 'nothing strange'; do
 	check "guest: $what" said "$what"
 done
 check "a copy arrives whole" same_file big copy
@@ -147,6 +156,7 @@ two" ]
 check "a hard link arrives" [ $work/rw/new/hard -ef $work/rw/new/moved ]
 check "a symbolic link arrives" [ "$(readlink $work/rw/new/soft)" = moved ]
 check "a mode arrives" [ "$(stat -c %a $work/rw/new/moved)" = 640 ]
+check "an owner arrives" [ "$(stat -c %u:%g $work/rw/owned)" = 1234:5678 ]
 check "what was removed is gone" [ ! -e $work/rw/d9 ]
 check "a write within a file arrives" [ "$(stat -c %s $work/rw/d0/f1)" = 8 ]
 check "a file is cut" [ ! -s $work/rw/d1/f3 ]

@@ -66,6 +66,8 @@ int shares_add(struct shares *shares, struct sandbox *sandbox, const char *tag, 
 	if (!share)
 		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
 	snprintf(share->name, sizeof(share->name), "fs%u", shares->nr);
+	if (access == FS_READ_WRITE)
+		sandbox_keep_owners(sandbox);
 	if (sandbox_grant(sandbox, path, access == FS_READ_ONLY ? SANDBOX_READ : SANDBOX_WRITE,
 			  "a shared folder", err) ||
 	    add_device(shares, share, tag, path, access, err)) {

@@ -4,28 +4,23 @@
  * step of building and the first thread.
  */
 #include <errno.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "capabilities.h"
 #include "landlock.h"
 #include "sandbox.h"
 
-/* All of them, from all sets; what has none already does not mind. */
-static int drop_capabilities(void)
+/*
+ * All of them; but where the guest may change files as root could, the threads that do it
+ * keep root's power over files. Only if landlock holds them in their folders.
+ */
+static int drop_capabilities(struct sandbox *sandbox)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	unsigned long cap;
-
-	/* It takes a capability itself; without it the set says nothing that could be used. */
-	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	return syscall(SYS_capset, &head, none);
+	if (sandbox->owners && landlock_version() >= LANDLOCK_OLDEST)
+		sandbox->kept = CAPABILITIES_FILES & capabilities_own();
+	return capabilities_drop(sandbox->kept);
 }
 
 /*
@@ -65,7 +60,7 @@ int sandbox_jail(struct sandbox *sandbox, struct vm_error *err)
 			       strerror(errno));
 	if (landlock_confine(sandbox, err))
 		return -1;
-	if (drop_capabilities())
+	if (drop_capabilities(sandbox))
 		return vm_fail(err, VM_STATUS_SANDBOX, SANDBOX_HINT, "cannot drop capabilities: %s",
 			       strerror(errno));
 	return 0;

@@ -165,11 +165,19 @@ static const struct sandbox_rule fs[] = {
 	CALL(openat, "OPEN: a file that was found, by /proc/self/fd"),
 	CALL(getdents64, "READDIR"),
 	CALL(lseek, "READDIR, LSEEK"),
-	CALL(pwritev, "WRITE"),
 	CALL(readlinkat, "READLINK"),
 	CALL(fstatfs, "STATFS, and whether a folder is a kernel's file system"),
 	CALL(newfstatat, "whether a program that is written to runs as another user"),
 	CALL(fstat, "the same, with other C libraries"),
+	CALL(fsync, "FSYNC"),
+	CALL(fdatasync, "FSYNC"),
+	WHEN(unshare, 0, ALL, CLONE_FS, "CLONE_FS", "a umask of the thread's own"),
+	WHEN(umask, 0, WORD, 0, "0", "modes come complete from the guest"),
+};
+
+/* Of a read-only share the server refuses all of these, and has no such calls either. */
+static const struct sandbox_rule fs_change[] = {
+	CALL(pwritev, "WRITE"),
 	CALL(getxattr, "GETXATTR"),
 	CALL(listxattr, "LISTXATTR"),
 	CALL(setxattr, "SETXATTR"),
@@ -187,11 +195,7 @@ static const struct sandbox_rule fs[] = {
 	CALL(renameat2, "RENAME"),
 	CALL(fallocate, "FALLOCATE"),
 	CALL(copy_file_range, "COPY_FILE_RANGE"),
-	CALL(fsync, "FSYNC"),
-	CALL(fdatasync, "FSYNC"),
 	CALL(syncfs, "SYNCFS"),
-	WHEN(unshare, 0, ALL, CLONE_FS, "CLONE_FS", "a umask of the thread's own"),
-	WHEN(umask, 0, WORD, 0, "0", "modes come complete from the guest"),
 };
 
 /* libslirp, and a tap interface. */
@@ -248,8 +252,12 @@ const struct sandbox_policy sandbox_policies[SANDBOX_THREADS] = {
 		{ SET(blk), SET(every), SET(memory) },
 	},
 	[SANDBOX_FS] = {
-		"fs", "serves a shared folder",
+		"fs", "serves a shared folder that the guest only reads",
 		{ SET(loop), SET(fs), SET(every), SET(memory) },
+	},
+	[SANDBOX_FS_WRITE] = {
+		"fs_rw", "serves a shared folder that the guest may change",
+		{ SET(loop), SET(fs), SET(fs_change), SET(every), SET(memory) },
 	},
 	[SANDBOX_NET] = {
 		"net", "carries the guest's frames",

@@ -14,6 +14,7 @@ enum sandbox_thread {
 	SANDBOX_VCPU,
 	SANDBOX_BLK,
 	SANDBOX_FS,
+	SANDBOX_FS_WRITE,	/* a share that the guest may change */
 	SANDBOX_NET,
 	SANDBOX_THREADS
 };

@@ -55,6 +55,9 @@ void sandbox_print(const struct sandbox *sandbox, FILE *to)
 	for (i = 0; i < SANDBOX_THREADS; i++)
 		print_policy(&sandbox_policies[i], to);
 	print_grants(sandbox, to);
-	fprintf(to, "capabilities, new privileges, core dumps, debuggers, new processes: none\n");
+	if (sandbox->owners)
+		fprintf(to, "capabilities, where vmrun has them and there is landlock: CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER for the threads fs_rw\n");
+	fprintf(to, "%s new privileges, core dumps, debuggers, new processes: none\n",
+		sandbox->owners ? "other capabilities," : "capabilities,");
 	fflush(to);
 }

@@ -88,6 +88,11 @@ int sandbox_grant_socket(struct sandbox *sandbox, const char *path, const char *
 	return sandbox_grant(sandbox, slash ? folder : ".", SANDBOX_REMOVE, reason, err);
 }
 
+void sandbox_keep_owners(struct sandbox *sandbox)
+{
+	sandbox->owners = true;
+}
+
 int sandbox_grant_network(struct sandbox *sandbox, struct vm_error *err)
 {
 	char path[PATH_MAX], *folder;

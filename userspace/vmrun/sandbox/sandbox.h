@@ -43,6 +43,8 @@ struct sandbox {
 	enum sandbox_mode mode;
 	bool network;		/* TCP of vmrun's own: user networking */
 	bool jailed;
+	bool owners;		/* a share is the guest's to change: sandbox_keep_owners() */
+	u64 kept;		/* capabilities that SANDBOX_FS_WRITE still has */
 	struct sandbox_grant grant[SANDBOX_MAX_GRANTS];
 	unsigned int nr_grants;
 };
@@ -67,6 +69,12 @@ int sandbox_grant_machine(struct sandbox *sandbox, int fd, struct vm_error *err)
 /* A socket of vmrun's at @path, which is removed at the end. */
 int sandbox_grant_socket(struct sandbox *sandbox, const char *path, const char *reason,
 			 struct vm_error *err);
+
+/*
+ * The guest may change files of a share as vmrun could. If that is root, the threads of
+ * such shares keep the capabilities by which root may do what it likes with files.
+ */
+void sandbox_keep_owners(struct sandbox *sandbox);
 
 /* What user networking needs: TCP, and the file that names the name server. */
 int sandbox_grant_network(struct sandbox *sandbox, struct vm_error *err);

@@ -17,6 +17,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "sandbox.h"
 
 #include "sandbox_filters.h"
@@ -160,6 +161,8 @@ void sandbox_enter(const struct sandbox *sandbox, enum sandbox_thread thread)
 	sigemptyset(&forbidden);
 	sigaddset(&forbidden, SIGSYS);
 	pthread_sigmask(SIG_UNBLOCK, &forbidden, NULL);
+	if (sandbox->kept && thread != SANDBOX_FS_WRITE && capabilities_drop(0))
+		_exit(VM_STATUS_SANDBOX);
 	if (sandbox->jailed && !load(sandbox_filter(thread), sandbox->mode))
 		return;
 	vm_fail(&err, VM_STATUS_SANDBOX, SANDBOX_HINT,

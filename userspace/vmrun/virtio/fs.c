@@ -156,6 +156,7 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 		return vm_fail(err, VM_STATUS_FAILURE, NULL,
 			       "a share's tag has 1 to %d bytes, not %zu", VIRTIO_FS_TAG_SIZE, len);
 	memcpy(fs->tag, tag, len);
+	fs->policy = access == FS_READ_ONLY ? SANDBOX_FS : SANDBOX_FS_WRITE;
 	fs->server = fs_open(path, access, err);
 	if (!fs->server)
 		return -1;
@@ -171,7 +172,7 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 
 int virtio_fs_start(struct virtio_fs *fs, const struct sandbox *sandbox, struct vm_error *err)
 {
-	return worker_start(&fs->worker, sandbox, SANDBOX_FS, err);
+	return worker_start(&fs->worker, sandbox, fs->policy, err);
 }
 
 void virtio_fs_stop(struct virtio_fs *fs)

@@ -19,6 +19,7 @@ struct virtio_fs {
 	/* const */
 	u8 tag[VIRTIO_FS_TAG_SIZE];
 	struct worker worker;
+	enum sandbox_thread policy;	/* const; the worker's */
 
 	/* the worker's; ->stop resets the server while the worker is not in it */
 	struct fs *server;
