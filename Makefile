@@ -65,7 +65,7 @@ $(COUNTING): $(MODULE_FILES) $(KERNEL)/release
 # --- the runner
 
 VMRUN = $(BUILD)/vmrun
-VMRUN_TESTS = $(patsubst userspace/vmrun/tests/%.c,$(VMRUN)/check/%,$(wildcard userspace/vmrun/tests/test_*.c))
+VMRUN_TESTS = $(patsubst userspace/vmrun/tests/%.c,$(VMRUN)/check/%,$(wildcard userspace/vmrun/tests/test_*.c)) $(VMRUN)/check/test_completion
 
 ifneq ($(wildcard userspace/vmrun/Makefile),)
 vmrun: deps ## build build/vmrun/vmrun and its unit tests
