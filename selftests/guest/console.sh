@@ -4,15 +4,15 @@
 # A guest's virtio console and channels: hvc0 is the console that the command line names, a channel joins a port of the guest's
 # with a Unix socket here, or a file takes what the guest says on it.
 #
-#   console.sh [--bytes N] --dev PATH
+#   console.sh [--small] --dev PATH     --small: less of all, where a guest is slow
 
 . /tests/lib/ktap.sh
 
-dev=/dev/kvirt bytes=1048576
+dev=/dev/kvirt bytes=1048576 small=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--dev) dev=$2 ;;
-	--bytes) bytes=$2 ;;
+	--small) small=1 bytes=65536; shift; continue ;;
 	*) exit 2 ;;
 	esac
 	shift 2
@@ -59,7 +59,7 @@ said()
 	grep -q "$1" $work/out
 }
 
-plan 11
+[ -n "$small" ] && plan 11 || plan 13
 mkfifo $work/input
 virtio-guest "$script" --accel "$dev" -m 128 -a 'console=ttyS0 console=hvc0 quiet panic=-1 cryptomgr.notests' \
 	--timeout 80 --channel log=$work/log:file --channel org.example.both=$work/both <$work/input >$work/raw 2>&1 &
@@ -98,4 +98,18 @@ refused()
 : >$work/taken
 check "a channel that cannot be is one error, with a hint" \
 	refused none =x "a b=/tmp/x" 8080:80 x=/nowhere/socket x=/nowhere/file:file x=$work/taken
+[ -z "$small" ] || finish
+
+# In a guest that vmrun makes.
+vmrun -A "$dev" --channel chat=$work/chat --channel note=$work/note:file -- \
+	sh -c 'echo noted >/dev/virtio-ports/note; exec 3<>/dev/virtio-ports/chat; echo hello >&3; read answer <&3; echo "answer: $answer"' \
+	>$work/out 2>&1 &
+vmrun=$!
+[ "$(echo "and you" | /tests/guest/socket $work/chat 6)" = hello ]
+heard=$?
+wait $vmrun
+status=$?
+sed 's/^/# /' $work/out
+check "vmrun's own guest has its channels by name ($status $heard)" said '^answer: and you$'
+check "and says something on them" [ $heard -eq 0 -a "$(cat $work/note)" = noted ]
 finish

@@ -276,6 +276,22 @@ static int find_volumes(struct system *system, const struct vm_config *config,
 	return 0;
 }
 
+static int find_channels(struct system *system, const struct vm_config *config,
+			 struct vm_error *err)
+{
+	struct config_channel channel;
+	unsigned int i;
+
+	for (i = 0; i < config->channel.nr && i < SYSTEM_MAX_CHANNELS; i++) {
+		if (config_parse_channel(config->channel.item[i], &channel, err))
+			return -1;
+		strcpy(system->channel[i], channel.name);
+		system->channel_name[i] = system->channel[i];
+	}
+	system->nr_channels = i;
+	return 0;
+}
+
 static void find_modules(struct system *system, const struct vm_config *config)
 {
 	unsigned int i;
@@ -324,6 +340,7 @@ static int start_live(struct system *system, const struct vm_config *config, str
 		.net = has_user_net(config) ? USER_NET : NULL, .root = root,
 		.want = system->want, .nr_want = system->nr_want,
 		.share = system->share, .nr_shares = system->nr_volumes,
+		.channel = system->channel_name, .nr_channels = system->nr_channels,
 	};
 
 	describe_root(system, root, sizeof(root));
@@ -339,7 +356,8 @@ int system_create(struct system *system, const struct vm_config *config, struct 
 	strcpy(system->root, "/");
 	if ((config->nr_operands && take_target(system, config->operand[0], &kernel, err)) ||
 	    find_kernel(system, kernel, err) || find_directory(system, config, err) ||
-	    find_volumes(system, config, err) || find_shell(system, config, err))
+	    find_volumes(system, config, err) || find_channels(system, config, err) ||
+	    find_shell(system, config, err))
 		return -1;
 	find_modules(system, config);
 	system->argv = config->command ? config->command : system->shell;

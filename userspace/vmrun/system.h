@@ -18,6 +18,7 @@
 #include "terminal.h"
 
 #define SYSTEM_MAX_VOLUMES	16
+#define SYSTEM_MAX_CHANNELS	16	/* more than the device has */
 #define SYSTEM_ROOT_TAG	"root"
 #define SYSTEM_SHARE_TAG	"share%u"	/* as machine.c names the devices of -v */
 /* Nobody reads the console unless something fails. */
@@ -47,6 +48,9 @@ struct system {
 	struct live_share share[SYSTEM_MAX_VOLUMES];
 	char tag[SYSTEM_MAX_VOLUMES][16];
 	unsigned int nr_volumes;
+	char channel[SYSTEM_MAX_CHANNELS][CONFIG_MAX_CHANNEL_NAME + 1];
+	const char *channel_name[SYSTEM_MAX_CHANNELS];
+	unsigned int nr_channels;
 	struct live live;
 };
 

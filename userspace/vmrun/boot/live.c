@@ -66,6 +66,9 @@ static int write_plan(struct archive *a, const struct live_plan *plan, struct vm
 				       "cannot share a path of more than one line");
 		fprintf(a->plan, "share %s %s %s\n", s->tag, s->read_only ? "ro" : "rw", s->path);
 	}
+	/* Their names are checked words. */
+	for (i = 0; i < plan->nr_channels; i++)
+		fprintf(a->plan, "channel %s\n", plan->channel[i]);
 	return 0;
 }
 

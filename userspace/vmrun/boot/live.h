@@ -30,6 +30,8 @@ struct live_plan {
 	unsigned int nr_want;
 	const struct live_share *share;
 	unsigned int nr_shares;
+	const char *const *channel;	/* names of virtio ports */
+	unsigned int nr_channels;
 };
 
 struct live {

@@ -14,6 +14,7 @@
 
 #define PLAN_MAX_SHARES		64
 #define PLAN_MAX_MODULES	256
+#define PLAN_MAX_CHANNELS	16
 
 /* /plan, as boot/live.c writes it. Its strings lie in the text that was parsed. */
 struct plan {
@@ -34,6 +35,8 @@ struct plan {
 		bool read_only;
 	} share[PLAN_MAX_SHARES];
 	unsigned int nr_shares;
+	const char *channel[PLAN_MAX_CHANNELS];	/* names of virtio ports */
+	unsigned int nr_channels;
 	struct plan_net {
 		const char *address;	/* NULL: no card is set up */
 		const char *netmask;
@@ -47,6 +50,9 @@ const char *plan_parse(struct plan *plan, char *text);
 
 /* Brings up what interfaces there are; a network that cannot be is no reason to stop. */
 void network_start(const struct plan_net *net);
+
+/* Makes /dev/virtio-ports; a channel that does not come is no reason to stop. */
+void ports_start(const struct plan *plan);
 
 /* What the agent and its commands share. Descriptors are -1 where there is none. */
 struct command {

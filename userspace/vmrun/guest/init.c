@@ -291,6 +291,7 @@ int main(void)
 	switch_root();
 	umask(022);
 	set_name(&plan);
+	ports_start(&plan);
 	network_start(&plan.net);
 	fd = connect_to_vmrun(plan.port);
 	load_late_modules(&plan, late);

@@ -87,6 +87,8 @@ static bool parse_line(struct plan *plan, char *line)
 		return false;
 	if (!strcmp(what, "hostname")) {
 		plan->hostname = value;
+	} else if (!strcmp(what, "channel") && plan->nr_channels < PLAN_MAX_CHANNELS) {
+		plan->channel[plan->nr_channels++] = value;
 	} else if (!strcmp(what, "port")) {
 		plan->port = strtoul(value, NULL, 10);
 	} else if (!strcmp(what, "module") || !strcmp(what, "late")) {

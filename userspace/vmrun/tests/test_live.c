@@ -220,7 +220,7 @@ static void the_guest_reads_the_plan(void)
 {
 	char text[] = "hostname box\nport 1024\nroot virtiofs root\nshare s0 ro /mnt/with blank\n"
 		      "share s1 rw /src\nnet 10.0.2.15 255.255.255.0 10.0.2.2 10.0.2.3\nmodule /modules/0.ko virtio\n"
-		      "late /modules/1.ko virtio_rng\n";
+		      "late /modules/1.ko virtio_rng\nchannel org.a\nchannel b\n";
 	char bad[] = "root virtiofs root\nshare s0 ro relative\n";
 	char early_after_late[] = "root virtiofs root\nlate /modules/0.ko a\nmodule /modules/1.ko b\n";
 	char none[] = "";
@@ -238,6 +238,8 @@ static void the_guest_reads_the_plan(void)
 	EXPECT(!strcmp(plan.share[1].tag, "s1") && !plan.share[1].read_only);
 	EXPECT_EQ(plan.nr_modules, 2);
 	EXPECT_EQ(plan.nr_late, 1);
+	EXPECT_EQ(plan.nr_channels, 2);
+	EXPECT(!strcmp(plan.channel[0], "org.a") && !strcmp(plan.channel[1], "b"));
 	EXPECT(!strcmp(plan.module[1], "/modules/1.ko"));
 	EXPECT(!strcmp(plan.module[0], "/modules/0.ko"));
 	EXPECT(!strcmp(plan.net.address, "10.0.2.15") && !strcmp(plan.net.nameserver, "10.0.2.3"));
