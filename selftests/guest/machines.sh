@@ -88,7 +88,7 @@ counts()
 	[ "$(vmrun logs one | grep -c '^tick')" -gt "$before" ]
 }
 
-plan 28
+plan 31
 
 check "there is no machine" fails_with 125 "there is no machine" vmrun logs one
 check "a machine detaches and tells its name" [ "$(machine one)" = one ]
@@ -143,6 +143,18 @@ vmrun stop button --time 20
 check "the power button is heard" sh -c 'vmrun ps | grep -q "^button  *ended 0 .*powered off"'
 vmrun logs button | sed 's/^/# /'
 vmrun rm button
+
+# A guest that vmrun makes: its console is logged, and can be looked at, though its user sees the program alone.
+# shellcheck disable=SC2016
+vmrun -A "$dev" --name front -- sh -c 'echo "<1>the kernel says" >/dev/kmsg; for i in $(seq 60); do echo tock >/dev/ttyS0; sleep 0.5; done' \
+	>$work/front 2>&1 </dev/null &
+check "logs has what the kernel of vmrun's own guest says" within 30 logged front 'the kernel says'
+sleep 3 | vmrun console front >$work/console 2>&1 &
+console=$!
+check "console shows it" within 10 grep -q '^tock' $work/console
+{ kill $console && wait $console; } 2>/dev/null
+vmrun kill front
+check "its user saw none of it" sh -c '! grep -q -e tock -e says '$work/front
 
 check "--timeout ends a guest with 122" \
 	fails_with 122 "ended after 2 seconds" guest --accel "$dev" -m 128 -a "$QUIET guest.shell" --timeout 2
