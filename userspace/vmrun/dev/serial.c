@@ -97,10 +97,13 @@ static unsigned int room(const struct serial *s)
 	return rx_size(s) - s->rx_count;
 }
 
-/* Tell the far end once that what it waits for has come. */
+/*
+ * Tell the far end once that what it waits for has come: with a FIFO, half of one, so that
+ * it need not be woken for each byte of many.
+ */
 static void wake_far_end(struct serial *s)
 {
-	if (!s->starved || !room(s))
+	if (!s->starved || room(s) < (rx_size(s) + 1) / 2)
 		return;
 	s->starved = false;
 	s->ops->receive_ready(s->ctx);

@@ -389,9 +389,17 @@ static void input_waits_for_quiet(void)
 	}
 	EXPECT_EQ(g->nr_ready, 1);
 	EXPECT_EQ(vconsole_room(&g->vc), VCONSOLE_IN_SIZE);
+	EXPECT_EQ(g->config_changes, 0);
 	stop(g);
+	/* The size is told as news, which alone Linux reads. */
+	vconsole_resize(&g->vc, 33, 99);
 	start(g);
 	EXPECT_EQ(vconsole_room(&g->vc), 0);
+	for (i = 0; i < 200 && !vconsole_room(&g->vc); i++) {
+		usleep(10000);
+		run(g);
+	}
+	EXPECT_EQ(g->config_changes, 1);
 	destroy(g);
 }
 

@@ -233,10 +233,11 @@ static void overrun_is_told_and_room_is_called_back(void)
 	EXPECT_EQ(in(&s, LSR) & 0x03, 0x03);
 	EXPECT(!far.irq);
 	EXPECT_EQ(serial_room(&s), 0);
-	EXPECT_EQ(in(&s, DATA), '0');
-	EXPECT_EQ(far.ready_calls, 1);
-	for (i = 1; i < 16; i++)
+	/* When half of it is empty, once. */
+	for (i = 0; i < 16; i++) {
+		EXPECT_EQ(far.ready_calls, i > 7);
 		EXPECT_EQ(in(&s, DATA), data[i]);
+	}
 	out(&s, IIR, FCR_ON | 0x02);
 	EXPECT_EQ(in(&s, LSR) & 1, 0);
 	EXPECT_EQ(serial_room(&s), 16);

@@ -358,6 +358,9 @@ static void on_quiet(void *ctx, u32 events)
 	pthread_mutex_lock(&vc->dev.lock);
 	if (read(vc->quiet_fd, &expired, sizeof(expired)) == sizeof(expired) && is_running(vc)) {
 		vc->settled = true;
+		/* Linux reads the size when it changes, not when it begins. */
+		if (vc->rows || vc->columns)
+			virtio_config_changed(&vc->dev);
 		deliver(&vc->port[0]);
 	}
 	pthread_mutex_unlock(&vc->dev.lock);
