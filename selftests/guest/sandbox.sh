@@ -19,7 +19,7 @@ start()
 {
 	name=$1
 	shift
-	vmrun --name "$name" --detach --accel "$dev" -m 96 -k /guest/vmlinuz -i /guest/initramfs -v $share:/mnt -v $share:/ro:ro -d $share.disk \
+	vmrun --name "$name" --detach --accel "$dev" -m 96 -k /guest/vmlinuz -i /guest/initramfs -v $share:/mnt -v $share:/ro:ro -d $share.disk:cow -d /dev/ram0 \
 		-n user -a 'console=ttyS0 quiet cryptomgr.notests rdinit=/bin/sleep -- 1000' "$@" >/dev/null 2>/tmp/start.err || cat /tmp/start.err
 	# Told before its last threads are there.
 	sleep 2
@@ -38,11 +38,13 @@ all()
 }
 
 plan 10
+# A disk for an io_uring, and one for threads alone.
+insmod /modules/brd.ko rd_nr=1 rd_size=1024 2>/dev/null
 start jailed
 n=$(all)
 cat /proc/"$pid"/task/*/comm | sed 's/^/# /'
 check "it has a thread of every kind" [ "$(cat /proc/"$pid"/task/*/comm | sort | tr '\n' ' ')" = \
-	"fs0 fs1 net0 vcpu-0 vda-0 vda-1 vda-2 vda-3 vmrun " ]
+	"fs0 fs1 net0 vcpu-0 vda-0 vda-1 vda-2 vda-3 vdb vdb-0 vdb-1 vmrun " ]
 check "each has a filter" [ "$(threads Seccomp 2)" -eq "$n" ]
 check "none gets new privileges" [ "$(threads NoNewPrivs 1)" -eq "$n" ]
 # vmrun is root's here: the thread of the folder that the guest may change keeps CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER.

@@ -4,16 +4,17 @@
 # Debian's kernel with guest/disk_speed, and a disk in the host's memory, under vmrun or Debian's QEMU. Prints what that program
 # prints; status 0 when it ran to its end. Called by bench/disk.
 #
-#   disk_speed.sh --vmm vmrun|qemu [--rounds N] [--mode rw|cow] --dev PATH
+#   disk_speed.sh --vmm vmrun|qemu [--rounds N] [--mode rw|cow] [--fs tmpfs|ext4] --dev PATH
 
 . /tests/vmms/device.sh
 
-vmm=vmrun rounds=3 mode=rw dev=/dev/kvirt
+vmm=vmrun rounds=3 mode=rw fs=tmpfs dev=/dev/kvirt
 while [ $# -gt 1 ]; do
 	case $1 in
 	--vmm) vmm=$2 ;;
 	--rounds) rounds=$2 ;;
 	--mode) mode=$2 ;;
+	--fs) fs=$2 ;;
 	--dev) dev=$2 ;;
 	*) exit 2 ;;
 	esac
@@ -21,7 +22,12 @@ while [ $# -gt 1 ]; do
 done
 
 fresh_work /tmp/speed
-mount -t tmpfs -o size=80M speed $work || exit 1
+if [ $fs = tmpfs ]; then
+	mount -t tmpfs -o size=80M speed $work || exit 1
+else
+	[ -e /dev/ram0 ] || insmod /modules/brd.ko rd_nr=1 rd_size=81920 || exit 1
+	mke2fs -F /dev/ram0 >/dev/null && mount -t ext4 /dev/ram0 $work || exit 1
+fi
 trap 'cd /; umount $work' EXIT
 dd if=/dev/zero of=$work/disk bs=1M count=32 2>/dev/null
 mkdir $work/more

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A queue of jobs and the threads that take them, first come, first served. Called by the
- * block device. io_uring could take its place behind the same functions; many
- * systems forbid it, so this has to be there anyway.
+ * block device. What an io_uring is good for is done there (uring.c), but many systems
+ * forbid it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -44,8 +44,8 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-int disk_pool_create(struct disk_pool *pool, const char *name, const struct sandbox *sandbox,
-		     struct vm_error *err)
+int disk_pool_create(struct disk_pool *pool, const char *name, unsigned int nr,
+		     const struct sandbox *sandbox, struct vm_error *err)
 {
 	sigset_t all, before;
 	int error = 0;
@@ -59,7 +59,7 @@ int disk_pool_create(struct disk_pool *pool, const char *name, const struct sand
 	/* A thread inherits its mask: no signal may come before it could set its own. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (pool->nr_threads < DISK_POOL_THREADS && !error) {
+	while (pool->nr_threads < nr && !error) {
 		error = pthread_create(&pool->thread[pool->nr_threads], NULL, serve, pool);
 		pool->nr_threads += !error;
 	}

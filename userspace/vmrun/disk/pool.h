@@ -12,6 +12,7 @@
 #include "../types.h"
 
 #define DISK_POOL_THREADS	4
+#define DISK_POOL_WRITERS	2	/* where an io_uring reads */
 
 /* Embedded in what is to be done. */
 struct disk_job {
@@ -32,11 +33,11 @@ struct disk_pool {
 };
 
 /*
- * Starts the threads, named after @name, all signals blocked in them, in @sandbox (NULL: none,
+ * Starts @nr threads (DISK_POOL_THREADS at most), named after @name, all signals blocked in them, in @sandbox (NULL: none,
  * as in unit tests). -1 with @err, nothing left.
  */
-int disk_pool_create(struct disk_pool *pool, const char *name, const struct sandbox *sandbox,
-		     struct vm_error *err);
+int disk_pool_create(struct disk_pool *pool, const char *name, unsigned int nr,
+		     const struct sandbox *sandbox, struct vm_error *err);
 
 /* Ends the threads once all is done that was submitted. */
 void disk_pool_destroy(struct disk_pool *pool);

@@ -157,6 +157,11 @@ static const struct sandbox_rule blk[] = {
 	CALL(fallocate, "discards, writes zeroes"),
 };
 
+/* The ring takes reads of its disk, and nothing else: disk/uring.c. */
+static const struct sandbox_rule ring[] = {
+	CALL(io_uring_enter, "reads, many at a time"),
+};
+
 /* Paths are below a share: openat2() of fs/ says so, and landlock once more. */
 static const struct sandbox_rule fs[] = {
 	CALL(preadv, "READ"),
@@ -250,6 +255,10 @@ const struct sandbox_policy sandbox_policies[SANDBOX_THREADS] = {
 	[SANDBOX_BLK] = {
 		"blk", "reads and writes a disk",
 		{ SET(blk), SET(every), SET(memory) },
+	},
+	[SANDBOX_RING] = {
+		"ring", "takes a disk's requests, hands its reads to the kernel",
+		{ SET(loop), SET(ring), SET(every), SET(memory) },
 	},
 	[SANDBOX_FS] = {
 		"fs", "serves a shared folder that the guest only reads",

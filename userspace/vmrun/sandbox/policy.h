@@ -13,6 +13,7 @@ enum sandbox_thread {
 	SANDBOX_MAIN_GDB,	/* the same thread, where there is --gdb */
 	SANDBOX_VCPU,
 	SANDBOX_BLK,
+	SANDBOX_RING,
 	SANDBOX_FS,
 	SANDBOX_FS_WRITE,	/* a share that the guest may change */
 	SANDBOX_NET,

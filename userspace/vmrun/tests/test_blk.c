@@ -42,6 +42,8 @@ struct guest {
 	unsigned int interrupts, needs_reset, kicks_again, stopped;
 };
 
+static bool threads_alone;
+
 static char path[] = "/tmp/test_blk.XXXXXX";
 
 static void *at(struct guest *g, u64 addr, u64 len)
@@ -116,6 +118,8 @@ static struct guest *make(enum disk_mode mode)
 	g->mem.region[0] = (struct memory_region){ .size = MEMORY, .host_addr = calloc(1, MEMORY) };
 	g->mem.nr_regions = 1;
 	ASSERT_EQ(blk_create(&g->blk, 1, path, mode, &g->loop, &err), 0);
+	if (threads_alone)
+		disk_uring_destroy(&g->blk.uring);
 	ASSERT_EQ(blk_start(&g->blk, NULL, &err), 0);
 	g->blk.dev.transport = (struct virtio_transport){
 		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .stopped = on_stopped,
@@ -130,6 +134,7 @@ static void destroy(struct guest *g)
 	stop_driver(g);
 	blk_destroy(&g->blk);
 	unlink(path);
+	strcpy(path + strlen(path) - 6, "XXXXXX");
 	free(g->mem.region[0].host_addr);
 	free(g);
 }
@@ -251,9 +256,13 @@ static void every_kind(void)
 /* What /dev/null takes cannot be flushed: so it shows who did. */
 static void no_flush_no_cache(void)
 {
-	struct guest *g = make(DISK_RW);
+	struct guest *g;
 	int fd = open("/dev/null", O_RDWR);
 
+	/* A ring has the image for good. */
+	threads_alone = true;
+	g = make(DISK_RW);
+	threads_alone = false;
 	ASSERT(fd >= 0 && dup2(fd, g->blk.disk.fd) >= 0);
 	close(fd);
 	EXPECT_EQ(do_one(g, BLK_T_OUT, 0, 512), BLK_S_OK);
@@ -577,13 +586,41 @@ static void config_space(void)
 	destroy(g);
 }
 
+/* Behind the image's back: a ring reads a part of it, or nothing, and the pool what is left. */
+static void an_image_cut_short(void)
+{
+	struct guest *g = make(DISK_RW);
+
+	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 4096), BLK_S_OK);
+	ASSERT(!truncate(path, 3 * 512 + 100));
+	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 4096), BLK_S_IOERR);
+	EXPECT_EQ(do_one(g, BLK_T_IN, 100, 512), BLK_S_IOERR);
+	EXPECT_EQ(do_one(g, BLK_T_IN, 1, 1024), BLK_S_OK);
+	EXPECT_EQ(do_one(g, BLK_T_OUT, 7, 512), BLK_S_OK);
+	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 4096), BLK_S_OK);
+	printf("# %s\n", g->blk.uring.there ? "by a ring" : "there is no io_uring here");
+	destroy(g);
+}
+
+/* What an io_uring does, where there is one, the pool does as well. */
+static void without_a_ring(void)
+{
+	threads_alone = true;
+	every_kind();
+	any_framing();
+	an_image_cut_short();
+	many_at_once();
+	reset_in_flight();
+	threads_alone = false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(every_kind), TEST(no_flush_no_cache), TEST(rules_of_requests), TEST(wrong_way),
 		TEST(any_framing), TEST(no_way_to_answer), TEST(read_only_and_cow), TEST(many_at_once),
 		TEST(reset_in_flight), TEST(reset_while_the_host_hangs),
-		TEST(end_while_the_host_hangs), TEST(more_than_the_queue), TEST(config_space),
+		TEST(end_while_the_host_hangs), TEST(more_than_the_queue), TEST(config_space), TEST(without_a_ring), TEST(an_image_cut_short),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

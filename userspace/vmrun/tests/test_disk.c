@@ -333,7 +333,7 @@ static void sectors_of_one_block_at_once(void)
 	make_image(SIZE);
 	for (round = 0; round < 50; round++) {
 		open_disk(&disk, DISK_COW);
-		ASSERT_EQ(disk_pool_create(&pool, "test", NULL, &err), 0);
+		ASSERT_EQ(disk_pool_create(&pool, "test", DISK_POOL_THREADS, NULL, &err), 0);
 		for (i = 0; i < WRITERS; i++) {
 			part[i] = (struct part){ { .run = write_part }, &disk, i * 5 % WRITERS, -1 };
 			disk_pool_submit(&pool, &part[i].job);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The block device's queue: requests are taken in the thread of the loop, carried out in
- * the pool's threads, and given back from there in whatever order they end. What a request
+ * The block device's queue: requests are taken in the thread of the loop, carried out by an
+ * io_uring (reads) or in the pool's threads, and given back in whatever order they end. What a request
  * is, is blk_request.c's; what a disk is, disk/'s. Made by machine.c.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "blk.h"
@@ -111,6 +112,16 @@ static void tell_error(struct blk *blk, int error)
 			 blk->name, strerror(-error));
 }
 
+/* A request that was under way is not any more. */
+static void end_one(struct blk *blk)
+{
+	if (--blk->nr_running)
+		return;
+	pthread_cond_broadcast(&blk->idle);
+	if (blk->dev.busy)
+		virtio_stopped(&blk->dev);
+}
+
 /* In a thread of the pool's. */
 static void run_job(struct disk_job *job)
 {
@@ -128,11 +139,7 @@ static void run_job(struct disk_job *job)
 		goto out;
 	finish(work, status);
 	virtio_signal(&blk->dev, 0);
-	if (!--blk->nr_running) {
-		pthread_cond_broadcast(&blk->idle);
-		if (blk->dev.busy)
-			virtio_stopped(&blk->dev);
-	}
+	end_one(blk);
 out:
 	pthread_mutex_unlock(&blk->dev.lock);
 }
@@ -152,7 +159,64 @@ static struct blk_work *get_work(struct blk *blk)
 	return work;
 }
 
-/* What can be answered at once is; the rest goes to the pool. */
+/* ---- the ring; with the lock held ---- */
+
+/* Hands @work to the ring: false when it is not for one. */
+static bool give_to_ring(struct blk *blk, struct blk_work *work)
+{
+	if (!blk->uring.there || work->request.type != BLK_T_IN)
+		return false;
+	disk_uring_prepare(&blk->uring, &work->request.data,
+			   work->request.sector * DISK_SECTOR, work);
+	return true;
+}
+
+/* What the ring began and did not end, or could not do just then: true, and the pool does the rest. */
+static bool is_left_over(struct blk *blk, struct blk_work *work, s64 result)
+{
+	struct blk_request *request = &work->request;
+	u64 done = result > 0 ? align_down(result, DISK_SECTOR) : 0;
+
+	if (result < 0 && result != -EAGAIN && result != -EINTR)
+		return false;
+	if (result >= 0 && (u64)result == disk_vec_len(&request->data))
+		return false;
+	disk_vec_skip(&request->data, done);
+	request->sector += done / DISK_SECTOR;
+	disk_pool_submit(&blk->pool, &work->job);
+	return true;
+}
+
+static void reap(struct blk *blk)
+{
+	struct blk_work *work;
+	s64 result;
+
+	while ((work = disk_uring_reap(&blk->uring, &result))) {
+		if (blk->abandoned || is_left_over(blk, work, result))
+			continue;
+		if (result < 0)
+			tell_error(blk, result);
+		finish(work, result < 0 ? BLK_S_IOERR : BLK_S_OK);
+		end_one(blk);
+	}
+}
+
+static void on_ring(void *ctx, u32 events)
+{
+	struct blk *blk = ctx;
+
+	(void)events;
+	pthread_mutex_lock(&blk->dev.lock);
+	reap(blk);
+	if (!blk->abandoned)
+		virtio_signal(&blk->dev, 0);
+	pthread_mutex_unlock(&blk->dev.lock);
+}
+
+/* ---- the queue ---- */
+
+/* What can be answered at once is; the rest goes to the ring or the pool. */
 static void take(struct blk *blk, struct blk_work *work)
 {
 	int status;
@@ -161,7 +225,8 @@ static void take(struct blk *blk, struct blk_work *work)
 	status = blk_request_parse(&work->request, &work->chain, &work->target);
 	if (status == BLK_S_OK) {
 		blk->nr_running++;
-		disk_pool_submit(&blk->pool, &work->job);
+		if (!give_to_ring(blk, work))
+			disk_pool_submit(&blk->pool, &work->job);
 	} else if (status > 0) {
 		finish(work, status);
 	} else {
@@ -195,6 +260,12 @@ static void kick(struct virtio_device *dev, unsigned int queue)
 
 	while (n < QUEUE_SIZE && !blk->stopping && take_next(blk))
 		n++;
+	if (blk->uring.there) {
+		/* What failed to be sent is sent with the next ones. */
+		if (disk_uring_submit(&blk->uring))
+			virtio_kick_again(dev, queue);
+		reap(blk);
+	}
 	virtio_signal(dev, queue);
 	if (n == QUEUE_SIZE)
 		virtio_kick_again(dev, queue);
@@ -248,6 +319,22 @@ int blk_attach(struct blk *blk, struct pci *pci, struct irq *irq, struct vm_erro
 	return blk->vpci ? 0 : -1;
 }
 
+/* The ring, and the thread that serves it: 0 and none of it where it cannot be or is of no use. */
+static int make_ring(struct blk *blk, struct vm_error *err)
+{
+	if (disk_uring_create(&blk->uring, &blk->disk, QUEUE_SIZE))
+		return 0;
+	if (worker_create(&blk->worker, blk->name, err))
+		goto no_worker;
+	if (loop_watch(&blk->worker.loop, disk_uring_fd(&blk->uring), EPOLLIN, on_ring, blk) >= 0)
+		return 0;
+	vm_fail(err, VM_STATUS_FAILURE, NULL, "cannot wait for %s", blk->name);
+	worker_destroy(&blk->worker);
+no_worker:
+	disk_uring_destroy(&blk->uring);
+	return -1;
+}
+
 int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_mode mode,
 	       struct loop *loop, struct vm_error *err)
 {
@@ -261,20 +348,29 @@ int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_
 		return -1;
 	/* Half a MiB, of which only what is ever in flight is touched. */
 	blk->work = calloc(QUEUE_SIZE + 1, sizeof(*blk->work));
-	if (!blk->work) {
+	if (!blk->work)
+		vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+	if (!blk->work || make_ring(blk, err)) {
+		free(blk->work);
 		disk_close(&blk->disk);
-		return vm_fail(err, VM_STATUS_FAILURE, NULL, "out of memory");
+		return -1;
 	}
 	pthread_cond_init(&blk->idle, NULL);
 	virtio_device_init(&blk->dev, blk->name, VIRTIO_ID_BLOCK, &blk_ops, features(mode),
-			   sizes, ARRAY_SIZE(sizes), loop);
+			   sizes, ARRAY_SIZE(sizes), blk->uring.there ? &blk->worker.loop : loop);
 	return 0;
 }
 
 int blk_start(struct blk *blk, const struct sandbox *sandbox, struct vm_error *err)
 {
-	if (disk_pool_create(&blk->pool, blk->name, sandbox, err))
+	/* With a ring nobody reads there. */
+	if (disk_pool_create(&blk->pool, blk->name,
+			     blk->uring.there ? DISK_POOL_WRITERS : DISK_POOL_THREADS, sandbox, err))
 		return -1;
+	if (blk->uring.there && worker_start(&blk->worker, sandbox, SANDBOX_RING, err)) {
+		disk_pool_destroy(&blk->pool);
+		return -1;
+	}
 	blk->has_threads = true;
 	return 0;
 }
@@ -293,6 +389,8 @@ void blk_stop(struct blk *blk)
 			 blk->name);
 		return;
 	}
+	if (blk->uring.there)
+		worker_stop(&blk->worker);
 	disk_pool_destroy(&blk->pool);
 	blk->has_threads = false;
 }
@@ -304,6 +402,9 @@ void blk_destroy(struct blk *blk)
 		return;
 	if (blk->vpci)
 		virtio_pci_remove(blk->vpci);
+	if (blk->uring.there)
+		worker_destroy(&blk->worker);
+	disk_uring_destroy(&blk->uring);
 	virtio_device_destroy(&blk->dev);
 	pthread_cond_destroy(&blk->idle);
 	free(blk->work);

@@ -9,6 +9,8 @@
 
 #include "../disk/disk.h"
 #include "../disk/pool.h"
+#include "../disk/uring.h"
+#include "../worker.h"
 #include "device.h"
 #include "pci.h"
 
@@ -19,7 +21,9 @@ struct blk {
 	/* const while the machine runs */
 	char name[8];			/* "vda", as most guests will call it */
 	struct disk disk;
-	struct disk_pool pool;
+	struct disk_pool pool;		/* for all but reads, or for everything */
+	struct disk_uring uring;	/* where it is allowed and of use; used under the lock */
+	struct worker worker;		/* serves kicks and the ring, when there is one */
 	struct virtio_pci *vpci;	/* NULL: not on the bus yet */
 	struct blk_work *work;		/* one for each entry of the queue, and one */
 
@@ -37,7 +41,7 @@ struct blk {
 
 /*
  * Opens disk number @index of the machine. Kicks are served in @loop's thread, which
- * never waits for the disk. Returns 0, or -1 with @err filled in and nothing left open.
+ * never waits for the disk, or in one of its own where there is io_uring. Returns 0, or -1 with @err filled in and nothing left open.
  */
 int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_mode mode,
 	       struct loop *loop, struct vm_error *err);
