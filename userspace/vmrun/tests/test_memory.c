@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The kinds of guest memory: what each is to the kernel, what is given back, and what is
- * said when there is none. (How addresses are translated is test_bus.c's.)
+ * said when there is none. (How addresses are translated is test_bus.c's; huge
+ * pages that are there are guest/memory.sh's, whose host sets some apart.)
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -99,19 +100,6 @@ static void a_file_can_be_shared(void)
 	memory_destroy(&mem);
 }
 
-/* How many huge pages of 2 MiB nobody has. */
-static unsigned int free_pages(void)
-{
-	unsigned int n = 0;
-	FILE *file = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
-
-	if (file && fscanf(file, "%u", &n) != 1)
-		n = 0;
-	if (file)
-		fclose(file);
-	return n;
-}
-
 /* This machine has none set apart, or not so many: the error tells how to get them. */
 static void huge_pages_that_are_not_there(void)
 {
@@ -143,32 +131,11 @@ static void odd_sizes(void)
 	memory_destroy(&mem);
 }
 
-/* selftests/guest/memory.sh sets some apart; here they are used where somebody did. */
-static void huge_pages(void)
-{
-	unsigned int before = free_pages();
-	struct vm_error err = { 0 };
-	struct memory mem;
-	u8 *p;
-
-	if (before < 8)
-		test_skip("this machine has no huge pages set apart");
-	ASSERT_EQ(memory_create_as(&mem, MIB(16), MEMORY_HUGE_2M, "huge", &err), 0);
-	p = guest_buf(&mem, 0, MIB(16));
-	memset(p, 1, MIB(16));
-	EXPECT_EQ(free_pages(), before - 8);
-	EXPECT_EQ(memory_give_back(&mem, p + MIB(1), MIB(4)), MIB(2));
-	EXPECT_EQ(free_pages(), before - 7);
-	EXPECT(p[MIB(2) - 1] == 1 && p[MIB(2)] == 0 && p[MIB(4)] == 1);
-	memory_destroy(&mem);
-	EXPECT_EQ(free_pages(), before);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(words), TEST(private_memory), TEST(memory_in_a_file), TEST(a_file_can_be_shared),
-		TEST(huge_pages_that_are_not_there), TEST(odd_sizes), TEST(huge_pages),
+		TEST(huge_pages_that_are_not_there), TEST(odd_sizes),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
