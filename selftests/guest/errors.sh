@@ -19,7 +19,9 @@ runtime=$work/run
 release=$(uname -r)
 kernel=/boot/vmlinuz-$release
 grep -q '^user:' /etc/passwd || echo 'user:x:1000:1000::/tmp:/bin/sh' >>/etc/passwd
-grep -qs '^kvm:' /etc/group || echo 'kvm:x:104:user' >>/etc/group
+# Whoever made the group, its member is this user.
+sed -i '/^kvm:/d' /etc/group
+echo 'kvm:x:104:user' >>/etc/group
 # The root of an initramfs may be its maker's alone.
 chmod 755 /
 chown root:kvm "$dev"

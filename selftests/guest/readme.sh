@@ -17,7 +17,9 @@ work=/tmp/readme.$$
 mkdir -p $work/home $work/run $work/steps
 trap 'cd /; rm -rf $work' EXIT
 grep -q '^user:' /etc/passwd || echo 'user:x:1000:1000::/tmp:/bin/sh' >>/etc/passwd
-grep -qs '^kvm:' /etc/group || echo 'kvm:x:104:user' >>/etc/group
+# Whoever made the group, its member is this user.
+sed -i '/^kvm:/d' /etc/group
+echo 'kvm:x:104:user' >>/etc/group
 # What an initramfs has may be its maker's alone.
 chmod 755 / /etc
 chmod 644 /etc/passwd /etc/group
