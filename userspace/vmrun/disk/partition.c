@@ -13,6 +13,7 @@
 #define MBR_GPT		0xee
 #define FIRST_LOGICAL	5
 #define MAX_LOGICAL	64
+#define MAX_EMPTY	100		/* tables of logical ones in a row that have none */
 
 #define GPT_MAX_BYTES	KIB(64)		/* of all entries: four times what partitioners make */
 #define GPT_NO_AUTO	BIT_ULL(63)
@@ -74,6 +75,7 @@ struct reader {
 	int fd;
 	u64 sectors;
 	u32 sector;
+	unsigned int next;	/* the number of the next logical one, of whatever extended one */
 };
 
 static bool read_at(const struct reader *r, u64 offset, void *buf, size_t len)
@@ -111,32 +113,59 @@ static enum partition_kind mbr_kind(u8 type)
 	return type == MBR_LINUX ? PARTITION_LINUX : PARTITION_OTHER;
 }
 
-/* Each has a table of its own: itself, and where the next one's is. They may go in a circle. */
-static void read_logical(struct reader *r, u64 extended)
+/* Where an extended partition lies, or the part of one that a table in it is about. */
+struct span {
+	u64 start, len;
+};
+
+/* The third and fourth entry of such a table should be empty: what does not fit in is nothing. */
+static bool fits(const struct mbr_entry *e, const struct span *all, const struct span *part)
 {
-	unsigned int number = FIRST_LOGICAL, i;
-	u64 at = extended;
+	u64 start = part->start + e->start;
 
-	while (number < FIRST_LOGICAL + MAX_LOGICAL) {
-		u64 next = 0;
-		struct mbr mbr;
+	return (u64)e->start + e->count <= part->len && start >= all->start &&
+	       start + e->count <= all->start + all->len;
+}
 
-		if (!read_mbr(r, at, &mbr))
+/* Takes what the table of @part has, and says where the next is: false where there is none. */
+static bool read_logical_table(struct reader *r, const struct span *all, struct span *part)
+{
+	const struct mbr_entry *next = NULL;
+	struct mbr mbr;
+	unsigned int i;
+
+	if (!read_mbr(r, part->start, &mbr))
+		return false;
+	for (i = 0; i < 4; i++) {
+		const struct mbr_entry *e = &mbr.entry[i];
+
+		if (!e->count)
+			continue;
+		if (is_extended(e->type))
+			next = next ? next : e;
+		else if (i < 2 || fits(e, all, part))
+			add(r, r->next++, mbr_kind(e->type), part->start + e->start, e->count);
+	}
+	if (next)
+		*part = (struct span){ all->start + next->start, next->count };
+	return next;
+}
+
+/*
+ * Each has a table of its own: itself, and where the next one's is. They may go in a circle,
+ * of empty ones too.
+ */
+static void read_logical(struct reader *r, const struct mbr_entry *extended)
+{
+	const struct span all = { extended->start, extended->count };
+	struct span part = all;
+	unsigned int empty = 0, before;
+
+	while (r->next < FIRST_LOGICAL + MAX_LOGICAL && empty < MAX_EMPTY) {
+		before = r->next;
+		if (!read_logical_table(r, &all, &part))
 			return;
-		/* The other two entries mean nothing. */
-		for (i = 0; i < 2; i++) {
-			const struct mbr_entry *e = &mbr.entry[i];
-
-			if (!e->count)
-				continue;
-			if (is_extended(e->type))
-				next = next ? next : extended + e->start;
-			else
-				add(r, number++, mbr_kind(e->type), at + e->start, e->count);
-		}
-		if (!next || next == at)
-			return;
-		at = next;
+		empty = r->next == before ? empty + 1 : 0;
 	}
 }
 
@@ -153,6 +182,22 @@ static bool is_table(const struct mbr *mbr)
 	return used;
 }
 
+/* What speaks of a GPT is no MBR; where it has that at the wrong place Linux takes it for neither. */
+static enum partition_table_kind mbr_table_kind(const struct mbr *mbr)
+{
+	enum partition_table_kind kind = PARTITION_TABLE_MBR;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		if (mbr->entry[i].type != MBR_GPT)
+			continue;
+		if (mbr->entry[i].start == 1)
+			return PARTITION_TABLE_GPT;
+		kind = PARTITION_TABLE_NONE;
+	}
+	return kind;
+}
+
 static void read_mbr_table(struct reader *r, const struct mbr *mbr)
 {
 	unsigned int i;
@@ -163,7 +208,7 @@ static void read_mbr_table(struct reader *r, const struct mbr *mbr)
 		if (!e->count)
 			continue;
 		if (is_extended(e->type))
-			read_logical(r, e->start);
+			read_logical(r, e);
 		else
 			add(r, i + 1, mbr_kind(e->type), e->start, e->count);
 	}
@@ -193,6 +238,7 @@ static bool header_is_whole(const struct reader *r, struct gpt_header *header)
 	    header->size < sizeof(*header) || header->size > r->sector ||
 	    header->size > sizeof(block) || header->entry_size != sizeof(struct gpt_entry) ||
 	    (u64)header->nr_entries * sizeof(struct gpt_entry) > GPT_MAX_BYTES ||
+	    header->first_usable > header->last_usable || header->last_usable >= r->sectors ||
 	    header->entries >= r->sectors || !read_at(r, r->sector, block, header->size))
 		return false;
 	/* The sum is of a header without its sum. */
@@ -231,20 +277,16 @@ static bool read_gpt(struct reader *r)
 
 void partition_read(struct partition_table *table, int fd, u64 size, u32 sector)
 {
-	struct reader r = { table, fd, size / sector, sector };
+	struct reader r = { table, fd, size / sector, sector, FIRST_LOGICAL };
 	struct mbr mbr;
-	unsigned int i;
 
 	*table = (struct partition_table){ .kind = PARTITION_TABLE_NONE };
 	if (!read_mbr(&r, 0, &mbr) || !is_table(&mbr))
 		return;
-	table->kind = PARTITION_TABLE_MBR;
-	for (i = 0; i < 4; i++)
-		if (mbr.entry[i].type == MBR_GPT && mbr.entry[i].start == 1)
-			table->kind = PARTITION_TABLE_GPT;
+	table->kind = mbr_table_kind(&mbr);
 	if (table->kind == PARTITION_TABLE_MBR) {
 		read_mbr_table(&r, &mbr);
-	} else if (!read_gpt(&r)) {
+	} else if (table->kind == PARTITION_TABLE_GPT && !read_gpt(&r)) {
 		table->kind = PARTITION_TABLE_BROKEN;
 		table->nr = 0;
 	}

@@ -216,6 +216,55 @@ static void mbr_that_lies(void)
 	drop(&image);
 }
 
+/* Two tables that have nothing but each other. */
+static void a_circle_of_empty_tables_ends(void)
+{
+	struct image image = make();
+
+	mbr_entry(&image, 0, 0, 0x05, 100, 1000);
+	mbr_entry(&image, 100, 1, 0x05, 100, 10);
+	mbr_entry(&image, 200, 1, 0x05, 0, 10);
+	mbr_entry(&image, 0, 1, 0x83, 2048, 4096);
+	ext4(&image, 2048 * 512);
+	expect(&image, 2, "ext4");
+	drop(&image);
+}
+
+/* What Linux makes of tables that no partitioner of today would. */
+static void logical_partitions_are_counted_as_linux_does(void)
+{
+	struct image image = make();
+
+	/* Two extended ones: their numbers go on. */
+	mbr_entry(&image, 0, 0, 0x05, 100, 900);
+	mbr_entry(&image, 100, 0, 0x82, 10, 10);
+	mbr_entry(&image, 0, 1, 0x0f, 1000, 9000);
+	mbr_entry(&image, 1000, 0, 0x83, 100, 100);
+	ext4(&image, 1100 * 512);
+	expect(&image, 6, "ext4");
+	/* A third and a fourth entry count when they lie inside. */
+	mbr_entry(&image, 1000, 2, 0x83, 200, 9000);
+	ext4(&image, 1200 * 512);
+	expect(&image, 6, "ext4");
+	mbr_entry(&image, 1000, 3, 0x83, 200, 8000);
+	expect(&image, 7, "ext4");
+	drop(&image);
+}
+
+/* Linux looks for no partitions then, nor does it take the table for an MBR. */
+static void a_gpt_at_the_wrong_place(void)
+{
+	struct image image = make();
+
+	mbr_entry(&image, 0, 0, 0xee, 2, 8000);
+	mbr_entry(&image, 0, 1, 0x83, 8192, 1000);
+	ext4(&image, 8192 * 512);
+	expect_error(&image, "no disk with partitions");
+	ext4(&image, 0);
+	expect(&image, 0, "ext4");
+	drop(&image);
+}
+
 static void a_boot_sector_is_no_table(void)
 {
 	struct image image = make();
@@ -271,6 +320,29 @@ static void gpt_that_is_broken(void)
 	}
 }
 
+/* Linux reads none of it, so that its partitions would be looked for in vain. */
+static void gpt_that_was_cut_short(void)
+{
+	struct image image = make();
+	u64 last = SIZE / 512;
+
+	gpt_entry(&image, 0, root_type, 2048, 8191);
+	ext4(&image, 2048 * 512);
+	memcpy(image.data + 512 + 48, &last, 8);
+	gpt_header(&image, 128);
+	expect_error(&image, "(GPT) is damaged");
+	last--;
+	memcpy(image.data + 512 + 48, &last, 8);
+	gpt_header(&image, 128);
+	expect(&image, 1, "ext4");
+	memcpy(image.data + 512 + 40, &last, 8);
+	last--;
+	memcpy(image.data + 512 + 48, &last, 8);
+	gpt_header(&image, 128);
+	expect_error(&image, "(GPT) is damaged");
+	drop(&image);
+}
+
 /* Sums that are right do not make the rest so. */
 static void gpt_that_lies(void)
 {
@@ -317,8 +389,10 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(whole_disks), TEST(what_is_no_root), TEST(mbr_partitions),
-		TEST(mbr_that_lies), TEST(a_boot_sector_is_no_table), TEST(gpt_partitions),
-		TEST(gpt_that_is_broken), TEST(gpt_that_lies), TEST(sectors_of_4096),
+		TEST(mbr_that_lies), TEST(a_circle_of_empty_tables_ends),
+		TEST(logical_partitions_are_counted_as_linux_does), TEST(a_gpt_at_the_wrong_place),
+		TEST(a_boot_sector_is_no_table), TEST(gpt_partitions),
+		TEST(gpt_that_is_broken), TEST(gpt_that_was_cut_short), TEST(gpt_that_lies), TEST(sectors_of_4096),
 		TEST(files_that_are_none),
 	};
 
