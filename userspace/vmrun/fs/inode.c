@@ -539,6 +539,21 @@ void fs_hide(struct fs *fs, int fd)
 	at(fs, 0)->sealed |= is_hidden(fs, &at(fs, 0)->key);
 }
 
+bool fs_inode_is_hidden(struct fs *fs, struct fs_inode *parent, const char *name)
+{
+	struct statx stat;
+	struct fs_key key;
+	int fd;
+
+	if (!fs->nr_hidden)
+		return false;
+	fd = fs_inode_fd(fs, parent);
+	if (fd < 0 || fs_stat(fd, name, &stat))
+		return false;
+	key = key_of(&stat);
+	return is_hidden(fs, &key);
+}
+
 int fs_inode_enter(struct fs *fs, struct fs_inode *parent, const char *name,
 		   struct fs_inode **inode, struct statx *stat)
 {

@@ -136,6 +136,9 @@ int fs_inode_stat(struct fs *fs, struct fs_inode *inode, struct statx *stat);
 int fs_inode_hold(struct fs *fs, struct fs_inode *inode);
 void fs_inode_drop(struct fs *fs, struct fs_inode *inode);
 
+/* Whether it is what fs_hide() was told, known to the guest or not. */
+bool fs_inode_is_hidden(struct fs *fs, struct fs_inode *parent, const char *name);
+
 /* What @name in @parent is: its inode, one lookup more. */
 int fs_inode_enter(struct fs *fs, struct fs_inode *parent, const char *name,
 		   struct fs_inode **inode, struct statx *stat);

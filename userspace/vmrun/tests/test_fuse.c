@@ -387,6 +387,9 @@ static void what_is_hidden_stays_shut(void)
 	begin(FS_READ_WRITE);
 	fd = ASSERT_OK(open("share/dir", O_PATH | O_DIRECTORY));
 	fs_hide(fs, fd);
+	/* A guest need not have looked it up. */
+	EXPECT_EQ(call(FUSE_RENAME, 1, &to, sizeof(to), "dir\0other", 10), -EBUSY);
+	EXPECT_EQ(call(FUSE_RENAME, 1, &to, sizeof(to), "file\0dir", 9), -EBUSY);
 	dir = lookup(1, "dir");
 	ASSERT(dir);
 	EXPECT_EQ(lookup(dir, "inner"), 0);
@@ -819,7 +822,8 @@ int main(int argc, char **argv)
 		TEST(names_do_not_leave_the_share), TEST(links_are_not_followed),
 		TEST(a_replaced_file_is_stale), TEST(races_do_not_leave_the_share),
 		TEST(only_files_and_directories_are_opened),
-		TEST(the_kernels_file_systems_stay_shut), TEST(what_is_hidden_stays_shut), TEST(lengths_are_checked),
+		TEST(the_kernels_file_systems_stay_shut), TEST(what_is_hidden_stays_shut),
+		TEST(lengths_are_checked),
 		TEST(transfers_are_bounded), TEST(forgetting), TEST(directories),
 		TEST(read_only_refuses_changes), TEST(reading_changes_no_mode),
 		TEST(memory_is_bounded),
