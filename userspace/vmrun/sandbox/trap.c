@@ -150,6 +150,12 @@ static int load(const struct sock_fprog *filter, enum sandbox_mode mode)
 	return ret;
 }
 
+/* What jail.c left for the threads of other shares. */
+static int drop_kept(const struct sandbox *sandbox, enum sandbox_thread thread)
+{
+	return sandbox->kept && thread != SANDBOX_FS_WRITE ? capabilities_drop(0) : 0;
+}
+
 void sandbox_enter(const struct sandbox *sandbox, enum sandbox_thread thread)
 {
 	struct vm_error err = { 0 };
@@ -161,9 +167,8 @@ void sandbox_enter(const struct sandbox *sandbox, enum sandbox_thread thread)
 	sigemptyset(&forbidden);
 	sigaddset(&forbidden, SIGSYS);
 	pthread_sigmask(SIG_UNBLOCK, &forbidden, NULL);
-	if (sandbox->kept && thread != SANDBOX_FS_WRITE && capabilities_drop(0))
-		_exit(VM_STATUS_SANDBOX);
-	if (sandbox->jailed && !load(sandbox_filter(thread), sandbox->mode))
+	if (sandbox->jailed && !drop_kept(sandbox, thread) &&
+	    !load(sandbox_filter(thread), sandbox->mode))
 		return;
 	vm_fail(&err, VM_STATUS_SANDBOX, SANDBOX_HINT,
 		"cannot confine the thread %s: %s", sandbox_policies[thread].name,
