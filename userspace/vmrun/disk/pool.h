@@ -33,8 +33,8 @@ struct disk_pool {
 };
 
 /*
- * Starts @nr threads (DISK_POOL_THREADS at most), named after @name, all signals blocked in them, in @sandbox (NULL: none,
- * as in unit tests). -1 with @err, nothing left.
+ * Starts @nr threads (DISK_POOL_THREADS at most), named after @name, all signals blocked in
+ * them, in @sandbox (NULL: none, as in unit tests). -1 with @err, nothing left.
  */
 int disk_pool_create(struct disk_pool *pool, const char *name, unsigned int nr,
 		     const struct sandbox *sandbox, struct vm_error *err);

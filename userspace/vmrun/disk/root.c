@@ -156,7 +156,7 @@ int disk_find_root_in(struct disk_root *root, int fd, u64 size, u32 sector, cons
 	if (disk_check_format(fd, path, err) || check_packed(fd, path, err))
 		return -1;
 	partition_read(&table, fd, size, sector);
-	/* Whoever makes a file system of a whole disk takes the table away, but not the other way round. */
+	/* Who makes a file system of a whole disk takes the table away, but not the other way round. */
 	if (table.kind == PARTITION_TABLE_GPT)
 		return choose(root, &table, fd, path, err);
 	if (table.kind == PARTITION_TABLE_BROKEN)

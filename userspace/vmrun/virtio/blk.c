@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The block device's queue: requests are taken in the thread of the loop, carried out by an
- * io_uring (reads) or in the pool's threads, and given back in whatever order they end. What a request
- * is, is blk_request.c's; what a disk is, disk/'s. Made by machine.c.
+ * io_uring (reads) or in the pool's threads, and given back in whatever order they end. What
+ * a request is, is blk_request.c's; what a disk is, disk/'s. Made by machine.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -363,7 +363,7 @@ int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_
 
 int blk_start(struct blk *blk, const struct sandbox *sandbox, struct vm_error *err)
 {
-	/* With a ring nobody reads there. */
+	/* With a ring they read only what it leaves over. */
 	if (disk_pool_create(&blk->pool, blk->name,
 			     blk->uring.there ? DISK_POOL_WRITERS : DISK_POOL_THREADS, sandbox, err))
 		return -1;

@@ -41,7 +41,8 @@ struct blk {
 
 /*
  * Opens disk number @index of the machine. Kicks are served in @loop's thread, which
- * never waits for the disk, or in one of its own where there is io_uring. Returns 0, or -1 with @err filled in and nothing left open.
+ * never waits for the disk, or in one of its own where there is io_uring. Returns 0, or -1
+ * with @err filled in and nothing left open.
  */
 int blk_create(struct blk *blk, unsigned int index, const char *path, enum disk_mode mode,
 	       struct loop *loop, struct vm_error *err);

@@ -69,7 +69,7 @@ struct virtio_device {
 	u64 offered;			/* features, VERSION_1, INDIRECT_DESC, EVENT_IDX included */
 	unsigned int nr_queues;
 	const struct virtio_device_ops *ops;
-	struct loop *loop;		/* the thread whose loop serves the kicks: the main one's or the device's own */
+	struct loop *loop;		/* serves the kicks: the main thread's or the device's own */
 	struct virtio_transport transport;
 
 	pthread_mutex_t lock;		/* all below, and the device's own state */
