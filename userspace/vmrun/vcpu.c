@@ -314,6 +314,8 @@ static void handle_exit(struct vcpu *vcpu)
 /* Does as it was asked; false when the thread is to end. */
 static bool obey(struct vcpu *vcpu)
 {
+	bool go;
+
 	pthread_mutex_lock(&vcpu->lock);
 	while (vcpu->wanted == VCPU_PAUSED) {
 		vcpu->state = VCPU_PAUSED;
@@ -321,9 +323,11 @@ static bool obey(struct vcpu *vcpu)
 		pthread_cond_wait(&vcpu->changed, &vcpu->lock);
 	}
 	vcpu->state = vcpu->wanted;
+	/* Under the lock: who is paused anew as soon as it is let go has not ended. */
+	go = vcpu->state == VCPU_RUNNING;
 	pthread_cond_broadcast(&vcpu->changed);
 	pthread_mutex_unlock(&vcpu->lock);
-	return vcpu->wanted == VCPU_RUNNING;
+	return go;
 }
 
 /*
