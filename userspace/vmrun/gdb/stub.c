@@ -66,8 +66,8 @@ static enum gdb_stop classify(struct gdb_stub *stub, struct gdb_cpu *cpu,
 	hit = gdb_hard_hit(&stub->hard, exit->dr6);
 	if (hit) {
 		cpu->kind = hit->kind;
-		/* gdb knows the address that it named, which is in the first part of it. */
-		cpu->address = hit->owner > hit->address ? hit->owner : hit->address;
+		/* Of what gdb named perhaps a part: any address in it will do. */
+		cpu->address = hit->address;
 		return hit->kind == GDB_HARD_CODE ? GDB_STOP_HARD : GDB_STOP_WATCH;
 	}
 	return cpu->action == GDB_STEP ? GDB_STOP_STEP : GDB_STOP_NONE;
@@ -99,15 +99,21 @@ static void collect(struct gdb_stub *stub, bool all_held)
 	}
 }
 
+/* What a vCPU had to tell when another was told waits until gdb lets it go on. */
+static bool has_stopped(const struct gdb_cpu *cpu)
+{
+	return cpu->stop != GDB_STOP_NONE && cpu->action != GDB_STAND;
+}
+
 /* A vCPU with something to tell, the current one first; -1: none. */
 static int find_stopped(const struct gdb_stub *stub)
 {
 	unsigned int i;
 
-	if (stub->cpu[stub->current].stop != GDB_STOP_NONE)
+	if (has_stopped(&stub->cpu[stub->current]))
 		return stub->current;
 	for (i = 0; i < stub->nr_cpus; i++)
-		if (stub->cpu[i].stop != GDB_STOP_NONE)
+		if (has_stopped(&stub->cpu[i]))
 			return i;
 	return -1;
 }

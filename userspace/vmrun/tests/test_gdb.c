@@ -524,6 +524,30 @@ static void two_at_once(void)
 	destroy();
 }
 
+/* Who came out with another and then stands is not told of while that one steps. */
+static void one_steps_alone(void)
+{
+	make();
+	EXPECT(says("Z2,5000,8", "OK"));
+	EXPECT(says("vCont;c", NULL));
+	come_out(0, DB, VIRTUAL, 1);
+	come_out(1, DB, VIRTUAL, 1);
+	look();
+	EXPECT(tells("T05thread:1;watch:5000;"));
+	EXPECT(says("vCont;s:1", NULL));
+	EXPECT(!w.held[0] && w.held[1]);
+	/* Woken by the exit that it has seen already. */
+	look();
+	EXPECT_EQ(w.nr_sent, 0);
+	EXPECT(!w.held[0]);
+	w.nr_sent = 0;
+	gdb_stub_input(w.stub, (const u8 *)"\3", 1);
+	EXPECT(tells("T02thread:1;"));
+	/* Its turn comes when it is to go on. */
+	EXPECT(says("vCont;c", "T05thread:2;watch:5000;"));
+	destroy();
+}
+
 static void leaves(void)
 {
 	u8 *code;
@@ -593,7 +617,7 @@ int main(int argc, char **argv)
 		TEST(threads), TEST(registers), TEST(all_registers), TEST(tags), TEST(memory), TEST(walks),
 		TEST(monitor), TEST(soft_breakpoints), TEST(no_more_soft_breakpoints), TEST(hard_breakpoints),
 		TEST(goes_on_and_stops), TEST(steps), TEST(exceptions_of_the_guest), TEST(two_at_once),
-		TEST(leaves), TEST(ends), TEST(cannot_go_on),
+		TEST(one_steps_alone), TEST(leaves), TEST(ends), TEST(cannot_go_on),
 	};
 
 	return test_main(argc, argv, tests, ARRAY_SIZE(tests));
