@@ -20,7 +20,8 @@ static int ask_running(const struct instance *instance, json_t *list, struct vm_
 
 	if (fd < 0)
 		return -1;
-	for (; vcpu < cpus && !err->status; vcpu++) {
+	/* A guest that has overcome its vmrun may answer anything. */
+	for (; vcpu < cpus && vcpu < CONFIG_MAX_VCPUS && !err->status; vcpu++) {
 		reply = client_request(fd, json_pack("{s:s, s:I}", "command",
 						     control_verb_name(CONTROL_TRACE), "vcpu", vcpu), err);
 		cpus = json_integer_value(json_object_get(reply, "cpus"));
