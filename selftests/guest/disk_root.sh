@@ -50,7 +50,7 @@ refused()
 		[ "$(grep -c . error)" -eq 2 ]
 }
 
-[ -n "$once" ] && plan 6 || plan 29
+[ -n "$once" ] && plan 6 || plan 31
 truncate -s ${size}M root.img
 run -d root.img -- sh -c '
 	mke2fs -F /dev/vda >/dev/null && mkdir /tree && mount -t ext4 /dev/vda /tree && mkdir /tree/bin || exit 1
@@ -71,8 +71,11 @@ check "its disk is vda, that of -d the next" [ "$(grep -x '[0-9]*' out | tr '\n'
 check "it has what a system has" said 'its own'
 check "the root is the disk itself" said '/dev/.* / ext4 rw.*'
 
-run root.img:rw -- /bin/sh -c 'echo kept >/file'
+run root.img:rw -- /bin/sh -c 'echo kept >/file; busybox mkdir /etc; echo "nameserver 192.0.2.7" >/etc/resolv.conf'
 check "with :rw a guest writes the image ($status)" [ "$status$(sum root.img | grep -v "$before" >changed; wc -l <changed)" = 01 ]
+vmrun -A "$dev" -m 256 root.img:rw -- cat /etc/resolv.conf >out 2>&1
+sed 's/^/# /' out
+check "a guest has its own name server" said 'nameserver 10.0.2.3'
 kept=$(sum root.img)
 echo 'cat /file; echo lost >/file; cat /file; exit 3' >script
 vmrun -A "$dev" -m 256 root.img:ro <script >out 2>&1
@@ -88,8 +91,9 @@ truncate -s $((size * 2 + 8))M gpt.img
 /tests/guest/gpt gpt.img 2048:other $(((size + 2) * 2048)):linux $((size * 2048)):root
 dd if=root.img of=gpt.img bs=1M seek=$((size + 4)) conv=notrunc 2>/dev/null
 dd if=root.img of=gpt.img bs=1M seek=2 count=1 conv=notrunc 2>/dev/null
-run gpt.img -- cat /file /proc/partitions
+run gpt.img -- cat /file /proc/partitions /etc/resolv.conf
 check "a root by its type is found in a GPT ($status)" [ "$status $(grep -cx -e kept -e '.* vda3' out)" = '0 2' ]
+check "and :rw has left the image its own" said 'nameserver 192.0.2.7'
 
 # An MBR: another system's, and in an extended partition the only one of Linux.
 entry()

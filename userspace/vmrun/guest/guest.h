@@ -48,8 +48,11 @@ struct plan {
 /* Cuts @text, NUL-terminated, into @plan. Returns NULL, or the line that it does not understand. */
 const char *plan_parse(struct plan *plan, char *text);
 
-/* Brings up what interfaces there are; a network that cannot be is no reason to stop. */
-void network_start(const struct plan_net *net);
+/*
+ * Brings up what interfaces there are; a network that cannot be is no reason to stop.
+ * @root_stays: its name server is not replaced, but covered.
+ */
+void network_start(const struct plan_net *net, bool root_stays);
 
 /* Makes /dev/virtio-ports; a channel that does not come is no reason to stop. */
 void ports_start(const struct plan *plan);

@@ -276,6 +276,7 @@ int main(void)
 	int late[PLAN_MAX_MODULES];
 	char text[PLAN_MAX_SIZE];
 	struct plan plan;
+	bool root_stays;
 	sigset_t set;
 	int fd;
 
@@ -284,6 +285,7 @@ int main(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	umask(0);
 	read_plan(&plan, text, sizeof(text));
+	root_stays = plan.disk.fs && !plan.disk.read_only;
 	load_modules(&plan, late);
 	mount_root(&plan);
 	mount_kernel_files();
@@ -292,10 +294,10 @@ int main(void)
 	umask(022);
 	set_name(&plan);
 	ports_start(&plan);
-	network_start(&plan.net);
+	network_start(&plan.net, root_stays);
 	fd = connect_to_vmrun(plan.port);
 	load_late_modules(&plan, late);
-	if (agent_serve(fd, plan.disk.fs && !plan.disk.read_only ? settle_disk : settle))
+	if (agent_serve(fd, root_stays ? settle_disk : settle))
 		give_up("go on without", "vmrun, which closed the connection", EPIPE);
 	sync();
 	reboot(RB_POWER_OFF);

@@ -5,19 +5,23 @@
  * init.c, in the guest's own root.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guest.h"
 
 #define CARD		"eth0"
 #define RESOLV_CONF	"/etc/resolv.conf"
+#define COVER		"/run/vmrun-resolv.conf"
 
 static bool set_address(struct sockaddr *to, const char *text)
 {
@@ -51,20 +55,52 @@ static void set_card(int fd, const struct plan_net *net)
 		ioctl(fd, SIOCADDRT, &route);
 }
 
-/* The host's may be a link into its /run; and its resolver is not ours. */
-static void set_nameserver(const char *address)
+static bool write_nameserver(const char *path, const char *address)
 {
-	FILE *file;
+	FILE *file = fopen(path, "we");
 
-	unlink(RESOLV_CONF);
-	file = fopen(RESOLV_CONF, "we");
 	if (!file)
-		return;
+		return false;
 	fprintf(file, "nameserver %s\n", address);
-	fclose(file);
+	return !fclose(file);
 }
 
-void network_start(const struct plan_net *net)
+/* The host's may be a link into its /run; and its resolver is not ours. */
+static void replace_nameserver(const char *address)
+{
+	unlink(RESOLV_CONF);
+	write_nameserver(RESOLV_CONF, address);
+}
+
+/*
+ * A root that stays keeps its own: ours lies above it, in /run, which is the guest's. Where
+ * the root's is a link to what a daemon would have made in /run, that is what we make.
+ */
+static void cover_nameserver(const char *address)
+{
+	char link[256], *path = link, *slash;
+	ssize_t len = readlink(RESOLV_CONF, link, sizeof(link) - 1);
+
+	/* An empty file is a place for it where there is none. */
+	if (len < 0 && errno == ENOENT)
+		close(open(RESOLV_CONF, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	if (!write_nameserver(COVER, address) || !mount(COVER, RESOLV_CONF, NULL, MS_BIND, NULL) ||
+	    len < 0)
+		return;
+	link[len] = 0;
+	if (!strncmp(path, "..", 2))
+		path += 2;
+	if (strncmp(path, "/run/", 5) || strstr(path, "/../"))
+		return;
+	for (slash = strchr(path + 5, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		mkdir(path, 0755);
+		*slash = '/';
+	}
+	write_nameserver(path, address);
+}
+
+void network_start(const struct plan_net *net, bool root_stays)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -74,7 +110,10 @@ void network_start(const struct plan_net *net)
 	bring_up(fd, "lo");
 	if (net->address) {
 		set_card(fd, net);
-		set_nameserver(net->nameserver);
+		if (root_stays)
+			cover_nameserver(net->nameserver);
+		else
+			replace_nameserver(net->nameserver);
 	}
 	close(fd);
 }
