@@ -55,13 +55,17 @@ static bool make_link(const char *name)
 void ports_start(const struct plan *plan)
 {
 	unsigned int i, waits = 0;
+	bool made;
 
 	if (plan->nr_channels)
 		mkdir(LINKS, 0755);
 	for (i = 0; i < plan->nr_channels; i++) {
-		while (!make_link(plan->channel[i]) && waits++ < MAX_WAITS)
+		/* All of them together have that long. */
+		while (!(made = make_link(plan->channel[i])) && waits < MAX_WAITS) {
 			usleep(WAIT_US);
-		if (waits > MAX_WAITS)
+			waits++;
+		}
+		if (!made)
 			printf("vmrun-init: there is no channel %s\n", plan->channel[i]);
 	}
 }
