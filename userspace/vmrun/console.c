@@ -267,6 +267,9 @@ static void read_input(struct console *console)
 
 	if (console->is_terminal || max > sizeof(data))
 		max = sizeof(data);
+	/* Input from elsewhere has taken the room meanwhile. Reading nothing would look like the end. */
+	if (!max)
+		return;
 	n = read(STDIN_FILENO, data, max);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
