@@ -3,6 +3,7 @@
  * The virtio console and channels against a driver that this file plays: bytes in both
  * directions, what is full waits, control messages, and a driver that lies.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -403,6 +404,24 @@ static void input_waits_for_quiet(void)
 	destroy(g);
 }
 
+/* One that has something to say for ever is not waited for that long. */
+static void patience_ends(void)
+{
+	struct guest *g = make(false);
+	unsigned int i;
+
+	g->vc.quiet_ms = 50;
+	g->vc.patience_ms = 100;
+	start(g);
+	for (i = 0; i < 1000 && !vconsole_room(&g->vc); i++) {
+		usleep(1000);
+		send_bytes(g, TX0, "y", 1);
+	}
+	EXPECT(i > 50);
+	EXPECT_EQ(vconsole_room(&g->vc), VCONSOLE_IN_SIZE);
+	destroy(g);
+}
+
 static void size_and_emergency(void)
 {
 	struct guest *g = make(false);
@@ -601,6 +620,40 @@ static void a_file_takes_all(void)
 	unlink(path);
 }
 
+/* Its reader goes while the guest waits for it: the guest goes on, and what it says is nobody's. */
+static void a_fifo_loses_its_reader(void)
+{
+	struct guest *g = make(true);
+	char path[64], filler[4096] = { 0 };
+	int reader, writer;
+
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	ASSERT_EQ(mkfifo(path, 0600), 0);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	add(g, "fifo", true);
+	start(g);
+	control(g, UINT32_MAX, DEVICE_READY, 1);
+	expect_control(g, 1, PORT_ADD, 1, "");
+	control(g, 1, PORT_READY, 1);
+	expect_control(g, 1, PORT_NAME, 1, "fifo");
+	expect_control(g, 1, PORT_OPEN, 1, "");
+	writer = open(path, O_WRONLY | O_NONBLOCK);
+	while (write(writer, filler, sizeof(filler)) > 0)
+		;
+	send_bytes(g, TX1, "heard?", 6);
+	EXPECT_EQ(used(g, TX1), 0);
+	close(reader);
+	run(g);
+	EXPECT_EQ(used(g, TX1), 1);
+	EXPECT(g->vc.port[1].failed);
+	expect_control(g, 1, PORT_OPEN, 0, "");
+	send_bytes(g, TX1, "no", 2);
+	EXPECT_EQ(used(g, TX1), 2);
+	close(writer);
+	destroy(g);
+	unlink(path);
+}
+
 static void channels_that_cannot_be(void)
 {
 	struct guest *g = make(true);
@@ -713,10 +766,12 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(a_console_carries_both_ways), TEST(what_is_full_waits),
-		TEST(input_waits_for_the_guest), TEST(input_waits_for_quiet), TEST(size_and_emergency), TEST(a_turn_is_bounded),
+		TEST(input_waits_for_the_guest), TEST(input_waits_for_quiet), TEST(patience_ends),
+		TEST(size_and_emergency), TEST(a_turn_is_bounded),
 		TEST(a_channel_is_named_and_carries), TEST(what_nobody_hears_is_gone),
 		TEST(half_a_visitor_stays), TEST(a_closed_port_gets_nothing),
 		TEST(who_does_not_read_is_waited_for), TEST(a_file_takes_all),
+		TEST(a_fifo_loses_its_reader),
 		TEST(channels_that_cannot_be), TEST(messages_that_make_no_sense), TEST(short_buffers),
 		TEST(endless_questions),
 	};

@@ -336,6 +336,14 @@ static void take_controls(struct vconsole *vc)
 
 /* ---- the device ---- */
 
+static u64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ull + now.tv_nsec / 1000000;
+}
+
 /* The driver does something: it is not quiet yet. Any thread. */
 static void wait_for_quiet(struct vconsole *vc)
 {
@@ -346,7 +354,9 @@ static void wait_for_quiet(struct vconsole *vc)
 	if (!vc->ops || vc->settled)
 		return;
 	vc->settled = !vc->quiet_ms;
-	timerfd_settime(vc->quiet_fd, 0, &when, NULL);
+	/* Later the timer is left as it was set last, and rings. */
+	if (now_ms() < vc->patient_until_ms)
+		timerfd_settime(vc->quiet_fd, 0, &when, NULL);
 }
 
 static void on_quiet(void *ctx, u32 events)
@@ -397,6 +407,7 @@ static void start(struct virtio_device *dev)
 	for (i = 0; i < dev->nr_queues; i += 2)
 		if (dev->queue[i].started)
 			ring_disable_kicks(&dev->queue[i]);
+	vc->patient_until_ms = now_ms() + vc->patience_ms;
 	wait_for_quiet(vc);
 	if (vc->ops)
 		deliver(&vc->port[0]);
@@ -481,6 +492,7 @@ int vconsole_init(struct vconsole *vc, struct loop *loop, const struct vconsole_
 	vc->ops = ops;
 	vc->ctx = ctx;
 	vc->quiet_ms = VCONSOLE_QUIET_MS;
+	vc->patience_ms = VCONSOLE_PATIENCE_MS;
 	virtio_device_init(&vc->dev, "console", VIRTIO_ID_CONSOLE, &vconsole_ops,
 			   F_SIZE | F_EMERG_WRITE, sizes, 2, loop);
 	add_port(vc, "");

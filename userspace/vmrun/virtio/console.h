@@ -22,9 +22,11 @@
 #define VCONSOLE_IN_SIZE	4096
 /*
  * Linux forgets input that comes while its driver starts, and nothing tells when that has
- * ended: so a console's input waits until the driver has been quiet for so long.
+ * ended: so a console's input waits until the driver has been quiet for so long. But not for
+ * ever: a guest that never stops talking gets its Ctrl-C too.
  */
 #define VCONSOLE_QUIET_MS	200
+#define VCONSOLE_PATIENCE_MS	10000
 
 /* The far end of a console. Called with the device's lock held, from any thread. */
 struct vconsole_ops {
@@ -68,7 +70,7 @@ struct vconsole_port {
 	int fd, watch;		/* who is connected, or the file */
 	bool is_file;
 	bool ended;		/* it has nothing more to say */
-	bool failed;		/* a write failed, which was told */
+	bool failed;		/* a write to the file failed, which was told */
 };
 
 struct vconsole {
@@ -77,6 +79,8 @@ struct vconsole {
 	void *ctx;
 	int quiet_fd, quiet_watch;	/* of a console: a timer; const */
 	unsigned int quiet_ms;		/* const; 0: input waits for nothing (unit tests) */
+	unsigned int patience_ms;	/* const */
+	u64 patient_until_ms;		/* of CLOCK_MONOTONIC */
 	bool settled;			/* it has been quiet */
 	u16 rows, columns;
 	struct vconsole_port port[VCONSOLE_MAX_PORTS];

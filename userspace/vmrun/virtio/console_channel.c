@@ -16,6 +16,15 @@
 
 #include "console.h"
 
+/* Once for each file. */
+static void tell_lost(struct vconsole_port *port, int error)
+{
+	if (!port->failed)
+		log_note("cannot write '%s': %s; what the guest says on channel %s is lost",
+			 port->path, strerror(error), port->name);
+	port->failed = true;
+}
+
 unsigned int channel_write(struct vconsole_port *port, const u8 *data, unsigned int len)
 {
 	ssize_t n;
@@ -30,15 +39,16 @@ unsigned int channel_write(struct vconsole_port *port, const u8 *data, unsigned 
 	if (errno == EAGAIN)
 		return 0;
 	/* Of a visitor that has gone: its end is seen by reading. */
-	if (port->is_file && !port->failed)
-		log_note("cannot write '%s': %s; what the guest says on channel %s is lost",
-			 port->path, strerror(errno), port->name);
-	port->failed = true;
+	if (port->is_file)
+		tell_lost(port, errno);
 	return len;
 }
 
 static void leave(struct vconsole_port *port)
 {
+	/* A fifo's reader has gone while the guest waited for it. */
+	if (port->is_file)
+		tell_lost(port, EPIPE);
 	loop_unwatch(port->vc->dev.loop, port->watch);
 	close(port->fd);
 	port->fd = -1;
@@ -98,7 +108,6 @@ static void on_listen(void *ctx, u32 events)
 	} else {
 		port->fd = fd;
 		port->ended = false;
-		port->failed = false;
 		vconsole_tell_open(port, true);
 	}
 	channel_update(port);
