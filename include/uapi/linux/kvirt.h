@@ -70,7 +70,7 @@ struct kvirt_segment {
 	__u8  type;
 	__u8  present, dpl, db, s, l, g, avl;
 	__u8  unusable;		/* a null selector was loaded */
-	__u8  padding;
+	__u8  reserved;		/* says nothing */
 };
 
 struct kvirt_dtable {
@@ -1492,7 +1492,7 @@ struct kvirt_exit_record {
 	__u8  kind;		/* enum kvirt_exit_kind */
 	__u8  access;		/* KVIRT_RECORD_*; AMD-V tells a write or a fetch alone */
 	__u8  insn_len;		/* of that instruction; 0: the hardware did not say */
-	__u8  padding;
+	__u8  reserved;		/* says nothing */
 	__u32 reason;		/* VT-x's exit reason, AMD-V's exit code; ~0: not entered */
 	union {
 		__u64 gpa;
