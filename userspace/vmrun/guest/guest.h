@@ -27,6 +27,7 @@ struct plan {
 	} disk;
 	unsigned int port;
 	const char *module[PLAN_MAX_MODULES];	/* files, in the order in which they load */
+	const char *module_name[PLAN_MAX_MODULES];
 	unsigned int nr_modules;
 	unsigned int nr_late;	/* the last of them, for which no command waits */
 	struct plan_share {

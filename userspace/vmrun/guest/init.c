@@ -85,7 +85,7 @@ static void load_modules(const struct plan *plan, int *late)
 
 	for (i = 0; i < first_late; i++)
 		if (!load_module(open_module(plan->module[i])))
-			give_up("load", plan->module[i], errno);
+			give_up("load the module", plan->module_name[i], errno);
 	for (; i < plan->nr_modules; i++)
 		late[i - first_late] = open_module(plan->module[i]);
 }
@@ -96,7 +96,7 @@ static void load_modules(const struct plan *plan, int *late)
  */
 static void load_late_modules(const struct plan *plan, const int *late)
 {
-	unsigned int i;
+	unsigned int i, first = plan->nr_modules - plan->nr_late;
 	pid_t pid = plan->nr_late ? fork() : -1;
 
 	if (!pid) {
@@ -104,8 +104,8 @@ static void load_late_modules(const struct plan *plan, const int *late)
 		setpriority(PRIO_PROCESS, 0, 19);
 		for (i = 0; i < plan->nr_late; i++)
 			if (!load_module(late[i]))
-				printf("vmrun-init: cannot load a module, and go on without: %s\n",
-				       strerror(errno));
+				printf("vmrun-init: cannot load the module %s, and go on without: %s\n",
+				       plan->module_name[first + i], strerror(errno));
 		fflush(stdout);
 		_exit(0);
 	}

@@ -61,10 +61,11 @@ static bool parse_root(struct plan *plan, char *rest)
 }
 
 /* Nothing that a command waits for may need what comes late. */
-static bool add_module(struct plan *plan, const char *path, bool is_late)
+static bool add_module(struct plan *plan, const char *path, const char *name, bool is_late)
 {
-	if (plan->nr_modules == PLAN_MAX_MODULES || (plan->nr_late && !is_late))
+	if (!name || plan->nr_modules == PLAN_MAX_MODULES || (plan->nr_late && !is_late))
 		return false;
+	plan->module_name[plan->nr_modules] = name;
 	plan->module[plan->nr_modules++] = path;
 	plan->nr_late += is_late;
 	return true;
@@ -92,7 +93,7 @@ static bool parse_line(struct plan *plan, char *line)
 	} else if (!strcmp(what, "port")) {
 		plan->port = strtoul(value, NULL, 10);
 	} else if (!strcmp(what, "module") || !strcmp(what, "late")) {
-		return add_module(plan, value, !strcmp(what, "late"));
+		return add_module(plan, value, line, !strcmp(what, "late"));
 	} else {
 		return false;
 	}

@@ -223,6 +223,7 @@ static void the_guest_reads_the_plan(void)
 		      "late /modules/1.ko virtio_rng\nchannel org.a\nchannel b\n";
 	char bad[] = "root virtiofs root\nshare s0 ro relative\n";
 	char early_after_late[] = "root virtiofs root\nlate /modules/0.ko a\nmodule /modules/1.ko b\n";
+	char nameless[] = "root virtiofs root\nmodule /modules/0.ko\n";
 	char none[] = "";
 	char disk[] = "root disk vda3 ext4 ro\n";
 	char half[] = "root disk vda3 ext4\n";
@@ -242,9 +243,11 @@ static void the_guest_reads_the_plan(void)
 	EXPECT(!strcmp(plan.channel[0], "org.a") && !strcmp(plan.channel[1], "b"));
 	EXPECT(!strcmp(plan.module[1], "/modules/1.ko"));
 	EXPECT(!strcmp(plan.module[0], "/modules/0.ko"));
+	EXPECT(!strcmp(plan.module_name[0], "virtio") && !strcmp(plan.module_name[1], "virtio_rng"));
 	EXPECT(!strcmp(plan.net.address, "10.0.2.15") && !strcmp(plan.net.nameserver, "10.0.2.3"));
 	EXPECT(plan_parse(&plan, bad));
 	EXPECT(plan_parse(&plan, early_after_late));
+	EXPECT(plan_parse(&plan, nameless));
 	EXPECT(plan_parse(&plan, none));
 	EXPECT(plan_parse(&plan, half));
 	ASSERT(!plan_parse(&plan, disk));
