@@ -70,7 +70,7 @@ struct kvirt_segment {
 	__u8  type;
 	__u8  present, dpl, db, s, l, g, avl;
 	__u8  unusable;		/* a null selector was loaded */
-	__u8  reserved;		/* says nothing */
+	__u8  padding;
 };
 
 struct kvirt_dtable {
