@@ -266,7 +266,8 @@ static void settle_disk(void)
 	unsigned int tries;
 
 	kill(-1, SIGKILL);
-	for (tries = 0; mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) && tries < 20; tries++)
+	/* Two seconds: what was killed may take a while to give its memory back, and its files with it. */
+	for (tries = 0; mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) && tries < 400; tries++)
 		usleep(5000);
 	sync();
 }
