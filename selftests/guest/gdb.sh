@@ -140,6 +140,8 @@ END
 debug $work/out <$work/commands &
 debugger=$!
 within 60 grep -q "guest: busy" $work/console
+# Into the loop, all of which is there then: gdb cannot read a page that the guest has not touched.
+usleep 300000
 # The gdb that debug() started is the one that has the socket's other end.
 kill -INT "$(pidof gdb)"
 wait $debugger

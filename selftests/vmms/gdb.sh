@@ -101,6 +101,8 @@ qemu=$!
 /usr/bin/gdb -nx -batch -x $work/script </dev/null >$work/out 2>&1 &
 gdb=$!
 until_true grep -q "guest: busy" $work/console
+# Into the loop: what it runs is there then, where echo's way back may lead to a page that gdb cannot read yet.
+usleep 300000
 kill -INT $gdb
 wait $gdb
 echo "gdb: ended with $?" >>$work/out
