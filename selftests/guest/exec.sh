@@ -18,17 +18,6 @@ mkdir -p $work/here
 cd $work/here || exit 1
 head -c 300000 /dev/urandom >$work/large
 
-within()
-{
-	tenths=$(($1 * 10))
-	shift
-	until "$@"; do
-		tenths=$((tenths - 1))
-		[ $tenths -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
-
 # gives STATUS TEXT ARGUMENT...   what vmrun exec ends with and says, both outputs together
 gives()
 {

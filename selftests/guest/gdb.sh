@@ -8,6 +8,7 @@
 #   gdb.sh [--cpus N] --dev PATH
 
 . /tests/lib/ktap.sh
+. /tests/lib/gdb.sh
 
 cpus=1 dev=/dev/kvirt
 while [ $# -gt 1 ]; do
@@ -25,60 +26,12 @@ rm -rf $work
 mkdir -p $work
 socket=$work/socket
 
-# within SECONDS COMMAND...   until it succeeds
-within()
-{
-	tries=$(($1 * 20))
-	shift
-	until "$@" 2>/dev/null; do
-		[ $((tries -= 1)) -gt 0 ] || return 1
-		usleep 50000
-	done
-}
-
-# symbol NAME   its address in the guest, which runs the host's kernel, but where it was linked to
-symbol()
-{
-	awk -v name="$1" '$3 == "_text" { text = $1 } $3 == name { print $1, text; exit }' /proc/kallsyms |
-		{ read -r address text && printf '%x' $((0x$address - 0x$text + 0xffffffff81000000)); }
-}
-
-start_kernel=$(symbol start_kernel) initcall=$(symbol do_one_initcall) state=$(symbol system_state)
-
-# said LINE [FILE]   a beginning of a line in what gdb printed
-said()
-{
-	grep -q "^$1" "${2:-$work/out}"
-}
-
 # debug FILE   runs gdb with a script of commands from standard input; what it says goes to the file
 debug()
 {
 	{ echo "set pagination off"; echo "target remote $socket"; cat; } >$work/script
 	/usr/bin/gdb -nx -batch -x $work/script </dev/null >"$1" 2>&1
 	echo "gdb: ended with $?" >>"$1"
-}
-
-# A step ends at the instruction that the disassembler saw next, but for those that may go elsewhere or stay.
-steps_in_order()
-{
-	awk '/^=>/ { if (next_one != "" && $2 != next_one) wrong = 1
-		     good += next_one != ""
-		     goes = $3 ~ /^(j|call|ret|rep|loop|iret|sys|in|out|hlt|sti|popf)/ }
-	     /^   0x/ { next_one = goes ? "" : $1 }
-	     END { exit !(good >= 10 && !wrong) }' $work/out
-}
-
-grep -q 'QEMU TCG' /proc/cpuinfo && breakpoints=impossible || breakpoints=possible
-
-# with_breakpoints NAME PATTERN WHY   a test that TCG's AMD-V cannot pass
-with_breakpoints()
-{
-	if [ $breakpoints = possible ]; then
-		check "$1" said "$2"
-	else
-		skip "$1" "$3"
-	fi
 }
 
 # The guest is busy in user space, until a line comes: in a REP each iteration would be a step. The last debugger sends it.

@@ -25,18 +25,6 @@ machine()
 	guest --accel "$dev" -m 128 -a "$QUIET guest.shell" --detach --name "$name" "$@"
 }
 
-# within SECONDS COMMAND...   until it succeeds
-within()
-{
-	tenths=$(($1 * 10))
-	shift
-	until "$@"; do
-		tenths=$((tenths - 1))
-		[ $tenths -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
-
 state()
 {
 	vmrun inspect "$1" | sed -n 's/^ "state": "\(.*\)",\{0,1\}$/\1/p'

@@ -16,18 +16,6 @@ rm -rf $work
 mkdir -p $work/share
 pool=/sys/kernel/mm/hugepages/hugepages-2048kB
 
-# within SECONDS COMMAND...   until it succeeds
-within()
-{
-	tenths=$(($1 * 10))
-	shift
-	until "$@"; do
-		tenths=$((tenths - 1))
-		[ $tenths -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
-
 # What vmrun tells of the machine by that name, in MiB.
 tells()
 {

@@ -27,8 +27,8 @@ value()
 	sed -n "s/^$1 //p" $work/out
 }
 
-# within FROM TIME TO   a second is lost in cutting off
-within()
+# between FROM TIME TO   a second is lost in cutting off
+between()
 {
 	[ -n "$2" ] && [ "$2" -ge $(($1 - 1)) ] && [ "$2" -le $(($3 + 1)) ]
 }
@@ -50,11 +50,11 @@ after=$(date +%s)
 tr -d '\r' <$work/raw >$work/out
 sed 's/^/# /' $work/out
 check "vmrun ends with 0 ($status)" [ $status -eq 0 ]
-check "the guest's time is the host's ($before $(value clock) $after)" within $before "$(value clock)" $after
-check "so is that of its clock" within $before "$(value rtc)" $after
-check "by which it started" within $before "$(value start)" $after
+check "the guest's time is the host's ($before $(value clock) $after)" between $before "$(value clock)" $after
+check "so is that of its clock" between $before "$(value rtc)" $after
+check "by which it started" between $before "$(value start)" $after
 # March 1, 0:00:01.
-check "what the guest sets goes on ($(value set))" within 1930089600 "$(value set)" 1930089603
+check "what the guest sets goes on ($(value set))" between 1930089600 "$(value set)" 1930089603
 [ -z "$once" ] || finish
 
 for how in acpi kbd pci triple; do

@@ -37,6 +37,18 @@ fails()
 	! "$@"
 }
 
+# within SECONDS COMMAND...   until it succeeds
+within()
+{
+	ktap_tenths=$(($1 * 10))
+	shift
+	until "$@" 2>/dev/null; do
+		ktap_tenths=$((ktap_tenths - 1))
+		[ $ktap_tenths -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
 finish()
 {
 	[ "$ktap_failed" -eq 0 ] && [ "$ktap_number" -eq "$ktap_plan" ]

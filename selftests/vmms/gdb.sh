@@ -7,6 +7,7 @@
 #   gdb.sh [--machine q35|microvm] --dev PATH
 
 . /tests/lib/ktap.sh
+. /tests/lib/gdb.sh
 . /tests/vmms/device.sh
 
 machine=q35 dev=/dev/kvirt
@@ -27,24 +28,6 @@ esac
 as_kvm "$dev"
 fresh_work /tmp/gdb
 
-# until_true COMMAND...   waits for it a minute at most
-until_true()
-{
-	tries=1200
-	until "$@" 2>/dev/null || [ $((tries -= 1)) -eq 0 ]; do
-		usleep 50000
-	done
-}
-
-# symbol NAME   its address in the guest, which runs the host's kernel, but where it was linked to
-symbol()
-{
-	awk -v name="$1" '$3 == "_text" { text = $1 } $3 == name { print $1, text; exit }' /proc/kallsyms |
-		{ read -r address text && printf '%x' $((0x$address - 0x$text + 0xffffffff81000000)); }
-}
-
-start_kernel=$(symbol start_kernel) initcall=$(symbol do_one_initcall) state=$(symbol system_state)
-
 # The words at the beginnings of lines are looked for below. In real mode QEMU has 32 bits of a register. Where Bochs exits amid an
 # instruction for a fresh page, the next entry finds the step done: the first takes two.
 cat >$work/script <<END
@@ -63,7 +46,6 @@ printf "memory: %x\n", *(unsigned int *)0x2000
 set \$rsi = 0x89abcdef
 printf "register: %x\n", \$rsi
 END
-grep -q 'QEMU TCG' /proc/cpuinfo && breakpoints=impossible || breakpoints=possible
 [ $breakpoints = impossible ] || cat >>$work/script <<END
 hbreak *0x$start_kernel
 continue
@@ -100,7 +82,7 @@ END
 qemu=$!
 /usr/bin/gdb -nx -batch -x $work/script </dev/null >$work/out 2>&1 &
 gdb=$!
-until_true grep -q "guest: busy" $work/console
+within 60 grep -q "guest: busy" $work/console
 # Into the loop: what it runs is there then, where echo's way back may lead to a page that gdb cannot read yet.
 usleep 300000
 kill -INT $gdb
@@ -110,31 +92,6 @@ kill $qemu 2>/dev/null
 wait $qemu
 status=$?
 sed 's/^/# /' $work/out $work/console $work/complaints
-
-said()
-{
-	grep -q "^$1" $work/out
-}
-
-# A step ends at the instruction that the disassembler saw next, but for those that may go elsewhere or stay.
-steps_in_order()
-{
-	awk '/^=>/ { if (next_one != "" && $2 != next_one) wrong = 1
-		     good += next_one != ""
-		     goes = $3 ~ /^(j|call|ret|rep|loop|iret|sys|in|out|hlt|sti|popf)/ }
-	     /^   0x/ { next_one = goes ? "" : $1 }
-	     END { exit !(good >= 10 && !wrong) }' $work/out
-}
-
-# with_breakpoints NAME PATTERN WHY   a test that TCG's AMD-V cannot pass
-with_breakpoints()
-{
-	if [ $breakpoints = possible ]; then
-		check "$1" said "$2"
-	else
-		skip "$1" "$3"
-	fi
-}
 
 plan 13
 check "QEMU ends with 0 ($status)" [ "$status" = 0 ]
