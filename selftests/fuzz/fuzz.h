@@ -9,6 +9,9 @@
 
 #define MUST(condition) do { if (!(condition)) abort(); } while (0)
 
+/* What unit tests call it, in code that serves both. */
+#define ASSERT(condition) MUST(condition)
+
 void fuzz_input(const uint8_t *data, size_t size);
 
 #endif

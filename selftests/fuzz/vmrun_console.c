@@ -4,26 +4,20 @@
  * among that, buffers that it gives, what visitors of a channel do meanwhile, and bytes written anywhere. Buffers stay
  * bounded, turns end, no descriptor is lost.
  */
-#include <poll.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "fuzz.h"
+#include "sockets.h"
+#include "tests/driver_queue.h"
 #include "virtio/console.h"
 
 #define SIZE	16
-#define RING(q)	(0x1000ull * (q))
-#define AVAIL	0x400
-#define USED	0x800
 #define DATA	0x8000
 #define MEMORY	0x20000
-#define QUEUES	8
 #define NR_FDS	4
 
+/* READ to SHUT are as in sockets.h. */
 enum { SEND, CONTROL, GIVE, VISIT, READ, WRITE, CLOSE, SHUT, TYPE, ROOM, RAW, RESTART, NR_OPS };
 
 /* One step of 12 bytes. */
@@ -34,35 +28,13 @@ struct step {
 };
 
 struct world {
-	struct memory mem;
+	struct driver driver;
 	struct loop loop;
 	struct vconsole vc;
-	u16 avail[QUEUES];
 	int fd[NR_FDS];
 	char path[64];
-	u64 again;
 	unsigned int room;
 };
-
-static void on_interrupt(void *ctx, unsigned int queue)
-{
-	struct world *w = ctx;
-
-	MUST(queue < w->vc.dev.nr_queues);
-}
-
-static void on_config(void *ctx)
-{
-	(void)ctx;
-}
-
-static void on_again(void *ctx, unsigned int queue)
-{
-	struct world *w = ctx;
-
-	MUST(queue < w->vc.dev.nr_queues);
-	w->again |= BIT_ULL(queue);
-}
 
 static unsigned int far_transmit(void *ctx, const u8 *data, unsigned int len)
 {
@@ -93,78 +65,17 @@ static void check(struct world *w)
 	}
 }
 
-static void kick(struct world *w, unsigned int queue)
-{
-	/* As pci.c does it. */
-	if (w->vc.dev.needs_reset || !w->vc.dev.queue[queue].started)
-		return;
-	pthread_mutex_lock(&w->vc.dev.lock);
-	w->vc.dev.ops->kick(&w->vc.dev, queue);
-	pthread_mutex_unlock(&w->vc.dev.lock);
-}
-
 static void run(struct world *w)
 {
-	unsigned int i, turns = 0;
-	bool busy = true;
-
-	while (busy) {
-		MUST(++turns < 3000);
-		busy = w->again;
-		for (i = 0; i < QUEUES; i++) {
-			if (!(w->again & BIT_ULL(i)))
-				continue;
-			w->again &= ~BIT_ULL(i);
-			kick(w, i);
-		}
-		for (i = 0; i < w->loop.nr_watches; i++) {
-			struct loop_watch *watch = &w->loop.watch[i];
-			struct pollfd p = { .fd = watch->fd, .events = watch->events };
-
-			if (!watch->fn || !watch->events || poll(&p, 1, 0) <= 0)
-				continue;
-			watch->fn(watch->ctx, p.revents);
-			busy = true;
-		}
-	}
+	driver_run(&w->driver, &w->loop, 3000);
 	check(w);
 }
 
 static void offer(struct world *w, unsigned int queue, u32 addr, u32 len, u16 flags)
 {
-	u8 *base = w->mem.region[0].host_addr + RING(queue);
-	u16 i = w->avail[queue]++ % SIZE;
-	struct { u64 addr; u32 len; u16 flags, next; } desc = { addr, len, flags, (i + 1) % SIZE };
-
-	memcpy(base + i * 16, &desc, 16);
-	memcpy(base + AVAIL + 4 + i * 2, &i, 2);
-	memcpy(base + AVAIL + 2, &w->avail[queue], 2);
-	kick(w, queue);
+	driver_offer_buffer(&w->driver, queue, addr, len, flags);
+	driver_kick(&w->driver, queue);
 	run(w);
-}
-
-static void start(struct world *w)
-{
-	struct virtio_device *dev = &w->vc.dev;
-	unsigned int q;
-
-	for (q = 0; q < dev->nr_queues; q++) {
-		struct ring *ring = &dev->queue[q];
-
-		ring_reset(ring);
-		memset(w->mem.region[0].host_addr + RING(q), 0, 0x1000);
-		w->avail[q] = 0;
-		ring->mem = &w->mem;
-		ring->size = SIZE;
-		ring->desc = RING(q);
-		ring->avail = RING(q) + AVAIL;
-		ring->used = RING(q) + USED;
-		MUST(!ring_start(ring, false));
-	}
-	dev->started = true;
-	dev->needs_reset = false;
-	dev->nr_told = ~0u;	/* not a word */
-	dev->ops->start(dev);
 }
 
 static int visit(const struct world *w)
@@ -192,7 +103,7 @@ static void step(struct world *w, const struct step *s)
 		offer(w, queue | 1, DATA + s->where, s->flags & 0x40 ? s->value : s->len, s->flags & 7);
 		break;
 	case CONTROL:
-		memcpy(w->mem.region[0].host_addr + DATA, &control, 8);
+		memcpy(w->driver.mem.region[0].host_addr + DATA, &control, 8);
 		offer(w, dev->nr_queues > 2 ? 3 : 1, DATA, 8, 0);
 		break;
 	case GIVE:
@@ -203,23 +114,8 @@ static void step(struct world *w, const struct step *s)
 			*fd = visit(w);
 		run(w);
 		break;
-	case READ:
-		MUST(*fd < 0 || recv(*fd, data, s->len, MSG_DONTWAIT) <= s->len);
-		run(w);
-		break;
-	case WRITE:
-		MUST(*fd < 0 || send(*fd, data, s->len, MSG_DONTWAIT | MSG_NOSIGNAL) <= s->len);
-		run(w);
-		break;
-	case CLOSE:
-		if (*fd >= 0)
-			close(*fd);
-		*fd = -1;
-		run(w);
-		break;
-	case SHUT:
-		if (*fd >= 0)
-			shutdown(*fd, s->flags % 3);
+	case READ ... SHUT:
+		socket_step(fd, s->what % NR_OPS - READ, s->len, s->flags);
 		run(w);
 		break;
 	case TYPE:
@@ -236,21 +132,18 @@ static void step(struct world *w, const struct step *s)
 		break;
 	case RAW:
 		/* Anywhere, the rings included; the configuration too. */
-		memcpy(w->mem.region[0].host_addr + s->where % (MEMORY - 8), &s->value, 4);
+		memcpy(w->driver.mem.region[0].host_addr + s->where % (MEMORY - 8), &s->value, 4);
 		pthread_mutex_lock(&dev->lock);
 		dev->ops->read_config(dev, s->len, data, s->flags % 64);
 		dev->ops->write_config(dev, s->len % 16, (const u8 *)&s->value, s->flags % 5);
 		pthread_mutex_unlock(&dev->lock);
-		kick(w, queue);
+		driver_kick(&w->driver, queue);
 		run(w);
 		break;
 	case RESTART:
-		pthread_mutex_lock(&dev->lock);
-		dev->started = false;
-		dev->ops->stop(dev);
-		pthread_mutex_unlock(&dev->lock);
+		driver_stop(&w->driver);
 		run(w);
-		start(w);
+		driver_start(&w->driver, dev->nr_queues);
 		run(w);
 		break;
 	}
@@ -261,11 +154,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 	struct world *w = calloc(1, sizeof(*w));
 	struct vm_error err = { 0 };
 	struct step s;
-	unsigned int i;
 
-	w->mem.region[0] = (struct memory_region){ 0, MEMORY, aligned_alloc(4096, MEMORY) };
-	w->mem.nr_regions = 1;
-	memset(w->mem.region[0].host_addr, 0, MEMORY);
+	driver_memory_create(&w->driver, MEMORY);
 	memset(w->fd, -1, sizeof(w->fd));
 	MUST(!loop_create(&w->loop, &err));
 	snprintf(w->path, sizeof(w->path), "/tmp/fuzz_vmrun_console.%d", getpid());
@@ -279,8 +169,9 @@ void fuzz_input(const uint8_t *data, size_t size)
 		MUST(!vconsole_add_channel(&w->vc, "socket", w->path, false, &err));
 		MUST(!vconsole_add_channel(&w->vc, "file", "/dev/null", true, &err));
 	}
-	w->vc.dev.transport = (struct virtio_transport){ on_interrupt, on_config, w, on_again };
-	start(w);
+	w->vc.dev.nr_told = UINT32_MAX / 2;	/* not a word */
+	driver_init(&w->driver, &w->vc.dev, SIZE);
+	driver_start(&w->driver, w->vc.dev.nr_queues);
 	while (size >= sizeof(s)) {
 		memcpy(&s, data, sizeof(s));
 		data += sizeof(s);
@@ -288,14 +179,9 @@ void fuzz_input(const uint8_t *data, size_t size)
 		step(w, &s);
 	}
 	vconsole_destroy(&w->vc);
-	for (i = 0; i < NR_FDS; i++)
-		if (w->fd[i] >= 0)
-			close(w->fd[i]);
+	sockets_close(w->fd, NR_FDS);
 	loop_destroy(&w->loop);
-	free(w->mem.region[0].host_addr);
+	driver_memory_destroy(&w->driver);
 	free(w);
-	/* Standard input, output and error, and libFuzzer's; a leak would grow. */
-	i = dup(0);
-	MUST(i < 16);
-	close(i);
+	no_descriptor_is_lost();
 }

@@ -4,20 +4,14 @@
  * gives, and frames that come. Whatever it does, the backend gets frames of lengths that it was promised, and what comes is either
  * delivered, dropped or kept by the backend.
  */
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "tests/driver_queue.h"
 #include "virtio/net.h"
 
 #define SIZE	16
-#define RING(q)	(0x1000ull * (q))
-#define AVAIL	0x400
-#define USED	0x800
 #define DATA	0x4000
 #define MEMORY	0x20000
 
@@ -44,9 +38,8 @@ struct wire {
 };
 
 struct world {
-	struct memory mem;
+	struct driver driver;
 	struct net *net;
-	u16 avail[2];
 };
 
 static u8 frame[NET_MAX_LARGE_FRAME];
@@ -101,85 +94,29 @@ struct net_backend *tap_open(const char *name, struct vm_error *err)
 	return slirp_open(NULL, err);
 }
 
-static void nothing(void *ctx, unsigned int queue)
-{
-	(void)ctx;
-	MUST(queue < 2);
-}
-
-static void nothing_new(void *ctx)
-{
-	(void)ctx;
-}
-
 static void run(struct world *w)
 {
-	struct loop *loop = &w->net->worker.loop;
-	struct loop_watch *watch;
-	struct pollfd one;
-	unsigned int i, turns = 0;
-	bool busy = true;
-
-	while (busy) {
-		MUST(++turns < 100);
-		for (i = 0, busy = false; i < loop->nr_watches; i++) {
-			watch = &loop->watch[i];
-			one = (struct pollfd){ .fd = watch->fd, .events = POLLIN };
-			if (!watch->fn || !watch->events || poll(&one, 1, 0) <= 0)
-				continue;
-			watch->fn(watch->ctx, EPOLLIN);
-			busy = true;
-		}
-	}
+	driver_run(&w->driver, &w->net->worker.loop, 100);
 	MUST(w->net->nr_done <= RING_MAX_SIZE);
 }
 
 static void kick(struct world *w, unsigned int queue)
 {
-	if (w->net->dev.needs_reset)
-		return;
-	pthread_mutex_lock(&w->net->dev.lock);
-	w->net->dev.ops->kick(&w->net->dev, queue);
-	pthread_mutex_unlock(&w->net->dev.lock);
+	driver_kick(&w->driver, queue);
 	run(w);
 }
 
 static void offer(struct world *w, unsigned int queue, u64 addr, u32 len, u16 flags)
 {
-	u8 *base = w->mem.region[0].host_addr + RING(queue);
-	u16 i = w->avail[queue]++ % SIZE;
-	struct { u64 addr; u32 len; u16 flags, next; } desc = { addr, len, flags, (i + 1) % SIZE };
-
-	memcpy(base + i * 16, &desc, 16);
-	memcpy(base + AVAIL + 4 + i * 2, &i, 2);
-	memcpy(base + AVAIL + 2, &w->avail[queue], 2);
+	driver_offer_buffer(&w->driver, queue, addr, len, flags);
 	kick(w, queue);
 }
 
 static void start(struct world *w, u64 features)
 {
-	struct virtio_device *dev = &w->net->dev;
-
-	for (unsigned int q = 0; q < 2; q++) {
-		struct ring *ring = &dev->queue[q];
-
-		ring_reset(ring);
-		memset(w->mem.region[0].host_addr + RING(q), 0, 0x1000);
-		w->avail[q] = 0;
-		ring->mem = &w->mem;
-		ring->size = SIZE;
-		ring->desc = RING(q);
-		ring->avail = RING(q) + AVAIL;
-		ring->used = RING(q) + USED;
-		MUST(!ring_start(ring, features & 1));
-	}
-	dev->features = features;
-	dev->started = true;
-	dev->needs_reset = false;
-	dev->nr_told = ~0u;	/* not a word */
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->start(dev);
-	pthread_mutex_unlock(&dev->lock);
+	w->driver.event_idx = features & 1;
+	w->net->dev.features = features;
+	driver_start(&w->driver, 2);
 	run(w);
 }
 
@@ -209,14 +146,11 @@ static void step(struct world *w, const struct step *s)
 		break;
 	case RAW:
 		/* Anywhere, the rings included. */
-		memcpy(w->mem.region[0].host_addr + (s->where | (s->more & 1) << 16) % (MEMORY - 8), &s->value, 8);
+		memcpy(w->driver.mem.region[0].host_addr + (s->where | (s->more & 1) << 16) % (MEMORY - 8), &s->value, 8);
 		kick(w, s->flags & 1);
 		break;
 	case RESTART:
-		pthread_mutex_lock(&dev->lock);
-		dev->ops->stop(dev);
-		dev->started = false;
-		pthread_mutex_unlock(&dev->lock);
+		driver_stop(&w->driver);
 		run(w);
 		MUST(!wire->held);
 		start(w, s->value);
@@ -231,12 +165,11 @@ void fuzz_input(const uint8_t *data, size_t size)
 	struct vm_error err = { 0 };
 	struct step s;
 
-	w->mem.region[0] = (struct memory_region){ 0, MEMORY, aligned_alloc(4096, MEMORY) };
-	w->mem.nr_regions = 1;
-	memset(w->mem.region[0].host_addr, 0, MEMORY);
+	driver_memory_create(&w->driver, MEMORY);
 	w->net = net_create("net0", &options, &err);
 	MUST(w->net);
-	w->net->dev.transport = (struct virtio_transport){ nothing, nothing_new, w };
+	w->net->dev.nr_told = UINT32_MAX / 2;	/* not a word */
+	driver_init(&w->driver, &w->net->dev, SIZE);
 	start(w, size && *data & 0x80 ? 0 : BIT_ULL(15));
 	while (size >= sizeof(s)) {
 		memcpy(&s, data, sizeof(s));
@@ -245,6 +178,6 @@ void fuzz_input(const uint8_t *data, size_t size)
 		step(w, &s);
 	}
 	net_destroy(w->net);
-	free(w->mem.region[0].host_addr);
+	driver_memory_destroy(&w->driver);
 	free(w);
 }

@@ -3,90 +3,37 @@
  * The balloon against a driver that this file plays: exactly the pages that it names, or
  * reports as free, are given back, and none that are not the guest's.
  */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "../virtio/balloon.h"
 #include "ktap.h"
+#include "driver_queue.h"
 
 #define SIZE	16		/* of the queues, as this driver sets them up */
-#define RING	0x1000		/* of queue n: RING * n */
-#define AVAIL	0x400
-#define USED	0x800
-#define TABLE	0x8000
 #define NUMBERS	0x9000
 #define MEMORY	MIB(16)
 #define PAGES	(MEMORY / BALLOON_PAGE)
 #define FIRST	0x100		/* pages from here on are filled */
 
-#define F_NEXT	1
-#define F_WRITE	2
-
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
 struct guest {
-	struct memory mem;
+	struct driver driver;
 	struct loop loop;
 	struct balloon balloon;
-	u16 avail[5];
-	unsigned int interrupts, config_changes, kicks_again;
 };
-
-static void *at(struct guest *g, u64 addr, u64 len)
-{
-	void *p = guest_buf(&g->mem, addr, len);
-
-	ASSERT(p);
-	return p;
-}
-
-static void on_interrupt(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->interrupts++;
-}
-
-static void on_config(void *ctx)
-{
-	((struct guest *)ctx)->config_changes++;
-}
-
-static void on_kick_again(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->kicks_again++;
-}
 
 static struct guest *make_of(enum memory_kind kind)
 {
 	struct guest *g = calloc(1, sizeof(*g));
 	struct vm_error err = { 0 };
-	unsigned int q, i;
+	unsigned int i;
 
-	ASSERT_EQ(memory_create_as(&g->mem, MEMORY, kind, "test", &err), 0);
-	balloon_init(&g->balloon, &g->mem, &g->loop);
-	g->balloon.dev.transport = (struct virtio_transport){
-		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .ctx = g,
-	};
-	for (q = 0; q < 5; q++) {
-		struct ring *ring = &g->balloon.dev.queue[q];
-
-		ring->mem = &g->mem;
-		ring->size = SIZE;
-		ring->desc = RING * q;
-		ring->avail = RING * q + AVAIL;
-		ring->used = RING * q + USED;
-		ASSERT_EQ(ring_start(ring, false), 0);
-	}
-	memset(at(g, 0, FIRST * BALLOON_PAGE), 0, FIRST * BALLOON_PAGE);
+	ASSERT_EQ(memory_create_as(&g->driver.mem, MEMORY, kind, "test", &err), 0);
+	balloon_init(&g->balloon, &g->driver.mem, &g->loop);
+	driver_init(&g->driver, &g->balloon.dev, SIZE);
+	memset(driver_at(&g->driver, 0, FIRST * BALLOON_PAGE), 0, FIRST * BALLOON_PAGE);
 	for (i = FIRST; i < PAGES; i++)
-		memset(at(g, i * BALLOON_PAGE, BALLOON_PAGE), 0xaa, BALLOON_PAGE);
-	g->balloon.dev.started = true;
+		memset(driver_at(&g->driver, i * BALLOON_PAGE, BALLOON_PAGE), 0xaa, BALLOON_PAGE);
+	driver_start(&g->driver, 5);
 	return g;
 }
 
@@ -98,25 +45,8 @@ static struct guest *make(void)
 static void destroy(struct guest *g)
 {
 	balloon_destroy(&g->balloon);
-	memory_destroy(&g->mem);
+	memory_destroy(&g->driver.mem);
 	free(g);
-}
-
-static void offer(struct guest *g, unsigned int q, const struct desc *desc, unsigned int nr)
-{
-	memcpy(at(g, RING * q, nr * sizeof(*desc)), desc, nr * sizeof(*desc));
-	*(u16 *)at(g, RING * q + AVAIL + 4 + g->avail[q] % SIZE * 2, 2) = 0;
-	*(u16 *)at(g, RING * q + AVAIL + 2, 2) = ++g->avail[q];
-}
-
-static void kick(struct guest *g, unsigned int q)
-{
-	g->balloon.dev.ops->kick(&g->balloon.dev, q);
-}
-
-static u16 used(struct guest *g, unsigned int q)
-{
-	return *(u16 *)at(g, RING * q + USED + 2, 2);
 }
 
 /* Says page numbers to queue @q, cut in the middle of one. */
@@ -126,14 +56,14 @@ static void tell(struct guest *g, unsigned int q, const u32 *pfn, unsigned int n
 		{ NUMBERS, 6, F_NEXT, 1 }, { NUMBERS + 6, nr * 4 - 6, 0, 0 },
 	};
 
-	memcpy(at(g, NUMBERS, nr * 4), pfn, nr * 4);
-	offer(g, q, desc, 2);
-	kick(g, q);
+	memcpy(driver_at(&g->driver, NUMBERS, nr * 4), pfn, nr * 4);
+	driver_offer(&g->driver, q, 0, desc, 2);
+	driver_kick(&g->driver, q);
 }
 
 static bool is_there(struct guest *g, u32 page)
 {
-	u8 *data = at(g, (u64)page * BALLOON_PAGE, BALLOON_PAGE);
+	u8 *data = driver_at(&g->driver, (u64)page * BALLOON_PAGE, BALLOON_PAGE);
 	unsigned int i, filled = 0;
 
 	for (i = 0; i < BALLOON_PAGE; i++)
@@ -166,16 +96,16 @@ static void inflate(enum memory_kind kind)
 	unsigned int i;
 
 	tell(g, 0, pages, COUNT(pages));
-	EXPECT_EQ(used(g, 0), 1);
-	EXPECT_EQ(g->interrupts, 1);
+	EXPECT_EQ(driver_used(&g->driver, 0), 1);
+	EXPECT_EQ(g->driver.interrupts, 1);
 	for (i = 0; i < COUNT(pages); i++)
 		EXPECT(!is_there(g, pages[i]));
 	EXPECT_EQ(count_there(g), PAGES - FIRST - COUNT(pages));
 	/* Deflated, they are simply used again. */
 	tell(g, 1, pages, COUNT(pages));
-	EXPECT_EQ(used(g, 1), 1);
+	EXPECT_EQ(driver_used(&g->driver, 1), 1);
 	EXPECT_EQ(count_there(g), PAGES - FIRST - COUNT(pages));
-	EXPECT_EQ(g->config_changes, 0);
+	EXPECT_EQ(g->driver.config_changes, 0);
 	destroy(g);
 }
 
@@ -189,7 +119,7 @@ static u64 blocks(struct guest *g)
 {
 	struct stat stat;
 
-	ASSERT_EQ(fstat(g->mem.fd, &stat), 0);
+	ASSERT_EQ(fstat(g->driver.mem.fd, &stat), 0);
 	return stat.st_blocks * 512ull;
 }
 
@@ -201,8 +131,8 @@ static void a_file_shrinks(void)
 	struct balloon_view view;
 	struct desc desc = { 0x200 * BALLOON_PAGE, MIB(2), F_WRITE, 0 };
 
-	offer(g, 4, &desc, 1);
-	kick(g, 4);
+	driver_offer(&g->driver, 4, 0, &desc, 1);
+	driver_kick(&g->driver, 4);
 	EXPECT_EQ(blocks(g), before - MIB(2));
 	balloon_look(&g->balloon, &view);
 	EXPECT_EQ(view.reported, MIB(2));
@@ -231,8 +161,8 @@ static void larger_pages_go_when_they_are_whole(void)
 
 	/* There are none here to be had: what counts is what is asked of the host. */
 	balloon_pages_destroy(&g->balloon.pages);
-	g->mem.kind = MEMORY_HUGE_2M;
-	balloon_pages_init(&g->balloon.pages, &g->mem);
+	g->driver.mem.kind = MEMORY_HUGE_2M;
+	balloon_pages_init(&g->balloon.pages, &g->driver.mem);
 	tell_range(g, 0, 0x401, 0x1ff);
 	tell_range(g, 0, 0x600, 0x1ff);
 	EXPECT_EQ(blocks(g), before);
@@ -246,7 +176,7 @@ static void larger_pages_go_when_they_are_whole(void)
 	 */
 	tell_range(g, 1, 0x400, 0x100);
 	tell_range(g, 1, 0x800, 0x100);
-	memset(at(g, 0x400 * BALLOON_PAGE, BALLOON_PAGE), 1, BALLOON_PAGE);
+	memset(driver_at(&g->driver, 0x400 * BALLOON_PAGE, BALLOON_PAGE), 1, BALLOON_PAGE);
 	before = blocks(g);
 	tell_range(g, 0, 0x401, 0xff);
 	EXPECT_EQ(blocks(g), before);
@@ -258,7 +188,7 @@ static void larger_pages_go_when_they_are_whole(void)
 	EXPECT(!g->balloon.dev.needs_reset);
 	tell_range(g, 1, PAGES, 2);
 	EXPECT(g->balloon.dev.needs_reset);
-	g->mem.kind = MEMORY_FILE;
+	g->driver.mem.kind = MEMORY_FILE;
 	destroy(g);
 }
 
@@ -273,9 +203,9 @@ static void offer_stats(struct guest *g, const struct told *stats, unsigned int 
 		{ NUMBERS, 7, F_NEXT, 1 }, { NUMBERS + 7, nr * sizeof(*stats) - 7, 0, 0 },
 	};
 
-	memcpy(at(g, NUMBERS, nr * sizeof(*stats)), stats, nr * sizeof(*stats));
-	offer(g, 2, desc, 2);
-	kick(g, 2);
+	memcpy(driver_at(&g->driver, NUMBERS, nr * sizeof(*stats)), stats, nr * sizeof(*stats));
+	driver_offer(&g->driver, 2, 0, desc, 2);
+	driver_kick(&g->driver, 2);
 }
 
 /* The buffer stays with the device until somebody asks, and then comes back. */
@@ -290,15 +220,15 @@ static void statistics(void)
 	balloon_look(&g->balloon, &view);
 	EXPECT(view.driven && !view.stats.told && !view.stats.known);
 	offer_stats(g, first, 3);
-	EXPECT_EQ(used(g, 2), 0);
+	EXPECT_EQ(driver_used(&g->driver, 2), 0);
 	balloon_look(&g->balloon, &view);
 	EXPECT_EQ(view.stats.told, 1);
 	EXPECT_EQ(view.stats.known, BIT(BALLOON_FREE) | BIT(BALLOON_AVAILABLE));
 	EXPECT_EQ(view.stats.value[BALLOON_FREE], MIB(5));
-	EXPECT_EQ(used(g, 2), 1);
-	EXPECT_EQ(g->interrupts, 1);
+	EXPECT_EQ(driver_used(&g->driver, 2), 1);
+	EXPECT_EQ(g->driver.interrupts, 1);
 	balloon_look(&g->balloon, &view);
-	EXPECT_EQ(used(g, 2), 1);
+	EXPECT_EQ(driver_used(&g->driver, 2), 1);
 	offer_stats(g, second, 1);
 	balloon_look(&g->balloon, &view);
 	EXPECT_EQ(view.stats.told, 2);
@@ -329,7 +259,7 @@ static void foreign_pages_do_not(void)
 
 		tell(g, 0, bad[i], 2);
 		EXPECT(g->balloon.dev.needs_reset);
-		EXPECT_EQ(used(g, 0), 0);
+		EXPECT_EQ(driver_used(&g->driver, 0), 0);
 		EXPECT(count_there(g) >= PAGES - FIRST - 1);
 		destroy(g);
 	}
@@ -344,8 +274,8 @@ static void odd_and_endless_requests(void)
 		struct guest *g = make();
 		struct desc desc = { 0, lengths[i], 0, 0 };
 
-		offer(g, 0, &desc, 1);
-		kick(g, 0);
+		driver_offer(&g->driver, 0, 0, &desc, 1);
+		driver_kick(&g->driver, 0);
 		EXPECT(g->balloon.dev.needs_reset);
 		destroy(g);
 	}
@@ -364,9 +294,9 @@ static void reported_pages_go(void)
 	for (q = 2; q < 5; q++) {
 		struct guest *g = make();
 
-		offer(g, q, desc, 3);
-		kick(g, q);
-		EXPECT_EQ(used(g, q), 1);
+		driver_offer(&g->driver, q, 0, desc, 3);
+		driver_kick(&g->driver, q);
+		EXPECT_EQ(driver_used(&g->driver, q), 1);
 		EXPECT(!is_there(g, 0x200));
 		EXPECT(!is_there(g, 0x3ff));
 		EXPECT(!is_there(g, 0x801));
@@ -382,13 +312,13 @@ static void a_turn_is_bounded(void)
 	unsigned int i;
 
 	for (i = 0; i < SIZE; i++)
-		offer(g, 4, &desc, 1);
-	kick(g, 4);
-	EXPECT(used(g, 4) < SIZE);
-	EXPECT_EQ(g->kicks_again, 1);
+		driver_offer(&g->driver, 4, 0, &desc, 1);
+	driver_kick(&g->driver, 4);
+	EXPECT(driver_used(&g->driver, 4) < SIZE);
+	EXPECT_EQ(g->driver.nr_again, 1);
 	for (i = 0; i < 3; i++)
-		kick(g, 4);
-	EXPECT_EQ(used(g, 4), SIZE);
+		driver_kick(&g->driver, 4);
+	EXPECT_EQ(driver_used(&g->driver, 4), SIZE);
 	destroy(g);
 }
 
@@ -400,7 +330,7 @@ static void target_and_actual(void)
 	u8 all[12];
 
 	balloon_set_target(&g->balloon, MIB(3));
-	EXPECT_EQ(g->config_changes, 1);
+	EXPECT_EQ(g->driver.config_changes, 1);
 	ops->read_config(&g->balloon.dev, 0, all, sizeof(all));
 	EXPECT_EQ(*(u32 *)all, MIB(3) / BALLOON_PAGE);
 	EXPECT_EQ(*(u32 *)(all + 8), 0);

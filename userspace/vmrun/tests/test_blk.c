@@ -4,17 +4,14 @@
  * that one can break, many at once, and a reset while they are on their way.
  */
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "../virtio/blk.h"
 #include "../virtio/blk_request.h"
 #include "ktap.h"
+#include "driver_queue.h"
 
 #define SIZE		128	/* of the queue */
-#define AVAIL		0x1000
-#define USED		0x2000
 #define TABLES		0x10000	/* an indirect table a request */
 #define HEADERS		0x20000	/* a page a request: header, ranges; its end: the status */
 #define BUFFERS		0x100000
@@ -22,54 +19,18 @@
 #define MEMORY		MIB(4)
 #define SECTORS		2048
 
-#define F_NEXT		1
-#define F_WRITE		2
-#define F_INDIRECT	4
-
 #define NOT_YET		0xee
 
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
 struct guest {
-	struct memory mem;
+	struct driver driver;	/* first: callbacks get it */
 	struct loop loop;	/* nobody runs it */
 	struct blk blk;
-	u16 avail;
-	unsigned int interrupts, needs_reset, kicks_again, stopped;
+	unsigned int stopped;
 };
 
 static bool threads_alone;
 
 static char path[] = "/tmp/test_blk.XXXXXX";
-
-static void *at(struct guest *g, u64 addr, u64 len)
-{
-	void *p = guest_buf(&g->mem, addr, len);
-
-	ASSERT(p);
-	return p;
-}
-
-static void on_interrupt(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->interrupts++;
-}
-
-static void on_config(void *ctx)
-{
-	((struct guest *)ctx)->needs_reset++;
-}
-
-static void on_kick_again(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->kicks_again++;
-}
 
 static void on_stopped(void *ctx)
 {
@@ -78,33 +39,8 @@ static void on_stopped(void *ctx)
 
 static void start_driver(struct guest *g)
 {
-	struct virtio_device *dev = &g->blk.dev;
-	struct ring *ring = &dev->queue[0];
-
-	pthread_mutex_lock(&dev->lock);
-	memset(at(g, 0, HEADERS), 0, HEADERS);
-	g->avail = 0;
-	ring_reset(ring);
-	ring->mem = &g->mem;
-	ring->avail = AVAIL;
-	ring->used = USED;
-	ASSERT_EQ(ring_start(ring, false), 0);
-	dev->features = dev->offered;
-	dev->needs_reset = false;
-	dev->started = true;
-	dev->ops->start(dev);
-	pthread_mutex_unlock(&dev->lock);
-}
-
-static void stop_driver(struct guest *g)
-{
-	struct virtio_device *dev = &g->blk.dev;
-
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->stop(dev);
-	dev->started = false;
-	ring_reset(&dev->queue[0]);
-	pthread_mutex_unlock(&dev->lock);
+	g->blk.dev.features = g->blk.dev.offered;
+	driver_start(&g->driver, 1);
 }
 
 static struct guest *make(enum disk_mode mode)
@@ -115,38 +51,25 @@ static struct guest *make(enum disk_mode mode)
 
 	ASSERT(fd >= 0 && !ftruncate(fd, SECTORS * 512));
 	close(fd);
-	g->mem.region[0] = (struct memory_region){ .size = MEMORY, .host_addr = calloc(1, MEMORY) };
-	g->mem.nr_regions = 1;
+	driver_memory_create(&g->driver, MEMORY);
 	ASSERT_EQ(blk_create(&g->blk, 1, path, mode, &g->loop, &err), 0);
 	if (threads_alone)
 		disk_uring_destroy(&g->blk.uring);
 	ASSERT_EQ(blk_start(&g->blk, NULL, &err), 0);
-	g->blk.dev.transport = (struct virtio_transport){
-		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .stopped = on_stopped,
-		.ctx = g,
-	};
+	driver_init(&g->driver, &g->blk.dev, SIZE);
+	g->blk.dev.transport.stopped = on_stopped;
 	start_driver(g);
 	return g;
 }
 
 static void destroy(struct guest *g)
 {
-	stop_driver(g);
+	driver_stop(&g->driver);
 	blk_destroy(&g->blk);
 	unlink(path);
 	strcpy(path + strlen(path) - 6, "XXXXXX");
-	free(g->mem.region[0].host_addr);
+	driver_memory_destroy(&g->driver);
 	free(g);
-}
-
-static void kick(struct guest *g)
-{
-	struct virtio_device *dev = &g->blk.dev;
-
-	pthread_mutex_lock(&dev->lock);
-	if (dev->started && !dev->needs_reset)
-		dev->ops->kick(dev, 0);
-	pthread_mutex_unlock(&dev->lock);
 }
 
 /* Request @n from a table of its own. */
@@ -155,24 +78,17 @@ static void offer(struct guest *g, unsigned int n, const struct desc *desc, unsi
 	u64 table = TABLES + n * 256;
 	struct desc head = { table, nr * sizeof(*desc), F_INDIRECT, 0 };
 
-	memcpy(at(g, table, head.len), desc, head.len);
-	memcpy(at(g, n * sizeof(head), sizeof(head)), &head, sizeof(head));
-	*(u16 *)at(g, AVAIL + 4 + g->avail % SIZE * 2, 2) = n;
-	__atomic_store_n((u16 *)at(g, AVAIL + 2, 2), ++g->avail, __ATOMIC_RELEASE);
-}
-
-static u16 used(struct guest *g)
-{
-	return __atomic_load_n((u16 *)at(g, USED + 2, 2), __ATOMIC_ACQUIRE);
+	memcpy(driver_at(&g->driver, table, head.len), desc, head.len);
+	driver_offer(&g->driver, 0, n, &head, 1);
 }
 
 static void wait_used(struct guest *g, u16 n)
 {
 	unsigned int i;
 
-	for (i = 0; i < 5000 && used(g) != n; i++)
+	for (i = 0; i < 5000 && driver_used(&g->driver, 0) != n; i++)
 		usleep(1000);
-	ASSERT_EQ(used(g), n);
+	ASSERT_EQ(driver_used(&g->driver, 0), n);
 }
 
 /* A request as most drivers make them: header, @len bytes of data, status. */
@@ -187,27 +103,27 @@ static void ask(struct guest *g, unsigned int n, u32 type, u64 sector, u32 len)
 		{ page + 0x80, 1, F_WRITE, 0 },
 	};
 
-	memcpy(at(g, page, sizeof(header)), &header, sizeof(header));
-	*(u8 *)at(g, page + 0x80, 1) = NOT_YET;
+	memcpy(driver_at(&g->driver, page, sizeof(header)), &header, sizeof(header));
+	*(u8 *)driver_at(&g->driver, page + 0x80, 1) = NOT_YET;
 	offer(g, n, desc, 3);
 }
 
 static u8 status(struct guest *g, unsigned int n)
 {
-	return *(u8 *)at(g, HEADERS + n * 0x100 + 0x80, 1);
+	return *(u8 *)driver_at(&g->driver, HEADERS + n * 0x100 + 0x80, 1);
 }
 
 static u8 *buffer(struct guest *g, unsigned int n)
 {
-	return at(g, BUFFERS + n * BUFFER, BUFFER);
+	return driver_at(&g->driver, BUFFERS + n * BUFFER, BUFFER);
 }
 
 /* One request from beginning to end. */
 static u8 do_one(struct guest *g, u32 type, u64 sector, u32 len)
 {
 	ask(g, 0, type, sector, len);
-	kick(g);
-	wait_used(g, g->avail);
+	driver_kick(&g->driver, 0);
+	wait_used(g, g->driver.avail[0]);
 	return status(g, 0);
 }
 
@@ -235,7 +151,7 @@ static void every_kind(void)
 	EXPECT_EQ(buffer(g, 0)[512], 0x5a);
 	EXPECT_EQ(buffer(g, 0)[1535], 0x5a);
 	EXPECT_EQ(buffer(g, 0)[1536], 0);
-	EXPECT_EQ(*(u32 *)at(g, USED + 4 + 2 * 8 + 4, 4), 1537);
+	EXPECT_EQ(driver_used_elem(&g->driver, 0, 2).len, 1537);
 	EXPECT_EQ(do_range(g, BLK_T_WRITE_ZEROES, (struct blk_range){ 8, 1, BLK_RANGE_UNMAP }), BLK_S_OK);
 	EXPECT_EQ(do_range(g, BLK_T_WRITE_ZEROES, (struct blk_range){ 9, 1, 0 }), BLK_S_OK);
 	EXPECT_EQ(do_range(g, BLK_T_DISCARD, (struct blk_range){ 0, SECTORS, 0 }), BLK_S_OK);
@@ -248,8 +164,8 @@ static void every_kind(void)
 	EXPECT(!memcmp(buffer(g, 0), "vdb\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff", 21));
 	EXPECT_EQ(do_one(g, BLK_T_GET_ID, 0, 2), BLK_S_OK);
 	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 0), BLK_S_OK);
-	EXPECT(g->interrupts > 0);
-	EXPECT_EQ(g->needs_reset, 0);
+	EXPECT(g->driver.interrupts > 0);
+	EXPECT_EQ(g->driver.config_changes, 0);
 	destroy(g);
 }
 
@@ -273,8 +189,8 @@ static void no_flush_no_cache(void)
 	EXPECT_EQ(do_one(g, BLK_T_OUT, 0, 512), BLK_S_IOERR);
 	/* That one is how long, of a read that fails: nothing is promised. */
 	EXPECT_EQ(do_one(g, BLK_T_IN, SECTORS, 512), BLK_S_IOERR);
-	EXPECT_EQ(*(u32 *)at(g, USED + 4 + 2 * 8 + 4, 4), 1);
-	EXPECT_EQ(*(u32 *)at(g, USED + 4 + 3 * 8 + 4, 4), 0);
+	EXPECT_EQ(driver_used_elem(&g->driver, 0, 2).len, 1);
+	EXPECT_EQ(driver_used_elem(&g->driver, 0, 3).len, 0);
 	destroy(g);
 }
 
@@ -311,7 +227,7 @@ static void rules_of_requests(void)
 	EXPECT_EQ(do_one(g, BLK_T_DISCARD, 0, 3 * 16), BLK_S_OK);
 	((struct blk_range *)buffer(g, 0))[2].sector = SECTORS;
 	EXPECT_EQ(do_one(g, BLK_T_DISCARD, 0, 3 * 16), BLK_S_IOERR);
-	EXPECT_EQ(g->needs_reset, 0);
+	EXPECT_EQ(g->driver.config_changes, 0);
 	destroy(g);
 }
 
@@ -332,10 +248,10 @@ static void wrong_way(void)
 		if (type == BLK_T_FLUSH || type == BLK_T_GET_ID)
 			continue;
 		ask(g, 0, type, 0, 512);
-		g->avail--;
+		g->driver.avail[0]--;
 		offer(g, 0, desc, 4);
-		kick(g);
-		wait_used(g, g->avail);
+		driver_kick(&g->driver, 0);
+		wait_used(g, g->driver.avail[0]);
 		EXPECT(status(g, 0) == BLK_S_IOERR || status(g, 0) == BLK_S_UNSUPP);
 	}
 	destroy(g);
@@ -358,18 +274,18 @@ static void any_framing(void)
 		{ BUFFERS + 0x1000, 512, F_WRITE, 0 },
 	};
 
-	memcpy(at(g, HEADERS, 16), &header, 16);
-	memset(at(g, HEADERS + 16, 100), 1, 100);
+	memcpy(driver_at(&g->driver, HEADERS, 16), &header, 16);
+	memset(driver_at(&g->driver, HEADERS + 16, 100), 1, 100);
 	memset(buffer(g, 0), 2, 412);
 	offer(g, 0, write, 4);
-	kick(g);
+	driver_kick(&g->driver, 0);
 	wait_used(g, 1);
-	EXPECT_EQ(*(u8 *)at(g, HEADERS + 0x1000, 1), BLK_S_OK);
+	EXPECT_EQ(*(u8 *)driver_at(&g->driver, HEADERS + 0x1000, 1), BLK_S_OK);
 	header.type = BLK_T_IN;
-	memcpy(at(g, HEADERS, 16), &header, 16);
+	memcpy(driver_at(&g->driver, HEADERS, 16), &header, 16);
 	memset(buffer(g, 0), NOT_YET, BUFFER);
 	offer(g, 0, read, 3);
-	kick(g);
+	driver_kick(&g->driver, 0);
 	wait_used(g, 2);
 	EXPECT_EQ(buffer(g, 0)[0], 1);
 	EXPECT_EQ(buffer(g, 0)[1], NOT_YET);
@@ -395,10 +311,10 @@ static void no_way_to_answer(void)
 
 	for (i = 0; i < COUNT(bad); i++) {
 		offer(g, 0, bad[i], 2);
-		kick(g);
-		EXPECT_EQ(g->needs_reset, i + 1);
-		EXPECT_EQ(used(g), 0);
-		stop_driver(g);
+		driver_kick(&g->driver, 0);
+		EXPECT_EQ(g->driver.config_changes, i + 1);
+		EXPECT_EQ(driver_used(&g->driver, 0), 0);
+		driver_stop(&g->driver);
 		start_driver(g);
 	}
 	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 512), BLK_S_OK);
@@ -435,15 +351,15 @@ static void many_at_once(void)
 			memset(buffer(g, i), i + round, 1024);
 			ask(g, i, BLK_T_OUT, i * 2, 1024);
 		}
-		kick(g);
-		wait_used(g, g->avail);
+		driver_kick(&g->driver, 0);
+		wait_used(g, g->driver.avail[0]);
 		for (i = 0; i < SIZE; i++) {
 			EXPECT_EQ(status(g, i), BLK_S_OK);
 			memset(buffer(g, i), 0, 1024);
 			ask(g, i, BLK_T_IN, i * 2, 1024);
-			kick(g);
+			driver_kick(&g->driver, 0);
 		}
-		wait_used(g, g->avail);
+		wait_used(g, g->driver.avail[0]);
 		for (i = 0; i < SIZE; i++) {
 			EXPECT_EQ(status(g, i), BLK_S_OK);
 			EXPECT_EQ(buffer(g, i)[1023], (u8)(i + round));
@@ -460,10 +376,10 @@ static void reset_in_flight(void)
 	for (round = 0; round < 100; round++) {
 		for (i = 0; i < SIZE; i++)
 			ask(g, i, i % 8 ? BLK_T_OUT : BLK_T_FLUSH, i, i % 8 ? 4096 : 0);
-		kick(g);
-		stop_driver(g);
+		driver_kick(&g->driver, 0);
+		driver_stop(&g->driver);
 		/* Nobody touches the guest's memory now: the sanitizer sees it who does. */
-		memset(at(g, 0, MEMORY), 0, MEMORY);
+		memset(driver_at(&g->driver, 0, MEMORY), 0, MEMORY);
 		EXPECT_EQ(g->blk.nr_running, 0);
 		start_driver(g);
 		EXPECT_EQ(do_one(g, BLK_T_IN, 0, 512), BLK_S_OK);
@@ -478,7 +394,7 @@ static struct guest *make_hung(void)
 
 	pthread_mutex_lock(&g->blk.disk.overlay.lock);
 	ask(g, 0, BLK_T_OUT, 0, 4096);
-	kick(g);
+	driver_kick(&g->driver, 0);
 	/* What has not begun is not carried out. */
 	usleep(200000);
 	return g;
@@ -533,10 +449,10 @@ static void end_while_the_host_hangs(void)
 	blk_stop(&g->blk);
 	EXPECT(g->blk.abandoned);
 	blk_destroy(&g->blk);
-	memset(at(g, 0, BUFFERS), 0, BUFFERS);
+	memset(driver_at(&g->driver, 0, BUFFERS), 0, BUFFERS);
 	let_go(g);
 	usleep(50000);
-	EXPECT_EQ(*(u8 *)at(g, USED + 2, 1), 0);
+	EXPECT_EQ(driver_used(&g->driver, 0), 0);
 	EXPECT_EQ(g->blk.nr_running, 1);
 	unlink(path);
 	strcpy(path + strlen(path) - 6, "XXXXXX");
@@ -548,13 +464,13 @@ static void more_than_the_queue(void)
 	struct guest *g = make(DISK_RW);
 	unsigned int round, i;
 
-	for (round = 0; round < 50 && !g->needs_reset; round++) {
+	for (round = 0; round < 50 && !g->driver.config_changes; round++) {
 		for (i = 0; i < SIZE; i++)
 			ask(g, 0, i ? 99 : BLK_T_FLUSH, 0, 0);
-		kick(g);
+		driver_kick(&g->driver, 0);
 	}
-	EXPECT(g->needs_reset || g->kicks_again);
-	stop_driver(g);
+	EXPECT(g->driver.config_changes || g->driver.again);
+	driver_stop(&g->driver);
 	EXPECT(g->blk.nr_made <= SIZE);
 	start_driver(g);
 	EXPECT_EQ(do_one(g, BLK_T_IN, 0, 512), BLK_S_OK);

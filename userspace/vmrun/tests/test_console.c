@@ -4,7 +4,6 @@
  * directions, what is full waits, control messages, and a driver that lies.
  */
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,26 +15,20 @@
 
 #include "../virtio/console.h"
 #include "ktap.h"
+#include "driver_queue.h"
 
 #define SIZE	16		/* of the queues, as this driver sets them up */
-#define RING(q)	(0x1000ull * (q))
-#define AVAIL	0x400
-#define USED	0x800
 #define DATA	0x20000		/* of queue n's buffer i: DATA + (n * SIZE + i) * BUFFER */
 #define BUFFER	0x800
 #define MEMORY	MIB(16)
-#define F_WRITE	2
 
 enum { RX0, TX0, CONTROL_RX, CONTROL_TX, RX1, TX1, RX2, TX2 };
 enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE, PORT_OPEN, PORT_NAME };
 
 struct guest {
-	struct memory mem;
+	struct driver driver;
 	struct loop loop;
 	struct vconsole vc;
-	u16 avail[16], seen[16];
-	unsigned int interrupts, config_changes;
-	u64 again;	/* queues to be kicked once more */
 
 	/* A console's far end. */
 	u8 said[65536];
@@ -43,30 +36,6 @@ struct guest {
 };
 
 static char dir[] = "/tmp/test_console.XXXXXX";
-
-static void *at(struct guest *g, u64 addr, u64 len)
-{
-	void *p = guest_buf(&g->mem, addr, len);
-
-	ASSERT(p);
-	return p;
-}
-
-static void on_interrupt(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->interrupts++;
-}
-
-static void on_config(void *ctx)
-{
-	((struct guest *)ctx)->config_changes++;
-}
-
-static void on_kick_again(void *ctx, unsigned int queue)
-{
-	((struct guest *)ctx)->again |= BIT_ULL(queue);
-}
 
 static unsigned int far_transmit(void *ctx, const u8 *data, unsigned int len)
 {
@@ -89,32 +58,7 @@ static const struct vconsole_ops far_end = { far_transmit, far_ready };
 
 static void start(struct guest *g)
 {
-	struct virtio_device *dev = &g->vc.dev;
-	unsigned int q;
-
-	memset(g->avail, 0, sizeof(g->avail));
-	memset(g->seen, 0, sizeof(g->seen));
-	for (q = 0; q < dev->nr_queues; q++) {
-		struct ring *ring = &dev->queue[q];
-
-		ring_reset(ring);
-		memset(at(g, RING(q), 0x1000), 0, 0x1000);
-		ring->mem = &g->mem;
-		ring->size = SIZE;
-		ring->desc = RING(q);
-		ring->avail = RING(q) + AVAIL;
-		ring->used = RING(q) + USED;
-		ASSERT_EQ(ring_start(ring, false), 0);
-	}
-	dev->started = true;
-	dev->needs_reset = false;
-	dev->ops->start(dev);
-}
-
-static void stop(struct guest *g)
-{
-	g->vc.dev.started = false;
-	g->vc.dev.ops->stop(&g->vc.dev);
+	driver_start(&g->driver, g->vc.dev.nr_queues);
 }
 
 static struct guest *make(bool channels)
@@ -122,16 +66,14 @@ static struct guest *make(bool channels)
 	struct guest *g = calloc(1, sizeof(*g));
 	struct vm_error err = { 0 };
 
-	ASSERT_EQ(memory_create(&g->mem, MEMORY, &err), 0);
+	driver_memory_create(&g->driver, MEMORY);
 	ASSERT_EQ(loop_create(&g->loop, &err), 0);
 	if (channels)
 		vconsole_init_channels(&g->vc, &g->loop);
 	else
 		ASSERT_EQ(vconsole_init(&g->vc, &g->loop, &far_end, g, &err), 0);
 	g->vc.quiet_ms = 0;
-	g->vc.dev.transport = (struct virtio_transport){
-		.interrupt = on_interrupt, .config_changed = on_config, .kick = on_kick_again, .ctx = g,
-	};
+	driver_init(&g->driver, &g->vc.dev, SIZE);
 	g->room = sizeof(g->said);
 	return g;
 }
@@ -140,65 +82,19 @@ static void destroy(struct guest *g)
 {
 	vconsole_destroy(&g->vc);
 	loop_destroy(&g->loop);
-	memory_destroy(&g->mem);
+	driver_memory_destroy(&g->driver);
 	free(g);
 }
 
-static void kick(struct guest *g, unsigned int q)
-{
-	if (g->vc.dev.needs_reset)
-		return;
-	pthread_mutex_lock(&g->vc.dev.lock);
-	g->vc.dev.ops->kick(&g->vc.dev, q);
-	pthread_mutex_unlock(&g->vc.dev.lock);
-}
-
-/* What the main loop does, until nothing is left to do. */
 static void run(struct guest *g)
 {
-	unsigned int i, turns = 0;
-	bool busy = true;
-
-	while (busy) {
-		ASSERT(++turns < 1000);
-		busy = g->again;
-		for (i = 0; i < 16; i++) {
-			if (!(g->again & BIT_ULL(i)))
-				continue;
-			g->again &= ~BIT_ULL(i);
-			kick(g, i);
-		}
-		for (i = 0; i < g->loop.nr_watches; i++) {
-			struct loop_watch *w = &g->loop.watch[i];
-			struct pollfd p = { .fd = w->fd, .events = w->events };
-
-			if (!w->fn || !w->events || poll(&p, 1, 0) <= 0)
-				continue;
-			w->fn(w->ctx, p.revents);
-			busy = true;
-		}
-	}
+	driver_run(&g->driver, &g->loop, 1000);
 }
 
 /* The address of the buffer that is offered next in queue @q. */
 static u64 next_buffer(struct guest *g, unsigned int q)
 {
-	return DATA + ((u64)q * SIZE + g->avail[q] % SIZE) * BUFFER;
-}
-
-static void offer(struct guest *g, unsigned int q, u64 addr, u32 len, u16 flags)
-{
-	u16 i = g->avail[q] % SIZE;
-	struct { u64 addr; u32 len; u16 flags, next; } desc = { addr, len, flags, 0 };
-
-	memcpy(at(g, RING(q) + i * 16, 16), &desc, 16);
-	*(u16 *)at(g, RING(q) + AVAIL + 4 + i * 2, 2) = i;
-	*(u16 *)at(g, RING(q) + AVAIL + 2, 2) = ++g->avail[q];
-}
-
-static u16 used(struct guest *g, unsigned int q)
-{
-	return *(u16 *)at(g, RING(q) + USED + 2, 2);
+	return DATA + ((u64)q * SIZE + driver_next(&g->driver, q)) * BUFFER;
 }
 
 /* Sends @len bytes; the driver does not wait. */
@@ -206,31 +102,29 @@ static void send_bytes(struct guest *g, unsigned int q, const void *data, u32 le
 {
 	u64 addr = next_buffer(g, q);
 
-	memcpy(at(g, addr, len), data, len);
-	offer(g, q, addr, len, 0);
-	kick(g, q);
+	memcpy(driver_at(&g->driver, addr, len), data, len);
+	driver_offer_buffer(&g->driver, q, addr, len, 0);
+	driver_kick(&g->driver, q);
 	run(g);
 }
 
 /* A buffer, with which the device does something or not. */
 static void give(struct guest *g, unsigned int q, u32 len)
 {
-	offer(g, q, next_buffer(g, q), len, F_WRITE);
-	kick(g, q);
+	driver_offer_buffer(&g->driver, q, next_buffer(g, q), len, F_WRITE);
+	driver_kick(&g->driver, q);
 	run(g);
 }
 
 /* What the next buffer was filled with: its length, or -1 when there is none. */
 static int take(struct guest *g, unsigned int q, void *data, u32 max)
 {
-	struct { u32 id, len; } elem;
+	struct used_elem elem;
 
-	if (used(g, q) == g->seen[q])
+	if (!driver_take(&g->driver, q, &elem))
 		return -1;
-	memcpy(&elem, at(g, RING(q) + USED + 4 + g->seen[q] % SIZE * 8, 8), 8);
-	g->seen[q]++;
 	ASSERT(elem.len <= max);
-	memcpy(data, at(g, DATA + ((u64)q * SIZE + elem.id) * BUFFER, elem.len), elem.len);
+	memcpy(data, driver_at(&g->driver, DATA + ((u64)q * SIZE + elem.id) * BUFFER, elem.len), elem.len);
 	return elem.len;
 }
 
@@ -309,7 +203,7 @@ static void a_console_carries_both_ways(void)
 	send_bytes(g, TX0, "login: ", 7);
 	EXPECT_EQ(g->nr_said, 7);
 	EXPECT(!memcmp(g->said, "login: ", 7));
-	EXPECT_EQ(used(g, TX0), 1);
+	EXPECT_EQ(driver_used(&g->driver, TX0), 1);
 	EXPECT_EQ(vconsole_room(&g->vc), VCONSOLE_IN_SIZE);
 	/* Before there is a buffer, and in pieces as they are. */
 	vconsole_receive(&g->vc, (const u8 *)"root\n", 5);
@@ -319,7 +213,7 @@ static void a_console_carries_both_ways(void)
 	EXPECT_EQ(take(g, RX0, text, 64), 3);
 	EXPECT_EQ(take(g, RX0, text + 3, 60), 2);
 	EXPECT(!strcmp(text, "root\n"));
-	EXPECT(g->interrupts >= 2);
+	EXPECT(g->driver.interrupts >= 2);
 	destroy(g);
 }
 
@@ -336,7 +230,7 @@ static void what_is_full_waits(void)
 	send_bytes(g, TX0, data, sizeof(data));
 	send_bytes(g, TX0, data, 10);
 	EXPECT_EQ(g->nr_said, 100);
-	EXPECT_EQ(used(g, TX0), 0);
+	EXPECT_EQ(driver_used(&g->driver, TX0), 0);
 	/* The rest comes where it was left off, once it is told. */
 	g->room = sizeof(g->said);
 	run(g);
@@ -345,7 +239,7 @@ static void what_is_full_waits(void)
 	run(g);
 	EXPECT_EQ(g->nr_said, sizeof(data) + 10);
 	EXPECT(!memcmp(g->said, data, sizeof(data)));
-	EXPECT_EQ(used(g, TX0), 2);
+	EXPECT_EQ(driver_used(&g->driver, TX0), 2);
 	destroy(g);
 }
 
@@ -362,11 +256,11 @@ static void input_waits_for_the_guest(void)
 	EXPECT_EQ(g->nr_ready, 1);
 	EXPECT_EQ(vconsole_room(&g->vc), 100);
 	/* A driver that comes again finds it. */
-	stop(g);
+	driver_stop(&g->driver);
 	EXPECT_EQ(vconsole_room(&g->vc), 0);
 	start(g);
 	give(g, RX0, BUFFER);
-	EXPECT_EQ(used(g, RX0), 1);
+	EXPECT_EQ(driver_used(&g->driver, RX0), 1);
 	destroy(g);
 }
 
@@ -390,8 +284,8 @@ static void input_waits_for_quiet(void)
 	}
 	EXPECT_EQ(g->nr_ready, 1);
 	EXPECT_EQ(vconsole_room(&g->vc), VCONSOLE_IN_SIZE);
-	EXPECT_EQ(g->config_changes, 0);
-	stop(g);
+	EXPECT_EQ(g->driver.config_changes, 0);
+	driver_stop(&g->driver);
 	/* The size is told as news, which alone Linux reads. */
 	vconsole_resize(&g->vc, 33, 99);
 	start(g);
@@ -400,7 +294,7 @@ static void input_waits_for_quiet(void)
 		usleep(10000);
 		run(g);
 	}
-	EXPECT_EQ(g->config_changes, 1);
+	EXPECT_EQ(g->driver.config_changes, 1);
 	destroy(g);
 }
 
@@ -444,9 +338,9 @@ static void size_and_emergency(void)
 	EXPECT_EQ(g->said[0], 'x');
 	start(g);
 	vconsole_resize(&g->vc, 33, 99);
-	EXPECT_EQ(g->config_changes, 0);
+	EXPECT_EQ(g->driver.config_changes, 0);
 	vconsole_resize(&g->vc, 44, 111);
-	EXPECT_EQ(g->config_changes, 1);
+	EXPECT_EQ(g->driver.config_changes, 1);
 	destroy(g);
 }
 
@@ -457,12 +351,12 @@ static void a_turn_is_bounded(void)
 
 	add(g, "one", false);
 	start(g);
-	offer(g, TX1, 0, MEMORY, 0);
-	kick(g, TX1);
-	EXPECT_EQ(used(g, TX1), 0);
-	EXPECT_EQ(g->again, BIT_ULL(TX1));
+	driver_offer_buffer(&g->driver, TX1, 0, MEMORY, 0);
+	driver_kick(&g->driver, TX1);
+	EXPECT_EQ(driver_used(&g->driver, TX1), 0);
+	EXPECT_EQ(g->driver.again, BIT_ULL(TX1));
 	run(g);
-	EXPECT_EQ(used(g, TX1), 1);
+	EXPECT_EQ(driver_used(&g->driver, TX1), 1);
 	destroy(g);
 }
 
@@ -514,9 +408,9 @@ static void what_nobody_hears_is_gone(void)
 	u8 byte;
 
 	send_bytes(g, TX1, "nobody", 6);
-	EXPECT_EQ(used(g, TX1), 1);
+	EXPECT_EQ(driver_used(&g->driver, TX1), 1);
 	send_bytes(g, TX0, "port 0", 6);
-	EXPECT_EQ(used(g, TX0), 1);
+	EXPECT_EQ(driver_used(&g->driver, TX0), 1);
 	fd = visit("one");
 	run(g);
 	EXPECT(read(fd, &byte, 1) < 0);
@@ -536,7 +430,7 @@ static void half_a_visitor_stays(void)
 	run(g);
 	expect_control(g, 1, PORT_OPEN, 1, "");
 	give(g, RX1, 64);
-	EXPECT_EQ(used(g, RX1), 1);
+	EXPECT_EQ(driver_used(&g->driver, RX1), 1);
 	run(g);
 	send_bytes(g, TX1, "reply", 5);
 	EXPECT_EQ(read(fd, text, 8), 5);
@@ -556,7 +450,7 @@ static void a_closed_port_gets_nothing(void)
 	EXPECT_EQ(write(fd, "early", 5), 5);
 	run(g);
 	give(g, RX1, 64);
-	EXPECT_EQ(used(g, RX1), 0);
+	EXPECT_EQ(driver_used(&g->driver, RX1), 0);
 	/* It waits, though its sender has gone. */
 	close(fd);
 	run(g);
@@ -576,7 +470,7 @@ static void who_does_not_read_is_waited_for(void)
 	ssize_t n;
 
 	run(g);
-	while (sent - used(g, TX1) < SIZE) {
+	while (sent - driver_used(&g->driver, TX1) < SIZE) {
 		for (i = 0; i < BUFFER; i++)
 			data[i] = sent + i;
 		send_bytes(g, TX1, data, BUFFER);
@@ -590,7 +484,7 @@ static void who_does_not_read_is_waited_for(void)
 			ASSERT_EQ(got[i], (char)(received / BUFFER + received % BUFFER));
 		run(g);
 	}
-	EXPECT_EQ(used(g, TX1), (u16)sent);
+	EXPECT_EQ(driver_used(&g->driver, TX1), (u16)sent);
 	close(fd);
 	destroy(g);
 }
@@ -604,9 +498,9 @@ static void a_file_takes_all(void)
 
 	send_bytes(g, TX2, "one\n", 4);
 	/* What the driver leaves behind as it goes. */
-	offer(g, TX2, next_buffer(g, TX2), 4, 0);
-	memcpy(at(g, DATA + ((u64)TX2 * SIZE + 1) * BUFFER, 4), "two\n", 4);
-	stop(g);
+	driver_offer_buffer(&g->driver, TX2, next_buffer(g, TX2), 4, 0);
+	memcpy(driver_at(&g->driver, DATA + ((u64)TX2 * SIZE + 1) * BUFFER, 4), "two\n", 4);
+	driver_stop(&g->driver);
 	destroy(g);
 	snprintf(path, sizeof(path), "%s/log", dir);
 	f = fopen(path, "r");
@@ -641,14 +535,14 @@ static void a_fifo_loses_its_reader(void)
 	while (write(writer, filler, sizeof(filler)) > 0)
 		;
 	send_bytes(g, TX1, "heard?", 6);
-	EXPECT_EQ(used(g, TX1), 0);
+	EXPECT_EQ(driver_used(&g->driver, TX1), 0);
 	close(reader);
 	run(g);
-	EXPECT_EQ(used(g, TX1), 1);
+	EXPECT_EQ(driver_used(&g->driver, TX1), 1);
 	EXPECT(g->vc.port[1].failed);
 	expect_control(g, 1, PORT_OPEN, 0, "");
 	send_bytes(g, TX1, "no", 2);
-	EXPECT_EQ(used(g, TX1), 2);
+	EXPECT_EQ(driver_used(&g->driver, TX1), 2);
 	close(writer);
 	destroy(g);
 	unlink(path);
@@ -702,11 +596,11 @@ static void messages_that_make_no_sense(void)
 
 		control(g, bad[i].id, bad[i].event, bad[i].value);
 		EXPECT(g->vc.dev.needs_reset);
-		EXPECT_EQ(g->config_changes, 1);
+		EXPECT_EQ(g->driver.config_changes, 1);
 		/* Who comes and goes meanwhile does no harm; a new driver begins anew. */
 		close(visit("one"));
 		run(g);
-		stop(g);
+		driver_stop(&g->driver);
 		start(g);
 		control(g, UINT32_MAX, DEVICE_READY, 1);
 		expect_control(g, 1, PORT_ADD, 1, "");
@@ -734,8 +628,8 @@ static void short_buffers(void)
 	EXPECT_EQ(write(fd, "x", 1), 1);
 	run(g);
 	/* One that the device may not write to. */
-	offer(g, RX1, next_buffer(g, RX1), 64, 0);
-	kick(g, RX1);
+	driver_offer_buffer(&g->driver, RX1, next_buffer(g, RX1), 64, 0);
+	driver_kick(&g->driver, RX1);
 	EXPECT(g->vc.dev.needs_reset);
 	close(fd);
 	destroy(g);

@@ -4,9 +4,6 @@
  * too and over libslirp; and what the command line says of the network.
  */
 #include <arpa/inet.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,11 +12,9 @@
 #include "../net/gate.h"
 #include "../virtio/net.h"
 #include "ktap.h"
+#include "driver_queue.h"
 
 #define SIZE		64
-#define RING(q)		(0x10000ull * (q))
-#define AVAIL		0x1000
-#define USED		0x2000
 #define SLOT		0x2000
 #define BUFFER(q, i)	(0x100000ull + ((q) * SIZE + (i)) * SLOT)
 #define MEMORY		(0x100000 + 2 * SIZE * SLOT)
@@ -28,17 +23,9 @@
 
 enum { RX, TX };
 
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
 struct card {
-	struct memory mem;
+	struct driver driver;
 	struct net *net;
-	u16 avail[2], seen;
-	unsigned int interrupts, needs_reset;
 };
 
 /* The network played here: what was sent, and what waits for the guest. */
@@ -94,25 +81,6 @@ static const struct net_backend_ops wire_ops = {
 	.close = wire_close,
 };
 
-static void *at(struct card *c, u64 addr, u64 len)
-{
-	void *p = guest_buf(&c->mem, addr, len);
-
-	ASSERT(p);
-	return p;
-}
-
-static void on_interrupt(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct card *)ctx)->interrupts++;
-}
-
-static void on_config(void *ctx)
-{
-	((struct card *)ctx)->needs_reset++;
-}
-
 /* Runs the card's loop until nothing is there for @ms. */
 static void run(struct card *c, int ms)
 {
@@ -137,26 +105,15 @@ static void run(struct card *c, int ms)
 
 static void kick(struct card *c, unsigned int queue)
 {
-	pthread_mutex_lock(&c->net->dev.lock);
-	c->net->dev.ops->kick(&c->net->dev, queue);
-	pthread_mutex_unlock(&c->net->dev.lock);
+	driver_kick(&c->driver, queue);
 	run(c, 0);
 }
 
-static u16 offer(struct card *c, unsigned int queue, u32 len)
+static void offer(struct card *c, unsigned int queue, u32 len)
 {
-	u16 i = c->avail[queue] % SIZE;
+	u64 addr = BUFFER(queue, driver_next(&c->driver, queue));
 
-	*(struct desc *)at(c, RING(queue) + i * sizeof(struct desc), sizeof(struct desc)) =
-		(struct desc){ BUFFER(queue, i), len, queue == RX ? 2 : 0, 0 };
-	*(u16 *)at(c, RING(queue) + AVAIL + 4 + i * 2, 2) = i;
-	*(u16 *)at(c, RING(queue) + AVAIL + 2, 2) = ++c->avail[queue];
-	return i;
-}
-
-static u16 used(struct card *c, unsigned int queue)
-{
-	return *(u16 *)at(c, RING(queue) + USED + 2, 2);
+	driver_offer_buffer(&c->driver, queue, addr, len, queue == RX ? F_WRITE : 0);
 }
 
 static void give(struct card *c, unsigned int n, u32 len)
@@ -168,8 +125,8 @@ static void give(struct card *c, unsigned int n, u32 len)
 
 static void send_frame(struct card *c, const void *frame, u32 len)
 {
-	u16 i = c->avail[TX] % SIZE;
-	u8 *to = at(c, BUFFER(TX, i), HEADER + len);
+	u16 i = driver_next(&c->driver, TX);
+	u8 *to = driver_at(&c->driver, BUFFER(TX, i), HEADER + len);
 
 	memset(to, 0, HEADER);
 	memcpy(to + HEADER, frame, len);
@@ -181,61 +138,36 @@ static void send_frame(struct card *c, const void *frame, u32 len)
 static unsigned int next(struct card *c, u8 *frame, size_t *len)
 {
 	struct net_header header;
+	struct used_elem elem;
 	unsigned int i;
 
 	*len = 0;
-	if (c->seen == used(c, RX))
+	if (!driver_take(&c->driver, RX, &elem))
 		return 0;
 	for (i = 0; !i || i < header.num_buffers; i++) {
-		u32 *elem = at(c, RING(RX) + USED + 4 + c->seen++ % SIZE * 8, 8);
 		u32 skip = i ? 0 : HEADER;
-		u8 *from = at(c, BUFFER(RX, elem[0]), elem[1]);
+		u8 *from;
 
+		ASSERT(!i || driver_take(&c->driver, RX, &elem));
+		from = driver_at(&c->driver, BUFFER(RX, elem.id), elem.len);
 		if (!i)
 			memcpy(&header, from, HEADER);
-		memcpy(frame + *len, from + skip, elem[1] - skip);
-		*len += elem[1] - skip;
-		ASSERT(c->seen <= used(c, RX));
+		memcpy(frame + *len, from + skip, elem.len - skip);
+		*len += elem.len - skip;
 	}
 	return i;
 }
 
 static void start_driver(struct card *c, u64 features)
 {
-	struct virtio_device *dev = &c->net->dev;
-	unsigned int q;
-
-	for (q = 0; q < 2; q++) {
-		struct ring *ring = &dev->queue[q];
-
-		memset(at(c, RING(q), 0x10000), 0, 0x10000);
-		c->avail[q] = 0;
-		ring_reset(ring);
-		ring->mem = &c->mem;
-		ring->size = SIZE;
-		ring->desc = RING(q);
-		ring->avail = RING(q) + AVAIL;
-		ring->used = RING(q) + USED;
-		ASSERT_EQ(ring_start(ring, false), 0);
-	}
-	c->seen = 0;
-	dev->features = features;
-	dev->started = true;
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->start(dev);
-	pthread_mutex_unlock(&dev->lock);
+	c->net->dev.features = features;
+	driver_start(&c->driver, 2);
 	run(c, 0);
 }
 
 static void stop_driver(struct card *c)
 {
-	struct virtio_device *dev = &c->net->dev;
-
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->stop(dev);
-	dev->started = false;
-	dev->needs_reset = false;
-	pthread_mutex_unlock(&dev->lock);
+	driver_stop(&c->driver);
 	run(c, 0);
 }
 
@@ -245,15 +177,12 @@ static struct card *make(const struct net_options *options, u64 features)
 	struct vm_error err = { 0 };
 
 	ASSERT(c);
-	c->mem.region[0] = (struct memory_region){ 0, MEMORY, aligned_alloc(4096, MEMORY) };
-	c->mem.nr_regions = 1;
+	driver_memory_create(&c->driver, MEMORY);
 	c->net = net_create("net0", options, &err);
 	if (!c->net)
 		test_fail(__FILE__, __LINE__, "%s", err.text);
 	ASSERT(c->net);
-	c->net->dev.transport = (struct virtio_transport){
-		.interrupt = on_interrupt, .config_changed = on_config, .ctx = c,
-	};
+	driver_init(&c->driver, &c->net->dev, SIZE);
 	start_driver(c, features);
 	return c;
 }
@@ -283,7 +212,7 @@ static struct card *make_wire(struct wire **wire, u64 features)
 static void destroy(struct card *c)
 {
 	net_destroy(c->net);
-	free(c->mem.region[0].host_addr);
+	driver_memory_destroy(&c->driver);
 	free(c);
 }
 
@@ -321,7 +250,7 @@ static void frames_out(void)
 	EXPECT_EQ(w->last_len, 60);
 	EXPECT_EQ(w->last[59], 0x5a);
 	EXPECT_EQ(w->batches, 1);
-	EXPECT_EQ(c->interrupts, 1);
+	EXPECT_EQ(c->driver.interrupts, 1);
 	send_frame(c, data, NET_MAX_FRAME);
 	EXPECT_EQ(w->sent, 2);
 	/* What no wire carries. */
@@ -329,11 +258,11 @@ static void frames_out(void)
 	send_frame(c, data, 13);
 	send_frame(c, data, 0);
 	EXPECT_EQ(w->sent, 2);
-	EXPECT_EQ(used(c, TX), 5);
-	EXPECT_EQ(c->needs_reset, 0);
+	EXPECT_EQ(driver_used(&c->driver, TX), 5);
+	EXPECT_EQ(c->driver.config_changes, 0);
 	offer(c, TX, HEADER - 1);
 	kick(c, TX);
-	EXPECT_EQ(c->needs_reset, 1);
+	EXPECT_EQ(c->driver.config_changes, 1);
 	destroy(c);
 }
 
@@ -345,7 +274,7 @@ static void frames_in(void)
 
 	give(c, 8, 1536);
 	receive(c, w, 3, 1000);
-	EXPECT_EQ(c->interrupts, 1);
+	EXPECT_EQ(c->driver.interrupts, 1);
 	for (u8 i = 0; i < 3; i++) {
 		EXPECT_EQ(next(c, frame, &len), 1);
 		EXPECT_EQ(len, 1000);
@@ -371,8 +300,8 @@ static void no_room(void)
 	EXPECT_EQ(w->waiting, 5);
 	give(c, 1, 1536);
 	/* Half a frame is none. */
-	EXPECT_EQ(used(c, RX), 0);
-	EXPECT_EQ(c->interrupts, 0);
+	EXPECT_EQ(driver_used(&c->driver, RX), 0);
+	EXPECT_EQ(c->driver.interrupts, 0);
 	for (i = 0; i < 9; i++)
 		give(c, 1, 1536);
 	EXPECT_EQ(w->waiting, 0);
@@ -403,7 +332,7 @@ static void buffers_that_cannot_be(void)
 
 	give(c, 1, HEADER - 1);
 	receive(c, w, 1, 100);
-	EXPECT_EQ(c->needs_reset, 1);
+	EXPECT_EQ(c->driver.config_changes, 1);
 	EXPECT_EQ(w->waiting, 0);
 	stop_driver(c);
 	/* Without mergeable buffers, one has to do. */
@@ -413,7 +342,7 @@ static void buffers_that_cannot_be(void)
 	EXPECT_EQ(next(c, frame, &len), 1);
 	give(c, 4, HEADER + 99);
 	receive(c, w, 1, 100);
-	EXPECT_EQ(c->needs_reset, 2);
+	EXPECT_EQ(c->driver.config_changes, 2);
 	stop_driver(c);
 	/* Room for the header alone in the first. */
 	start_driver(c, MERGEABLE);
@@ -423,7 +352,7 @@ static void buffers_that_cannot_be(void)
 	EXPECT_EQ(next(c, frame, &len), 4);
 	EXPECT_EQ(len, 101);
 	EXPECT(is_frame(frame, len, w->number - 1));
-	EXPECT_EQ(c->needs_reset, 2);
+	EXPECT_EQ(c->driver.config_changes, 2);
 	destroy(c);
 }
 
@@ -552,20 +481,19 @@ static ssize_t arrives(struct card *c, int fd, u16 port, const char *addr, size_
 	if (n <= at_once) {
 		send_frame(c, data, n);
 	} else {
-		u16 first = c->avail[TX] % SIZE;
+		u16 first = driver_next(&c->driver, TX);
+		struct desc desc[16];
 
-		memset(at(c, BUFFER(TX, first), HEADER), 0, HEADER);
+		memset(driver_at(&c->driver, BUFFER(TX, first), HEADER), 0, HEADER);
 		for (i = 0; i * SLOT < HEADER + n; i++) {
 			u32 skip = i ? 0 : HEADER, from = i * SLOT - (i ? HEADER : 0);
 			u32 part = min_u64(SLOT - skip, n - from);
 			bool last = from + part == n;
 
-			memcpy(at(c, BUFFER(TX, first + i) + skip, part), data + from, part);
-			*(struct desc *)at(c, RING(TX) + (first + i) * sizeof(struct desc), sizeof(struct desc)) =
-				(struct desc){ BUFFER(TX, first + i), skip + part, !last, first + i + 1 };
+			memcpy(driver_at(&c->driver, BUFFER(TX, first + i) + skip, part), data + from, part);
+			desc[i] = (struct desc){ BUFFER(TX, first + i), skip + part, last ? 0 : F_NEXT, first + i + 1 };
 		}
-		*(u16 *)at(c, RING(TX) + AVAIL + 4 + first * 2, 2) = first;
-		*(u16 *)at(c, RING(TX) + AVAIL + 2, 2) = ++c->avail[TX];
+		driver_offer(&c->driver, TX, first, desc, i);
 		kick(c, TX);
 	}
 	got = recv(fd, data, sizeof(data), 0);
@@ -604,7 +532,7 @@ static void the_hosts_loopback(void)
 	/* By that address alone. */
 	EXPECT_EQ(arrives(c, fd, port, "127.0.0.1", 5), -1);
 	EXPECT_EQ(arrives(c, fd, port, "0.0.0.0", 5), -1);
-	EXPECT_EQ(c->needs_reset, 0);
+	EXPECT_EQ(c->driver.config_changes, 0);
 	destroy(c);
 	close(fd);
 }
@@ -782,7 +710,7 @@ static void no_other_protocol(void)
 	send_frame(c, solicit, sizeof(solicit));
 	run(c, 20);
 	EXPECT_EQ(next(c, frame, &len), 0);
-	EXPECT_EQ(c->needs_reset, 0);
+	EXPECT_EQ(c->driver.config_changes, 0);
 	destroy(c);
 }
 

@@ -5,88 +5,26 @@
  */
 #include <linux/fuse.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../virtio/fs.h"
 #include "ktap.h"
+#include "driver_queue.h"
 
 #define SIZE		8
-#define RING(q)		(0x1000ull * (q))
-#define AVAIL		0x400
-#define USED		0x800
 #define OUT		0x4000
 #define IN		0x5000
 #define MEMORY		0x10000
 
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
 struct guest {
-	struct memory mem;
+	struct driver driver;
 	struct virtio_fs fs;
-	u16 avail[2];
-	unsigned int interrupts, needs_reset;
 	int kick_fd;
 };
 
 static char top[] = "/tmp/test_virtio_fs.XXXXXX";
-
-static void *at(struct guest *g, u64 addr, u64 len)
-{
-	void *p = guest_buf(&g->mem, addr, len);
-
-	ASSERT(p);
-	return p;
-}
-
-static void on_interrupt(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->interrupts++;
-}
-
-static void on_config(void *ctx)
-{
-	((struct guest *)ctx)->needs_reset++;
-}
-
-static void start_driver(struct guest *g)
-{
-	unsigned int q;
-
-	for (q = 0; q < 2; q++) {
-		struct ring *ring = &g->fs.dev.queue[q];
-
-		memset(at(g, RING(q), 0x1000), 0, 0x1000);
-		g->avail[q] = 0;
-		ring_reset(ring);
-		ring->mem = &g->mem;
-		ring->size = SIZE;
-		ring->desc = RING(q);
-		ring->avail = RING(q) + AVAIL;
-		ring->used = RING(q) + USED;
-		ASSERT_EQ(ring_start(ring, false), 0);
-	}
-	g->fs.dev.started = true;
-	g->fs.dev.needs_reset = false;
-}
-
-static void stop_driver(struct guest *g)
-{
-	struct virtio_device *dev = &g->fs.dev;
-
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->stop(dev);
-	dev->started = false;
-	pthread_mutex_unlock(&dev->lock);
-}
 
 static struct guest *make(enum fs_access access)
 {
@@ -94,13 +32,10 @@ static struct guest *make(enum fs_access access)
 	struct vm_error err = { 0 };
 
 	ASSERT(mkdtemp(top));
-	g->mem.region[0] = (struct memory_region){ .size = MEMORY, .host_addr = calloc(1, MEMORY) };
-	g->mem.nr_regions = 1;
+	driver_memory_create(&g->driver, MEMORY);
 	ASSERT_EQ(virtio_fs_create(&g->fs, "fs0", "root", top, access, &err), 0);
-	g->fs.dev.transport.interrupt = on_interrupt;
-	g->fs.dev.transport.config_changed = on_config;
-	g->fs.dev.transport.ctx = g;
-	start_driver(g);
+	driver_init(&g->driver, &g->fs.dev, SIZE);
+	driver_start(&g->driver, 2);
 	return g;
 }
 
@@ -108,32 +43,17 @@ static void destroy(struct guest *g)
 {
 	virtio_fs_destroy(&g->fs);
 	EXPECT_OK(rmdir(top));
-	free(g->mem.region[0].host_addr);
+	driver_memory_destroy(&g->driver);
 	free(g);
 }
 
 /* A request of two buffers, and of none for its reply where @room is 0. */
 static void offer(struct guest *g, unsigned int q, const void *data, u32 len, u32 room)
 {
-	struct desc *desc = at(g, RING(q), 2 * sizeof(*desc));
+	const struct desc desc[] = { { OUT, len, room ? F_NEXT : 0, 1 }, { IN, room, F_WRITE, 0 } };
 
-	memcpy(at(g, OUT, len), data, len);
-	desc[0] = (struct desc){ OUT, len, room ? 1 : 0, 1 };
-	desc[1] = (struct desc){ IN, room, 2, 0 };
-	*(u16 *)at(g, RING(q) + AVAIL + 4 + g->avail[q] % SIZE * 2, 2) = 0;
-	__atomic_store_n((u16 *)at(g, RING(q) + AVAIL + 2, 2), ++g->avail[q], __ATOMIC_RELEASE);
-}
-
-static void kick(struct guest *g, unsigned int q)
-{
-	pthread_mutex_lock(&g->fs.dev.lock);
-	g->fs.dev.ops->kick(&g->fs.dev, q);
-	pthread_mutex_unlock(&g->fs.dev.lock);
-}
-
-static u16 used(struct guest *g, unsigned int q)
-{
-	return __atomic_load_n((u16 *)at(g, RING(q) + USED + 2, 2), __ATOMIC_ACQUIRE);
+	memcpy(driver_at(&g->driver, OUT, len), data, len);
+	driver_offer(&g->driver, q, 0, desc, 2);
 }
 
 static void offer_init(struct guest *g)
@@ -169,29 +89,29 @@ static void says_its_tag(void)
 static void serves_both_queues(void)
 {
 	struct guest *g = make(FS_READ_ONLY);
-	const struct fuse_out_header *out = at(g, IN, sizeof(*out));
+	const struct fuse_out_header *out = driver_at(&g->driver, IN, sizeof(*out));
 	struct {
 		struct fuse_in_header head;
 		u64 nlookup;
 	} forget = { { .len = sizeof(forget), .opcode = FUSE_FORGET, .nodeid = 1 }, 1 };
 
 	offer_init(g);
-	kick(g, 1);
-	EXPECT_EQ(used(g, 1), 1);
+	driver_kick(&g->driver, 1);
+	EXPECT_EQ(driver_used(&g->driver, 1), 1);
 	EXPECT_EQ(out->len, sizeof(*out) + sizeof(struct fuse_init_out));
 	EXPECT_EQ(out->error, 0);
 	EXPECT_EQ(out->unique, 7);
 	/* Its length for the driver. */
-	EXPECT_EQ(((u32 *)at(g, RING(1) + USED, 16))[2], out->len);
-	EXPECT_EQ(g->interrupts, 1);
+	EXPECT_EQ(driver_used_elem(&g->driver, 1, 0).len, out->len);
+	EXPECT_EQ(g->driver.interrupts, 1);
 	offer(g, 0, &forget, sizeof(forget), 0);
-	kick(g, 0);
-	EXPECT_EQ(used(g, 0), 1);
+	driver_kick(&g->driver, 0);
+	EXPECT_EQ(driver_used(&g->driver, 0), 1);
 	/* What is urgent is served with a kick of the other queue, too. */
 	offer(g, 0, &forget, sizeof(forget), 0);
-	kick(g, 1);
-	EXPECT_EQ(used(g, 0), 2);
-	EXPECT_EQ(g->needs_reset, 0);
+	driver_kick(&g->driver, 1);
+	EXPECT_EQ(driver_used(&g->driver, 0), 2);
+	EXPECT_EQ(g->driver.config_changes, 0);
 	destroy(g);
 }
 
@@ -200,28 +120,28 @@ static void nonsense_stops_the_device(void)
 	struct guest *g = make(FS_READ_ONLY);
 
 	offer(g, 1, "too short", 9, 64);
-	kick(g, 1);
-	EXPECT_EQ(g->needs_reset, 1);
-	EXPECT_EQ(used(g, 1), 0);
-	stop_driver(g);
-	start_driver(g);
+	driver_kick(&g->driver, 1);
+	EXPECT_EQ(g->driver.config_changes, 1);
+	EXPECT_EQ(driver_used(&g->driver, 1), 0);
+	driver_stop(&g->driver);
+	driver_start(&g->driver, 2);
 	/* No room for a reply. */
 	offer_init(g);
-	((struct desc *)at(g, RING(1), 32))[1].len = 15;
-	kick(g, 1);
-	EXPECT_EQ(g->needs_reset, 2);
-	stop_driver(g);
-	start_driver(g);
+	driver_desc(&g->driver, 1, 1)->len = 15;
+	driver_kick(&g->driver, 1);
+	EXPECT_EQ(g->driver.config_changes, 2);
+	driver_stop(&g->driver);
+	driver_start(&g->driver, 2);
 	offer_init(g);
-	((struct desc *)at(g, RING(1), 32))[1].addr = MEMORY;
-	kick(g, 1);
-	EXPECT_EQ(g->needs_reset, 3);
-	stop_driver(g);
-	start_driver(g);
+	driver_desc(&g->driver, 1, 1)->addr = MEMORY;
+	driver_kick(&g->driver, 1);
+	EXPECT_EQ(g->driver.config_changes, 3);
+	driver_stop(&g->driver);
+	driver_start(&g->driver, 2);
 	offer_init(g);
-	kick(g, 1);
-	EXPECT_EQ(used(g, 1), 1);
-	EXPECT_EQ(g->needs_reset, 3);
+	driver_kick(&g->driver, 1);
+	EXPECT_EQ(driver_used(&g->driver, 1), 1);
+	EXPECT_EQ(g->driver.config_changes, 3);
 	destroy(g);
 }
 
@@ -233,10 +153,7 @@ static void on_kick(void *ctx, u32 events)
 	(void)events;
 	if (read(g->kick_fd, &count, sizeof(count)) < 0)
 		return;
-	pthread_mutex_lock(&g->fs.dev.lock);
-	if (g->fs.dev.started)
-		g->fs.dev.ops->kick(&g->fs.dev, 1);
-	pthread_mutex_unlock(&g->fs.dev.lock);
+	driver_kick(&g->driver, 1);
 }
 
 /* Nothing may be written once stop has returned, whatever the thread was about. */
@@ -255,15 +172,15 @@ static void resets_under_way(void)
 		ASSERT_EQ(write(g->kick_fd, &one, sizeof(one)), sizeof(one));
 		if (i % 3)
 			usleep(i % 50);
-		stop_driver(g);
-		memset(at(g, IN, 64), 0x5a, 64);
-		served += used(g, 1);
-		EXPECT_EQ(*(u8 *)at(g, IN, 1), 0x5a);
-		start_driver(g);
+		driver_stop(&g->driver);
+		memset(driver_at(&g->driver, IN, 64), 0x5a, 64);
+		served += driver_used(&g->driver, 1);
+		EXPECT_EQ(*(u8 *)driver_at(&g->driver, IN, 1), 0x5a);
+		driver_start(&g->driver, 2);
 	}
 	test_note("%u of %u requests were served before the reset", served, i);
 	EXPECT(served > 0);
-	stop_driver(g);
+	driver_stop(&g->driver);
 	destroy(g);
 }
 

@@ -7,19 +7,6 @@
 
 #include "vsock_guest.h"
 
-static void stop_driver(struct guest *g)
-{
-	struct virtio_device *dev = &g->vsock.dev;
-
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->stop(dev);
-	pthread_mutex_unlock(&dev->lock);
-	dev->started = false;
-	dev->needs_reset = false;
-	ring_reset(&dev->queue[RX]);
-	ring_reset(&dev->queue[TX]);
-}
-
 static void send_op(struct guest *g, u16 op)
 {
 	struct vsock_hdr hdr = header(g, op, 0);
@@ -193,13 +180,13 @@ static void a_reset_driver_knows_nothing(void)
 	char text[8];
 
 	connect_guest(g);
-	stop_driver(g);
+	driver_stop(&g->driver);
 	EXPECT_EQ(nr_conns(g), 0);
 	EXPECT_EQ(read(g->fd, text, sizeof(text)), 0);
 	/* Asked for while nobody is there: the next driver is told. */
 	EXPECT_EQ(vsock_connect(&g->vsock, 22, on_fd, g), 0);
 	run(g);
-	stop_driver(g);
+	driver_stop(&g->driver);
 	EXPECT_EQ(nr_conns(g), 1);
 	start_driver(g);
 	give(g, 4);
@@ -207,7 +194,7 @@ static void a_reset_driver_knows_nothing(void)
 	/* This one was told, and is gone. */
 	close(g->fd);
 	g->fd = -1;
-	stop_driver(g);
+	driver_stop(&g->driver);
 	EXPECT_EQ(nr_conns(g), 0);
 	EXPECT_EQ(g->calls, 2);
 	destroy(g);
@@ -215,14 +202,14 @@ static void a_reset_driver_knows_nothing(void)
 
 static void queue_packet(struct guest *g, u16 op, u32 src_port, u32 dst_port, u32 len)
 {
-	u16 i = g->avail[TX] % SIZE;
+	u64 addr = BUFFER(TX, driver_next(&g->driver, TX));
 	struct vsock_hdr hdr = header(g, op, len);
 
 	hdr.src_port = src_port;
 	hdr.dst_port = dst_port;
-	memcpy(at(g, BUFFER(TX, i), sizeof(hdr)), &hdr, sizeof(hdr));
-	memset(at(g, BUFFER(TX, i) + sizeof(hdr), len), 'x', len);
-	offer(g, TX, i, sizeof(hdr) + len);
+	memcpy(driver_at(&g->driver, addr, sizeof(hdr)), &hdr, sizeof(hdr));
+	memset(driver_at(&g->driver, addr + sizeof(hdr), len), 'x', len);
+	offer(g, TX, sizeof(hdr) + len);
 }
 
 /* A reset comes in a vCPU's thread: sockets and who waits for one are the loop's, which comes later. */
@@ -284,8 +271,9 @@ static void the_machine_ends(void)
 		send_data(g, data, sizeof(data));
 	/* In the ring, and not even told of. */
 	hdr = header(g, VSOCK_OP_RW, 1000);
-	memcpy(at(g, BUFFER(TX, g->avail[TX] % SIZE), sizeof(hdr)), &hdr, sizeof(hdr));
-	offer(g, TX, g->avail[TX] % SIZE, sizeof(hdr) + 1000);
+	memcpy(driver_at(&g->driver, BUFFER(TX, driver_next(&g->driver, TX)), sizeof(hdr)), &hdr,
+	       sizeof(hdr));
+	offer(g, TX, sizeof(hdr) + 1000);
 	reader = ASSERT_OK(fork());
 	if (!reader) {
 		close(g->vsock.conn[0]->fd);
@@ -296,7 +284,7 @@ static void the_machine_ends(void)
 		_exit(got != (int)sent + 1000);
 	}
 	g->vsock.dev.started = false;
-	stop_driver(g);
+	driver_stop(&g->driver);
 	destroy(g);
 	ASSERT_EQ(waitpid(reader, &status, 0), reader);
 	EXPECT_EQ(status, 0);
@@ -575,11 +563,11 @@ static void lengths_that_lie(void)
 
 		connect_guest(g);
 		send_packet(g, &hdr, data, lie[i].chain);
-		EXPECT_EQ(g->needs_reset, 1);
+		EXPECT_EQ(g->driver.config_changes, 1);
 		/* It stands still until it is reset. */
 		send_op(g, VSOCK_OP_CREDIT_REQUEST);
 		EXPECT(!next(g));
-		stop_driver(g);
+		driver_stop(&g->driver);
 		start_driver(g);
 		give(g, 4);
 		send_op(g, VSOCK_OP_CREDIT_REQUEST);
@@ -592,20 +580,20 @@ static void buffers_too_small(void)
 {
 	struct guest *g = make();
 
-	offer(g, TX, 0, sizeof(struct vsock_hdr) - 1);
+	offer(g, TX, sizeof(struct vsock_hdr) - 1);
 	kick(g, TX);
-	EXPECT_EQ(g->needs_reset, 1);
-	stop_driver(g);
+	EXPECT_EQ(g->driver.config_changes, 1);
+	driver_stop(&g->driver);
 	start_driver(g);
-	offer(g, RX, 0, sizeof(struct vsock_hdr) - 1);
+	offer(g, RX, sizeof(struct vsock_hdr) - 1);
 	kick(g, RX);
 	send_op(g, VSOCK_OP_CREDIT_REQUEST);
-	EXPECT_EQ(g->needs_reset, 2);
-	stop_driver(g);
+	EXPECT_EQ(g->driver.config_changes, 2);
+	driver_stop(&g->driver);
 	/* Room for the header and no more: no data comes, and nothing spins. */
 	start_driver(g);
-	offer(g, RX, 0, sizeof(struct vsock_hdr));
-	offer(g, RX, 1, sizeof(struct vsock_hdr));
+	offer(g, RX, sizeof(struct vsock_hdr));
+	offer(g, RX, sizeof(struct vsock_hdr));
 	kick(g, RX);
 	send_op(g, VSOCK_OP_REQUEST);
 	EXPECT(next_is(g, VSOCK_OP_RESPONSE));
@@ -624,13 +612,13 @@ static void answers_are_bounded(void)
 	hdr.dst_port = 1;
 	for (i = 0; i < SIZE; i++)
 		send_packet(g, &hdr, NULL, 0);
-	EXPECT_EQ(used(g, TX), VSOCK_MAX_RSTS);
+	EXPECT_EQ(driver_used(&g->driver, TX), VSOCK_MAX_RSTS);
 	EXPECT_EQ(g->vsock.rst_count, VSOCK_MAX_RSTS);
 	for (i = 0; i < SIZE; i++)
 		send_packet(g, &hdr, NULL, 0);
-	EXPECT_EQ(used(g, TX), VSOCK_MAX_RSTS);
+	EXPECT_EQ(driver_used(&g->driver, TX), VSOCK_MAX_RSTS);
 	give(g, SIZE);
-	EXPECT_EQ(used(g, TX), 2 * SIZE);
+	EXPECT_EQ(driver_used(&g->driver, TX), 2 * SIZE);
 	while (next(g)) {
 		EXPECT_EQ(g->hdr.op, VSOCK_OP_RST);
 		n++;
@@ -659,9 +647,9 @@ static void random_packets(void)
 		hdr.buf_alloc = rand() % 20000;
 		if (hdr.src_port != GUEST && hdr.op == VSOCK_OP_REQUEST)
 			continue;
-		if ((u16)(g->avail[TX] - used(g, TX)) < SIZE)
+		if ((u16)(g->driver.avail[TX] - driver_used(&g->driver, TX)) < SIZE)
 			send_packet(g, &hdr, data, hdr.len);
-		if (rand() % 4 == 0 && (u16)(g->avail[RX] - used(g, RX)) < SIZE)
+		if (rand() % 4 == 0 && (u16)(g->driver.avail[RX] - driver_used(&g->driver, RX)) < SIZE)
 			give(g, 1);
 		while (next(g))
 			;
@@ -670,7 +658,7 @@ static void random_packets(void)
 		if (g->fd >= 0 && rand() % 8 == 0 && read(g->fd, data, sizeof(data)) < 0)
 			EXPECT(errno == EAGAIN || errno == ECONNRESET);
 		ASSERT(nr_conns(g) <= VSOCK_MAX_CONNS);
-		ASSERT_EQ(g->needs_reset, 0);
+		ASSERT_EQ(g->driver.config_changes, 0);
 	}
 	EXPECT(g->calls > 10);
 	destroy(g);

@@ -9,21 +9,15 @@
 /* Neither program calls all of it. */
 #define DRIVER static __attribute__((unused))
 
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../virtio/vsock_conn.h"
 #include "ktap.h"
+#include "driver_queue.h"
 
 #define SIZE		64		/* entries of each ring */
-#define RING(q)		(0x10000ull * (q))
-#define AVAIL		0x1000
-#define USED		0x2000
 #define SLOT		0x20000		/* of a buffer */
 #define BUFFER(q, i)	(0x100000ull + ((q) * SIZE + (i)) * SLOT)
 #define MEMORY		(0x100000 + 2 * SIZE * SLOT)
@@ -35,19 +29,10 @@
 
 enum { RX, TX };
 
-struct desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
 struct guest {
-	struct memory mem;
+	struct driver driver;
 	struct loop loop;
 	struct vsock vsock;
-	u16 avail[2];
-	u16 seen;		/* used packets of RX that were looked at */
-	unsigned int interrupts, needs_reset;
 
 	/* what was received last */
 	struct vsock_hdr hdr;
@@ -57,25 +42,6 @@ struct guest {
 	int fd;			/* what a callback gave */
 	unsigned int calls;
 };
-
-DRIVER void *at(struct guest *g, u64 addr, u64 len)
-{
-	void *p = guest_buf(&g->mem, addr, len);
-
-	ASSERT(p);
-	return p;
-}
-
-DRIVER void on_interrupt(void *ctx, unsigned int queue)
-{
-	(void)queue;
-	((struct guest *)ctx)->interrupts++;
-}
-
-DRIVER void on_config(void *ctx)
-{
-	((struct guest *)ctx)->needs_reset++;
-}
 
 DRIVER void on_fd(void *ctx, int fd)
 {
@@ -94,16 +60,10 @@ DRIVER void on_accept(void *ctx, int fd, u32 guest_port)
 /* Runs the device until it has nothing to do. */
 DRIVER void run(struct guest *g)
 {
-	struct pollfd ready = { .fd = g->vsock.epoll_fd, .events = POLLIN };
-	struct loop_watch *w = &g->loop.watch[g->vsock.watch];
-	unsigned int turns = 0;
-
-	while (poll(&ready, 1, 0) > 0) {
-		w->fn(w->ctx, EPOLLIN);
-		ASSERT(++turns < 10000);
-	}
+	driver_run(&g->driver, &g->loop, 10000);
 }
 
+/* Also where no kick would come: the device has to see for itself that it stands still. */
 DRIVER void kick(struct guest *g, unsigned int queue)
 {
 	pthread_mutex_lock(&g->vsock.dev.lock);
@@ -112,50 +72,25 @@ DRIVER void kick(struct guest *g, unsigned int queue)
 	run(g);
 }
 
-DRIVER void offer(struct guest *g, unsigned int queue, u16 i, u32 len)
+DRIVER void offer(struct guest *g, unsigned int queue, u32 len)
 {
-	struct desc *desc = at(g, RING(queue) + i * sizeof(*desc), sizeof(*desc));
+	u64 addr = BUFFER(queue, driver_next(&g->driver, queue));
 
-	*desc = (struct desc){ BUFFER(queue, i), len, queue == RX ? 2 : 0, 0 };
-	*(u16 *)at(g, RING(queue) + AVAIL + 4 + g->avail[queue] % SIZE * 2, 2) = i;
-	*(u16 *)at(g, RING(queue) + AVAIL + 2, 2) = ++g->avail[queue];
-}
-
-DRIVER u16 used(struct guest *g, unsigned int queue)
-{
-	return *(u16 *)at(g, RING(queue) + USED + 2, 2);
+	driver_offer_buffer(&g->driver, queue, addr, len, queue == RX ? F_WRITE : 0);
 }
 
 /* Gives @n receive buffers. */
 DRIVER void give(struct guest *g, unsigned int n)
 {
 	while (n--)
-		offer(g, RX, g->avail[RX] % SIZE, RX_LEN);
+		offer(g, RX, RX_LEN);
 	kick(g, RX);
 }
 
 DRIVER void start_driver(struct guest *g)
 {
-	struct virtio_device *dev = &g->vsock.dev;
-	unsigned int q;
-
-	for (q = 0; q < 2; q++) {
-		struct ring *ring = &dev->queue[q];
-
-		memset(at(g, RING(q), 0x10000), 0, 0x10000);
-		g->avail[q] = 0;
-		ring->mem = &g->mem;
-		ring->size = SIZE;
-		ring->desc = RING(q);
-		ring->avail = RING(q) + AVAIL;
-		ring->used = RING(q) + USED;
-		ASSERT_EQ(ring_start(ring, false), 0);
-	}
-	g->seen = 0;
-	dev->started = true;
-	pthread_mutex_lock(&dev->lock);
-	dev->ops->start(dev);
-	pthread_mutex_unlock(&dev->lock);
+	/* The third queue, for events, stays as it is. */
+	driver_start(&g->driver, 2);
 	run(g);
 }
 
@@ -165,14 +100,11 @@ DRIVER struct guest *make(void)
 	struct vm_error err = { 0 };
 
 	ASSERT(g);
-	g->mem.region[0] = (struct memory_region){ 0, MEMORY, aligned_alloc(4096, MEMORY) };
-	g->mem.nr_regions = 1;
+	driver_memory_create(&g->driver, MEMORY);
 	g->fd = -1;
 	ASSERT_EQ(loop_create(&g->loop, &err), 0);
 	ASSERT_EQ(vsock_init(&g->vsock, "vsock0", &g->loop, CID, &err), 0);
-	g->vsock.dev.transport = (struct virtio_transport){
-		.interrupt = on_interrupt, .config_changed = on_config, .ctx = g,
-	};
+	driver_init(&g->driver, &g->vsock.dev, SIZE);
 	start_driver(g);
 	ASSERT_EQ(vsock_listen(&g->vsock, PORT, on_accept, g), 0);
 	return g;
@@ -182,7 +114,7 @@ DRIVER void destroy(struct guest *g)
 {
 	vsock_destroy(&g->vsock);
 	loop_destroy(&g->loop);
-	free(g->mem.region[0].host_addr);
+	driver_memory_destroy(&g->driver);
 	if (g->fd >= 0)
 		close(g->fd);
 	free(g);
@@ -199,28 +131,26 @@ DRIVER struct vsock_hdr header(struct guest *g, u16 op, u32 len)
 
 DRIVER void send_packet(struct guest *g, const struct vsock_hdr *hdr, const void *data, u32 len)
 {
-	u16 i = g->avail[TX] % SIZE;
-	u8 *to = at(g, BUFFER(TX, i), SLOT);
+	u8 *to = driver_at(&g->driver, BUFFER(TX, driver_next(&g->driver, TX)), SLOT);
 
 	memcpy(to, hdr, sizeof(*hdr));
 	if (len)
 		memcpy(to + sizeof(*hdr), data, len);
-	offer(g, TX, i, sizeof(*hdr) + len);
+	offer(g, TX, sizeof(*hdr) + len);
 	kick(g, TX);
 }
 
 /* The next packet that the guest got; false: there is none. */
 DRIVER bool next(struct guest *g)
 {
-	u32 *elem;
+	struct used_elem elem;
 
 	run(g);
-	if (g->seen == used(g, RX))
+	if (!driver_take(&g->driver, RX, &elem))
 		return false;
-	elem = at(g, RING(RX) + USED + 4 + g->seen++ % SIZE * 8, 8);
-	memcpy(&g->hdr, at(g, BUFFER(RX, elem[0]), RX_LEN), sizeof(g->hdr));
-	g->payload = at(g, BUFFER(RX, elem[0]) + sizeof(g->hdr), 1);
-	EXPECT_EQ(elem[1], sizeof(g->hdr) + g->hdr.len);
+	memcpy(&g->hdr, driver_at(&g->driver, BUFFER(RX, elem.id), RX_LEN), sizeof(g->hdr));
+	g->payload = driver_at(&g->driver, BUFFER(RX, elem.id) + sizeof(g->hdr), 1);
+	EXPECT_EQ(elem.len, sizeof(g->hdr) + g->hdr.len);
 	EXPECT_EQ(g->hdr.dst_cid, CID);
 	g->total += g->hdr.len;
 	return true;
