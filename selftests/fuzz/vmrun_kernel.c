@@ -3,16 +3,14 @@
  * vmrun's loaders of kernels: any file, or a whole bzImage or vmlinux with some of its bytes changed, is either one error that has
  * something to say, or lies in the guest's memory, entered where it lies. Around that memory nothing can be touched.
  */
-#include <asm/bootparam.h>
-#include <elf.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "boot/boot.h"
 #include "boot/version.h"
 #include "fuzz.h"
+#include "tests/kernel_image.h"
 
 #define GUEST_SIZE	MIB(4)
 #define KERNEL_ADDR	MIB(1)
@@ -23,43 +21,13 @@ enum { RAW, BZIMAGE, VMLINUX, NR_BASES };
 
 static void make_bzimage(uint8_t *file)
 {
-	struct setup_header *hdr = (void *)(file + 0x1f1);
-
-	hdr->setup_sects = SETUP_SIZE / 512 - 1;
-	hdr->syssize = (FILE_SIZE - SETUP_SIZE) / 16;
-	hdr->boot_flag = 0xaa55;
-	hdr->jump = 0x66eb;
-	hdr->header = 0x53726448;
-	hdr->version = 0x20f;
-	hdr->kernel_version = 0x300;
-	hdr->loadflags = LOADED_HIGH;
-	hdr->xloadflags = XLF_KERNEL_64;
-	hdr->pref_address = KERNEL_ADDR;
-	hdr->init_size = 0x10000;
-	hdr->initrd_addr_max = 0x7fffffff;
-	hdr->cmdline_size = 100;
+	bzimage_header(file, FILE_SIZE, SETUP_SIZE, KERNEL_ADDR)->kernel_version = 0x300;
 	strcpy((char *)file + 0x500, "6.1.0-1-amd64 (fuzz)");
 }
 
 static void make_vmlinux(uint8_t *file)
 {
-	const uint32_t note[] = { 4, 8, 18, 0x006e6558, KERNEL_ADDR + 0x40, 0 };
-	Elf64_Ehdr *eh = (void *)file;
-	Elf64_Phdr *ph = (void *)(file + sizeof(*eh));
-
-	memcpy(eh->e_ident, ELFMAG, SELFMAG);
-	eh->e_ident[EI_CLASS] = ELFCLASS64;
-	eh->e_ident[EI_DATA] = ELFDATA2LSB;
-	eh->e_type = ET_EXEC;
-	eh->e_machine = EM_X86_64;
-	eh->e_phoff = sizeof(*eh);
-	eh->e_phentsize = sizeof(*ph);
-	eh->e_phnum = 2;
-	ph[0] = (Elf64_Phdr){
-		.p_type = PT_LOAD, .p_offset = 0x1000, .p_filesz = 0x1800, .p_memsz = 0x4000, .p_paddr = KERNEL_ADDR,
-	};
-	ph[1] = (Elf64_Phdr){ .p_type = PT_NOTE, .p_offset = 0x200, .p_filesz = sizeof(note) };
-	memcpy(file + 0x200, note, sizeof(note));
+	vmlinux_headers(file, KERNEL_ADDR, 0x200);
 	strcpy((char *)file + 0x300, "Linux version 6.1.0-1-amd64 (fuzz)");
 }
 

@@ -3,18 +3,15 @@
  * Disks with any partition tables and superblocks: the input is what lies where on one, with a GPT's sums set right if it wishes so. What
  * is found must lie on the disk, and what is refused must be told with what to do.
  */
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "disk/partition.h"
 #include "disk/root.h"
 #include "fuzz.h"
+#include "../lib/gpt.h"
 
 #define SIZE	KIB(128)
-#define HEADER	92
-#define ENTRY	128
 
 struct piece {
 	u8 block;	/* 512 bytes, or one of the places that matter */
@@ -22,39 +19,19 @@ struct piece {
 	u8 len;
 };
 
-static u32 sum(const u8 *at, u64 len)
-{
-	u32 crc = ~0u;
-	int bit;
-
-	for (; len; len--) {
-		crc ^= *at++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
 /* A protective MBR, and the sums of what is there. */
 static void set_right(u8 *disk, u32 sector)
 {
-	u8 *h = disk + sector;
-	u32 nr = h[80] % 32, crc;
-	u64 entries = 2 + h[72] % 6;
+	struct gpt_header *h = (void *)(disk + sector);
+	u32 nr = h->nr_entries % 32;
+	u64 entries = 2 + h->entries % 6;
 
-	memcpy(disk + 450, "\xee\0\0\0\1\0\0\0\xff\xff\xff\xff", 12);
-	memcpy(disk + 510, "\x55\xaa", 2);
-	memcpy(h, "EFI PART", 8);
-	memset(h + 12, 0, HEADER - 12);
-	h[12] = HEADER;
-	h[24] = 1;
-	h[72] = entries;
-	h[80] = nr;
-	h[84] = ENTRY;
-	crc = sum(disk + entries * sector, nr * ENTRY);
-	memcpy(h + 88, &crc, 4);
-	crc = sum(h, HEADER);
-	memcpy(h + 16, &crc, 4);
+	gpt_protect(disk);
+	*h = (struct gpt_header){
+		.signature = "EFI PART", .revision = h->revision, .size = sizeof(*h), .here = 1, .entries = entries,
+		.nr_entries = nr, .entry_size = sizeof(struct gpt_entry),
+	};
+	gpt_sum(h, disk + entries * sector);
 }
 
 void fuzz_input(const u8 *data, size_t size)

@@ -5,16 +5,14 @@
  * guest's memory is a heap block here, so that the sanitizer sees every byte
  * too far.
  */
-#include <asm/bootparam.h>
-#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../boot/boot.h"
 #include "../boot/e820.h"
+#include "kernel_image.h"
 #include "ktap.h"
 
 #define GUEST_SIZE	MIB(20)
@@ -64,55 +62,23 @@ static int load(const void *kernel, size_t size, const void *initramfs,
 
 static void make_bzimage(u8 *image)
 {
-	struct setup_header *hdr = (void *)(image + 0x1f1);
+	struct setup_header *hdr;
 	size_t i;
 
 	for (i = 0; i < BZ_SIZE; i++)
 		image[i] = i * 7;
-	memset(hdr, 0, sizeof(*hdr));
-	hdr->setup_sects = SETUP_SIZE / 512 - 1;
-	hdr->syssize = (BZ_SIZE - SETUP_SIZE) / 16;
-	hdr->boot_flag = 0xaa55;
-	hdr->jump = 0x66eb;
-	hdr->header = 0x53726448;
-	hdr->version = 0x20f;
-	hdr->loadflags = LOADED_HIGH;
-	hdr->xloadflags = XLF_KERNEL_64;
-	hdr->pref_address = KERNEL_ADDR;
-	hdr->init_size = 0x10000;
-	hdr->initrd_addr_max = 0x7fffffff;
-	hdr->cmdline_size = 100;
+	hdr = bzimage_header(image, BZ_SIZE, SETUP_SIZE, KERNEL_ADDR);
 	hdr->kernel_alignment = 0x200000;
 	hdr->relocatable_kernel = 1;
 }
 
 static void make_elf(u8 *image)
 {
-	Elf64_Ehdr *eh = (void *)image;
-	Elf64_Phdr *ph = (void *)(image + sizeof(*eh));
-	u32 note[] = { 4, 8, 18, 0, KERNEL_ADDR + 0x40, 0 };
 	size_t i;
 
 	for (i = 0; i < ELF_SIZE; i++)
 		image[i] = i * 5;
-	memset(image, 0, sizeof(*eh) + 2 * sizeof(*ph));
-	memcpy(eh->e_ident, ELFMAG, SELFMAG);
-	eh->e_ident[EI_CLASS] = ELFCLASS64;
-	eh->e_ident[EI_DATA] = ELFDATA2LSB;
-	eh->e_type = ET_EXEC;
-	eh->e_machine = EM_X86_64;
-	eh->e_phoff = sizeof(*eh);
-	eh->e_phentsize = sizeof(*ph);
-	eh->e_phnum = 2;
-	ph[0] = (Elf64_Phdr){
-		.p_type = PT_LOAD, .p_offset = 0x1000, .p_filesz = 0x1800,
-		.p_memsz = 0x4000, .p_paddr = KERNEL_ADDR,
-	};
-	ph[1] = (Elf64_Phdr){
-		.p_type = PT_NOTE, .p_offset = 0x2800, .p_filesz = sizeof(note),
-	};
-	memcpy(&note[3], "Xen", 4);
-	memcpy(image + 0x2800, note, sizeof(note));
+	vmlinux_headers(image, KERNEL_ADDR, 0x2800);
 }
 
 static void check_e820(const struct boot_e820_entry *e, unsigned int n)

@@ -13,6 +13,7 @@
 #include "../disk/disk.h"
 #include "../disk/partition.h"
 #include "../disk/root.h"
+#include "gpt.h"
 #include "ktap.h"
 
 #define SIZE	MIB(8)
@@ -59,47 +60,31 @@ static void mbr_entry(struct image *image, u64 table, unsigned int i, u8 type, u
 	memcpy(image->data + table * 512 + 510, "\x55\xaa", 2);
 }
 
-static u32 crc32(const u8 *at, size_t len)
-{
-	u32 crc = ~0u;
-	int bit;
-
-	for (; len; len--) {
-		crc ^= *at++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
-static const char root_type[] = "\xe3\xbc\x68\x4f\xcd\xe8\xb1\x4d\x96\xe7\xfb\xca\xf9\x84\xb7\x09";
-static const char linux_type[] = "\xaf\x3d\xc6\x0f\x83\x84\x72\x47\x8e\x79\x3d\x69\xd8\x47\x7d\xe4";
+static const char root_type[] = GPT_TYPE_ROOT;
+static const char linux_type[] = GPT_TYPE_LINUX;
 
 static void gpt_entry(struct image *image, unsigned int i, const char *type, u64 first, u64 last)
 {
-	u8 *e = image->data + 1024 + 128 * i;
+	struct gpt_entry *e = (struct gpt_entry *)(image->data + 1024) + i;
 
-	memcpy(e, type, 16);
-	memcpy(e + 32, &first, 8);
-	memcpy(e + 40, &last, 8);
+	memcpy(e->type, type, sizeof(e->type));
+	e->first = first;
+	e->last = last;
 }
 
 /* Sums last, over @nr entries. */
 static void gpt_header(struct image *image, u32 nr)
 {
-	u8 *h = image->data + 512;
-	u64 here = 1, entries = 2;
+	struct gpt_header *h = (void *)(image->data + 512);
 
-	mbr_entry(image, 0, 0, 0xee, 1, ~0u);
-	memcpy(h, "EFI PART", 8);
-	put32(h + 12, 92);
-	memcpy(h + 24, &here, 8);
-	memcpy(h + 72, &entries, 8);
-	put32(h + 80, nr);
-	put32(h + 84, 128);
-	put32(h + 88, crc32(image->data + 1024, nr * 128));
-	put32(h + 16, 0);
-	put32(h + 16, crc32(h, 92));
+	gpt_protect(image->data);
+	memcpy(h->signature, "EFI PART", 8);
+	h->size = sizeof(*h);
+	h->here = 1;
+	h->entries = 2;
+	h->nr_entries = nr;
+	h->entry_size = sizeof(struct gpt_entry);
+	gpt_sum(h, image->data + 1024);
 }
 
 static int find(struct image *image, struct disk_root *root, struct vm_error *err)

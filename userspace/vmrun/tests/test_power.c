@@ -23,6 +23,28 @@ static void write_byte(struct power *p, u64 offset, u8 value)
 	power_bus_ops.write(p, offset, &value, 1);
 }
 
+static u8 read_byte(struct power *p, u64 offset)
+{
+	u8 value = 0x77;
+
+	power_bus_ops.read(p, offset, &value, 1);
+	return value;
+}
+
+/* A device of one port. */
+static void write_port(const struct bus_ops *ops, struct power *p, u8 value)
+{
+	ops->write(p, 0, &value, 1);
+}
+
+static u8 read_port(const struct bus_ops *ops, struct power *p)
+{
+	u8 value = 0x77;
+
+	ops->read(p, 0, &value, 1);
+	return value;
+}
+
 static void only_s5_powers_off(void)
 {
 	struct power p;
@@ -46,18 +68,14 @@ static void acpi_mode_is_always_on(void)
 {
 	struct power p;
 	int event = -1;
-	u8 value;
 
 	power_init(&p, record, no_sci, &event);
 	write_byte(&p, 4, 0);
-	power_bus_ops.read(&p, 4, &value, 1);
-	EXPECT_EQ(value, 1);
+	EXPECT_EQ(read_byte(&p, 4), 1);
 	write_byte(&p, 5, 0x20);
-	power_bus_ops.read(&p, 5, &value, 1);
-	EXPECT_EQ(value & 0x20, 0);
+	EXPECT_EQ(read_byte(&p, 5) & 0x20, 0);
 	write_byte(&p, 3, 0x5a);
-	power_bus_ops.read(&p, 3, &value, 1);
-	EXPECT_EQ(value, 0x5a);
+	EXPECT_EQ(read_byte(&p, 3), 0x5a);
 	EXPECT_EQ(event, -1);
 }
 
@@ -78,16 +96,12 @@ static void keyboard_controller(void)
 {
 	struct power p;
 	int event = -1;
-	u8 value = 0xff;
 
 	power_init(&p, record, no_sci, &event);
-	keyboard_bus_ops.read(&p, 0, &value, 1);
-	EXPECT_EQ(value, 0);
-	value = 0xaa;
-	keyboard_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(read_port(&keyboard_bus_ops, &p), 0);
+	write_port(&keyboard_bus_ops, &p, 0xaa);
 	EXPECT_EQ(event, -1);
-	value = 0xfe;
-	keyboard_bus_ops.write(&p, 0, &value, 1);
+	write_port(&keyboard_bus_ops, &p, 0xfe);
 	EXPECT_EQ(event, POWER_RESTART);
 }
 
@@ -98,14 +112,12 @@ static void reset_control(void)
 	struct power p;
 	int event = -1;
 	unsigned int i;
-	u8 value;
 
 	power_init(&p, record, no_sci, &event);
 	for (i = 0; i < COUNT(writes); i++) {
 		EXPECT_EQ(event, -1);
-		reset_control_bus_ops.write(&p, 0, &writes[i], 1);
-		reset_control_bus_ops.read(&p, 0, &value, 1);
-		EXPECT_EQ(value, writes[i] & 0x0e);
+		write_port(&reset_control_bus_ops, &p, writes[i]);
+		EXPECT_EQ(read_port(&reset_control_bus_ops, &p), writes[i] & 0x0e);
 	}
 	EXPECT_EQ(event, POWER_RESTART);
 }
@@ -114,19 +126,14 @@ static void pvpanic(void)
 {
 	struct power p;
 	int event = -1;
-	u8 value = 0;
 
 	power_init(&p, record, no_sci, &event);
-	pvpanic_bus_ops.read(&p, 0, &value, 1);
-	EXPECT_EQ(value, 3);
-	value = 0xfc;
-	pvpanic_bus_ops.write(&p, 0, &value, 1);
+	EXPECT_EQ(read_port(&pvpanic_bus_ops, &p), 3);
+	write_port(&pvpanic_bus_ops, &p, 0xfc);
 	EXPECT_EQ(event, -1);
-	value = 2;
-	pvpanic_bus_ops.write(&p, 0, &value, 1);
+	write_port(&pvpanic_bus_ops, &p, 2);
 	EXPECT_EQ(event, POWER_CRASH_LOADED);
-	value = 1;
-	pvpanic_bus_ops.write(&p, 0, &value, 1);
+	write_port(&pvpanic_bus_ops, &p, 1);
 	EXPECT_EQ(event, POWER_PANICKED);
 }
 
@@ -139,14 +146,12 @@ static void power_button(void)
 {
 	struct power p;
 	int level = 0;
-	u8 value;
 
 	power_init(&p, record, set_level, &level);
 	/* Nobody listens: the event stays until somebody does. */
 	EXPECT(!power_press_button(&p));
 	EXPECT_EQ(level, 0);
-	power_bus_ops.read(&p, 1, &value, 1);
-	EXPECT_EQ(value, 1);
+	EXPECT_EQ(read_byte(&p, 1), 1);
 	write_byte(&p, 3, 1);
 	EXPECT_EQ(level, 1);
 	/* Zeroes clear nothing, the one does, once and for all. */
@@ -155,8 +160,7 @@ static void power_button(void)
 	EXPECT_EQ(level, 1);
 	write_byte(&p, 1, 1);
 	EXPECT_EQ(level, 0);
-	power_bus_ops.read(&p, 1, &value, 1);
-	EXPECT_EQ(value, 0);
+	EXPECT_EQ(read_byte(&p, 1), 0);
 	EXPECT(power_press_button(&p));
 	EXPECT_EQ(level, 1);
 	/* Switched off, it is quiet, and not forgotten. */
