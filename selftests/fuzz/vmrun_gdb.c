@@ -97,6 +97,7 @@ static void come_out(const uint8_t *data, size_t len)
 	w.exit[cpu] = (struct kvirt_debug_exit_arch){ .exception = len && data[0] & 2 ? 3 : 1 };
 	memcpy(&w.exit[cpu].pc, data, min_u64(len, 8));
 	memcpy(&w.exit[cpu].dr6, data, min_u64(len, 2));
+	fake_vcpu[cpu].regs.rip = w.exit[cpu].pc;
 	w.has_exit[cpu] = true;
 	w.held[cpu] = true;
 	gdb_stub_exits(w.stub);
@@ -155,7 +156,7 @@ void fuzz_input(const uint8_t *data, size_t size)
 		data += len;
 		size -= len;
 		if (w.stub->attached && !w.stub->running)
-			MUST(w.held[0] && w.held[1]);
+			MUST(w.held[0] && w.held[1] && !w.stub->passing);
 		if (!w.stub->attached)
 			gdb_stub_attach(w.stub);
 	}

@@ -26,6 +26,9 @@ rm -rf $work
 mkdir -p $work
 socket=$work/socket
 
+# Where the kernel has all memory once more: its text begins at 16 MiB there.
+alias=$(printf '%x' $((0x$initcall - 0xffffffff81000000 + 0xffff888001000000)))
+
 # debug FILE   runs gdb with a script of commands from standard input; what it says goes to the file
 debug()
 {
@@ -72,6 +75,14 @@ printf "software: %lx\n", \$rip
 printf "hidden: %d\n", *(unsigned char *)\$rip != 0xcc
 continue
 printf "again: %lx\n", \$rip
+delete
+break *0x$alias
+continue
+printf "alias: %lx\n", \$rip
+continue
+printf "alias again: %lx\n", \$rip
+stepi
+printf "alias stepped: %d\n", \$rip != 0x$initcall
 delete
 watch *(int *)0x$state
 continue
@@ -126,7 +137,7 @@ within 10 sh -c 'vmrun ps | grep -q "^waiting  *ended 137 "'
 ended=$?
 sed 's/^/# /' $work/killed
 
-plan 28
+plan 31
 check "only its user may use the socket" [ "$before" = 600 ]
 check "the guest waits for a debugger" [ -z "$waits" ]
 check "vmrun says so" grep -q "^vmrun: the guest waits for a debugger: gdb -ex 'target remote $socket'" $work/err
@@ -142,6 +153,9 @@ with_breakpoints hardware_breakpoint "hardware: $start_kernel$" "TCG arms no bre
 with_breakpoints software_breakpoint "software: $initcall$" "TCG compares INT3 with the intercept of INT n alone"
 with_breakpoints software_breakpoint_is_hidden "hidden: 1$" "the same"
 with_breakpoints software_breakpoint_again "again: $initcall$" "the same"
+with_breakpoints software_breakpoint_by_another_address "alias: $initcall$" "TCG compares INT3 with the intercept of INT n alone"
+with_breakpoints software_breakpoint_by_another_address_again "alias again: $initcall$" "the same"
+with_breakpoints software_breakpoint_stepped_over "alias stepped: 1$" "the same"
 with_breakpoints watchpoint "watched: 2$" "TCG arms no breakpoint from the control block's DR7"
 check "gdb stops a running guest" said "stopped: "
 check "single steps end where they should" steps_in_order

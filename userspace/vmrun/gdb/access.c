@@ -180,3 +180,31 @@ enum gdb_soft_match gdb_soft_at(const struct gdb_access *access, struct kvirt_vc
 		return GDB_SOFT_NONE;
 	return find_physical(access, physical) ? GDB_SOFT_ALIAS : GDB_SOFT_NONE;
 }
+
+bool gdb_soft_lift(struct gdb_access *access, struct kvirt_vcpu *vcpu, u64 address, u64 *physical)
+{
+	u8 *to;
+
+	if (gdb_soft_at(access, vcpu, address) != GDB_SOFT_ALIAS ||
+	    !gdb_translate(access, vcpu, address, physical))
+		return false;
+	to = guest_buf(access->mem, *physical, 1);
+	/* Written over by the guest: what is there now is what it is to execute. */
+	if (!to || *to != INT3)
+		return false;
+	*to = find_physical(access, *physical)->original;
+	return true;
+}
+
+void gdb_soft_put_back(struct gdb_access *access, u64 physical)
+{
+	u8 *to = guest_buf(access->mem, physical, 1);
+	unsigned int i;
+
+	/* The instruction may have changed itself. */
+	for (i = 0; i < access->nr_soft; i++)
+		if (access->soft[i].physical == physical)
+			access->soft[i].original = *to;
+	if (find_physical(access, physical))
+		*to = INT3;
+}

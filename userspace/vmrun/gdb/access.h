@@ -48,4 +48,12 @@ enum gdb_soft_match {
 enum gdb_soft_match gdb_soft_at(const struct gdb_access *access, struct kvirt_vcpu *vcpu,
 				u64 address);
 
+/*
+ * Puts the guest's own byte in the place of the INT3 that GDB_SOFT_ALIAS names at @address, so
+ * that it can be stepped over; false, and nothing done, where there is none. Until
+ * gdb_soft_put_back() of @physical no other vCPU may run, and no breakpoint come or go.
+ */
+bool gdb_soft_lift(struct gdb_access *access, struct kvirt_vcpu *vcpu, u64 address, u64 *physical);
+void gdb_soft_put_back(struct gdb_access *access, u64 physical);
+
 #endif

@@ -32,6 +32,11 @@ void gdb_stub_destroy(struct gdb_stub *stub)
 	free(stub);
 }
 
+static bool is_stepping(const struct gdb_stub *stub, const struct gdb_cpu *cpu)
+{
+	return cpu->action == GDB_STEP || cpu == stub->passing;
+}
+
 /* Arms vCPU @cpu for its action; @inject: KVIRT_GUESTDBG_INJECT_*, or 0. */
 static int arm(struct gdb_stub *stub, unsigned int cpu, u32 inject)
 {
@@ -42,7 +47,7 @@ static int arm(struct gdb_stub *stub, unsigned int cpu, u32 inject)
 	if (gdb_hard_registers(&stub->hard, &debug.arch))
 		debug.control |= KVIRT_GUESTDBG_ENABLE | KVIRT_GUESTDBG_USE_HW_BP;
 	/* A step is to end behind the next instruction, not in the handler of a timer. */
-	if (stub->cpu[cpu].action == GDB_STEP)
+	if (is_stepping(stub, &stub->cpu[cpu]))
 		debug.control |= KVIRT_GUESTDBG_ENABLE | KVIRT_GUESTDBG_SINGLESTEP |
 				 (stub->debug_flags & KVIRT_GUESTDBG_BLOCKIRQ);
 	return kvirt_set_debug(stub->cpu[cpu].kvirt, &debug);
@@ -53,7 +58,11 @@ static enum gdb_stop classify(struct gdb_stub *stub, struct gdb_cpu *cpu,
 {
 	const struct gdb_hard_slot *hit;
 
+	/* Under the lifted one lay the guest's own. */
+	if (exit->exception == VECTOR_BP && cpu == stub->passing && exit->pc == cpu->address)
+		return GDB_STOP_NONE;
 	if (exit->exception == VECTOR_BP) {
+		cpu->address = exit->pc;
 		switch (gdb_soft_at(&stub->access, cpu->kvirt, exit->pc)) {
 		case GDB_SOFT_EXACT:
 			return GDB_STOP_SOFT;
@@ -70,7 +79,7 @@ static enum gdb_stop classify(struct gdb_stub *stub, struct gdb_cpu *cpu,
 		cpu->address = hit->address;
 		return hit->kind == GDB_HARD_CODE ? GDB_STOP_HARD : GDB_STOP_WATCH;
 	}
-	return cpu->action == GDB_STEP ? GDB_STOP_STEP : GDB_STOP_NONE;
+	return is_stepping(stub, cpu) ? GDB_STOP_STEP : GDB_STOP_NONE;
 }
 
 /*
@@ -125,6 +134,7 @@ static void stop(struct gdb_stub *stub, int cpu, enum gdb_stop otherwise)
 		stub->told = stub->cpu[cpu];
 		stub->told_cpu = cpu;
 		stub->cpu[cpu].stop = GDB_STOP_NONE;
+		stub->cpu[cpu].at_alias = stub->told.stop == GDB_STOP_ALIAS;
 	} else {
 		stub->told.stop = otherwise;
 		stub->told_cpu = stub->current;
@@ -153,6 +163,61 @@ void gdb_tell_stop(struct gdb_stub *stub)
 		gdb_print(reply, "hwbreak:;");
 }
 
+/*
+ * gdb steps over its breakpoints by itself, but not where it knows of none: at another address
+ * of the same memory. Who stands there and is to go on steps over it first. Returns 1 when one
+ * is under way, 0 when there is none (any more), -1 when that failed. All are held.
+ */
+static int pass_alias(struct gdb_stub *stub)
+{
+	struct vm_error ignored = { 0 };
+	struct kvirt_sregs sregs;
+	struct kvirt_regs regs;
+	unsigned int i;
+
+	for (i = 0; i < stub->nr_cpus; i++) {
+		struct gdb_cpu *cpu = &stub->cpu[i];
+
+		if (cpu->action == GDB_STAND || !cpu->at_alias)
+			continue;
+		cpu->at_alias = false;
+		/* gdb may have moved it. */
+		if (kvirt_get_regs(cpu->kvirt, &regs, &ignored) ||
+		    kvirt_get_sregs(cpu->kvirt, &sregs, &ignored))
+			return -1;
+		if (sregs.cs.base + regs.rip != cpu->address ||
+		    !gdb_soft_lift(&stub->access, cpu->kvirt, cpu->address, &stub->lifted))
+			continue;
+		stub->passing = cpu;
+		if (!arm(stub, i, 0)) {
+			stub->running = true;
+			stub->ops->release(stub->ctx, i);
+			return 1;
+		}
+		gdb_soft_put_back(&stub->access, stub->lifted);
+		stub->passing = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+/* All are held, and what they came out with is known. True: it has passed, and nothing else. */
+static bool end_pass(struct gdb_stub *stub)
+{
+	struct gdb_cpu *cpu = stub->passing;
+
+	if (!cpu)
+		return false;
+	gdb_soft_put_back(&stub->access, stub->lifted);
+	stub->passing = NULL;
+	/* Where it did not come to that it still has to. */
+	cpu->at_alias = cpu->stop == GDB_STOP_NONE;
+	if (cpu->stop != GDB_STOP_STEP || cpu->action == GDB_STEP)
+		return false;
+	cpu->stop = GDB_STOP_NONE;
+	return true;
+}
+
 void gdb_stub_exits(struct gdb_stub *stub)
 {
 	/* What comes out while all stand is looked at before they go on. */
@@ -163,8 +228,14 @@ void gdb_stub_exits(struct gdb_stub *stub)
 		return;
 	stub->ops->hold(stub->ctx);
 	collect(stub, true);
-	stop(stub, find_stopped(stub), GDB_STOP_NONE);
-	gdb_send_reply(stub);
+	if (end_pass(stub)) {
+		stub->running = false;
+		gdb_resume(stub);
+	} else {
+		stop(stub, find_stopped(stub), GDB_STOP_NONE);
+	}
+	if (!stub->running)
+		gdb_send_reply(stub);
 }
 
 static void interrupt(struct gdb_stub *stub)
@@ -173,6 +244,7 @@ static void interrupt(struct gdb_stub *stub)
 		return;
 	stub->ops->hold(stub->ctx);
 	collect(stub, true);
+	end_pass(stub);
 	stop(stub, find_stopped(stub), GDB_STOP_INTERRUPT);
 	gdb_send_reply(stub);
 }
@@ -196,6 +268,7 @@ static bool is_still_wanted(const struct gdb_stub *stub, const struct gdb_cpu *c
 void gdb_resume(struct gdb_stub *stub)
 {
 	unsigned int i;
+	int ret;
 
 	collect(stub, true);
 	for (i = 0; i < stub->nr_cpus; i++) {
@@ -208,10 +281,16 @@ void gdb_resume(struct gdb_stub *stub)
 			return;
 		}
 		cpu->stop = GDB_STOP_NONE;
-		if (arm(stub, i, 0)) {
-			gdb_error(stub, 1);
-			return;
-		}
+	}
+	ret = pass_alias(stub);
+	if (ret > 0)
+		return;
+	for (i = 0; i < stub->nr_cpus && !ret; i++)
+		if (stub->cpu[i].action != GDB_STAND)
+			ret = arm(stub, i, 0);
+	if (ret) {
+		gdb_error(stub, 1);
+		return;
 	}
 	stub->running = true;
 	for (i = 0; i < stub->nr_cpus; i++) {
@@ -230,11 +309,13 @@ static void disarm(struct gdb_stub *stub)
 	unsigned int i;
 
 	collect(stub, true);
+	end_pass(stub);
 	gdb_soft_clear(&stub->access);
 	memset(&stub->hard, 0, sizeof(stub->hard));
 	for (i = 0; i < stub->nr_cpus; i++) {
 		stub->cpu[i].action = GDB_STAND;
 		stub->cpu[i].stop = GDB_STOP_NONE;
+		stub->cpu[i].at_alias = false;
 		arm(stub, i, 0);
 	}
 }

@@ -50,7 +50,8 @@ struct gdb_cpu {
 	enum gdb_action action;
 	enum gdb_stop stop;		/* NONE: nothing that is still to be told */
 	enum gdb_hard_kind kind;	/* of a WATCH, with address */
-	u64 address;
+	u64 address;			/* of an ALIAS too: where it stands */
+	bool at_alias;			/* gdb was told of that, and it has not gone on */
 };
 
 struct gdb_stub {
@@ -67,6 +68,9 @@ struct gdb_stub {
 	unsigned int current;	/* vCPU whose registers and memory are meant */
 	struct gdb_cpu told;	/* the last stop, of vCPU told_cpu */
 	unsigned int told_cpu;
+	/* Steps alone over an INT3 that is lifted meanwhile, before others go on; or NULL. */
+	struct gdb_cpu *passing;
+	u64 lifted;
 
 	struct gdb_input in;
 	struct gdb_text reply;

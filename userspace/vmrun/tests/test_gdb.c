@@ -481,11 +481,169 @@ static void exceptions_of_the_guest(void)
 	look();
 	EXPECT_EQ(fake_vcpu[0].debug.control, SOFT | KVIRT_GUESTDBG_INJECT_DB);
 	EXPECT(!w.held[0]);
-	/* The debugger's INT3, but by another address. */
+	destroy();
+}
+
+#define ALIAS	(VIRTUAL + 4096)
+#define STEPPED	(0xffff0ff0 | 0x4000)
+
+/* vCPU @cpu stops at an INT3 that gdb set by another address of its page. */
+static void stop_at_alias(unsigned int cpu)
+{
+	fake_vcpu[cpu].regs.rip = ALIAS;
+	come_out(cpu, BP, ALIAS, 0);
+	look();
+	EXPECT(tells(cpu ? "T05thread:2;" : "T05thread:1;"));
+}
+
+static u8 *make_alias(void)
+{
+	u8 *code;
+
+	make();
+	code = guest_buf(&w.mem, PHYSICAL, 1);
+	*code = 0x90;
 	put_entry(TABLES + 0x3008, PHYSICAL | 3);
-	come_out(0, BP, VIRTUAL + 4096, 0);
+	EXPECT(says("Z0,ffffffff81000000,1", "OK"));
+	EXPECT(says("vCont;c", NULL));
+	return code;
+}
+
+/* gdb knows of no breakpoint there, and lets the guest go on: it goes on. */
+static void goes_on_from_an_alias(void)
+{
+	u8 *code = make_alias();
+
+	stop_at_alias(0);
+	EXPECT(says("vCont;c", NULL));
+	EXPECT(!w.held[0] && w.held[1]);
+	EXPECT_EQ(*code, 0x90);
+	EXPECT_EQ(fake_vcpu[0].debug.control,
+		  SOFT | KVIRT_GUESTDBG_SINGLESTEP | KVIRT_GUESTDBG_BLOCKIRQ);
+	fake_vcpu[0].regs.rip++;
+	come_out(0, DB, ALIAS + 1, STEPPED);
+	look();
+	EXPECT_EQ(w.nr_sent, 0);
+	EXPECT(!w.held[0] && !w.held[1]);
+	EXPECT_EQ(*code, 0xcc);
+	EXPECT_EQ(fake_vcpu[0].debug.control, SOFT);
+	/* When it comes there again, it is told again. */
+	stop_at_alias(0);
+	/* gdb has moved it, or has taken the breakpoint away: there is nothing to step over. */
+	EXPECT(says("P10=00000081ffffffff", "OK"));
+	EXPECT(says("vCont;c", NULL));
+	EXPECT(!w.held[0] && !w.held[1]);
+	EXPECT_EQ(*code, 0xcc);
+	stop_at_alias(0);
+	EXPECT(says("z0,ffffffff81000000,1", "OK"));
+	EXPECT(says("vCont;c", NULL));
+	EXPECT(!w.held[0] && !w.held[1]);
+	EXPECT_EQ(fake_vcpu[0].debug.control, 0);
+	destroy();
+}
+
+/* Both stand at one: one after the other. */
+static void two_go_on_from_an_alias(void)
+{
+	u8 *code = make_alias();
+
+	stop_at_alias(0);
+	EXPECT(says("vCont;c:2", NULL));
+	EXPECT(w.held[0] && !w.held[1]);
+	stop_at_alias(1);
+	EXPECT(says("vCont;c", NULL));
+	EXPECT(!w.held[0] && w.held[1]);
+	fake_vcpu[0].regs.rip++;
+	come_out(0, DB, ALIAS + 1, STEPPED);
+	look();
+	EXPECT(w.held[0] && !w.held[1]);
+	EXPECT_EQ(*code, 0x90);
+	/* Ctrl-C before it has come to that: it still has to. */
+	w.nr_sent = 0;
+	gdb_stub_input(w.stub, (const u8 *)"\3", 1);
+	EXPECT(tells("T02thread:2;"));
+	EXPECT_EQ(*code, 0xcc);
+	EXPECT(says("vCont;c", NULL));
+	EXPECT(w.held[0] && !w.held[1]);
+	fake_vcpu[1].regs.rip++;
+	come_out(1, DB, ALIAS + 1, STEPPED);
+	look();
+	EXPECT_EQ(w.nr_sent, 0);
+	EXPECT(!w.held[0] && !w.held[1]);
+	EXPECT_EQ(*code, 0xcc);
+	destroy();
+}
+
+static void steps_from_an_alias(void)
+{
+	u8 *code = make_alias();
+
+	stop_at_alias(0);
+	EXPECT(says("vCont;s:1", NULL));
+	EXPECT_EQ(*code, 0x90);
+	fake_vcpu[0].regs.rip++;
+	come_out(0, DB, ALIAS + 1, STEPPED);
 	look();
 	EXPECT(tells("T05thread:1;"));
+	EXPECT_EQ(*code, 0xcc);
+	/* The instruction changes itself: that stays. */
+	EXPECT(says("vCont;c", NULL));
+	stop_at_alias(0);
+	EXPECT(says("vCont;s:1", NULL));
+	*code = 0x91;
+	come_out(0, DB, ALIAS + 1, STEPPED);
+	look();
+	EXPECT(tells("T05thread:1;"));
+	EXPECT_EQ(*code, 0xcc);
+	EXPECT(says("mffffffff81000000,1", "91"));
+	/* A debugger that goes in the midst of it leaves nothing behind. */
+	EXPECT(says("vCont;c", NULL));
+	stop_at_alias(0);
+	EXPECT(says("vCont;c", NULL));
+	EXPECT(w.held[1]);
+	gdb_stub_lost(w.stub);
+	EXPECT(!w.held[0] && !w.held[1]);
+	EXPECT_EQ(*code, 0x91);
+	EXPECT_EQ(fake_vcpu[0].debug.control, 0);
+	destroy();
+}
+
+/* What the debugger's INT3 hides is an INT3 of the guest's. */
+static void alias_of_the_guests_own(void)
+{
+	u8 *code;
+
+	make();
+	code = guest_buf(&w.mem, PHYSICAL, 1);
+	*code = 0xcc;
+	put_entry(TABLES + 0x3008, PHYSICAL | 3);
+	EXPECT(says("Z0,ffffffff81000000,1", "OK"));
+	EXPECT(says("vCont;c", NULL));
+	stop_at_alias(0);
+	EXPECT(says("vCont;c", NULL));
+	come_out(0, BP, ALIAS, 0);
+	look();
+	EXPECT_EQ(w.nr_sent, 0);
+	EXPECT(!w.held[0] && w.held[1]);
+	EXPECT_EQ(fake_vcpu[0].debug.control, SOFT | KVIRT_GUESTDBG_SINGLESTEP |
+		  KVIRT_GUESTDBG_BLOCKIRQ | KVIRT_GUESTDBG_INJECT_BP);
+	come_out(0, DB, VIRTUAL + 64, STEPPED);
+	look();
+	EXPECT_EQ(w.nr_sent, 0);
+	EXPECT(!w.held[0] && !w.held[1]);
+	/* A breakpoint in its handler is one. */
+	stop_at_alias(0);
+	EXPECT(says("Z0,ffffffff81000040,1", "OK"));
+	EXPECT(says("vCont;c", NULL));
+	come_out(0, BP, VIRTUAL + 64, 0);
+	look();
+	EXPECT(tells("T05thread:1;swbreak:;"));
+	EXPECT_EQ(*code, 0xcc);
+	/* Nor does it go on where the accelerator refuses. */
+	fake.refuses = true;
+	EXPECT(says("vCont;c", "E01"));
+	EXPECT(w.held[0] && w.held[1]);
+	fake.refuses = false;
 	destroy();
 }
 
@@ -616,7 +774,9 @@ int main(int argc, char **argv)
 		TEST(packets), TEST(packets_that_are_too_long), TEST(escapes), TEST(description),
 		TEST(threads), TEST(registers), TEST(all_registers), TEST(tags), TEST(memory), TEST(walks),
 		TEST(monitor), TEST(soft_breakpoints), TEST(no_more_soft_breakpoints), TEST(hard_breakpoints),
-		TEST(goes_on_and_stops), TEST(steps), TEST(exceptions_of_the_guest), TEST(two_at_once),
+		TEST(goes_on_and_stops), TEST(steps), TEST(exceptions_of_the_guest),
+		TEST(goes_on_from_an_alias), TEST(two_go_on_from_an_alias), TEST(steps_from_an_alias),
+		TEST(alias_of_the_guests_own), TEST(two_at_once),
 		TEST(one_steps_alone), TEST(leaves), TEST(ends), TEST(cannot_go_on),
 	};
 
