@@ -129,6 +129,7 @@ static void make(void)
 	memset(w.has_exit, 0, sizeof(w.has_exit));
 	w.stub = gdb_stub_create(&ops, &w, &w.mem, KVIRT_GUESTDBG_BLOCKIRQ, CPUS);
 	MUST(w.stub);
+	w.stub->has_avx = true;
 	for (i = 0; i < CPUS; i++) {
 		w.vcpu[i].fd = i;
 		w.stub->cpu[i].kvirt = &w.vcpu[i];

@@ -61,6 +61,10 @@ set \$r15 = 0x0123456789abcdef
 printf "register: %lx\n", \$r15
 set \$xmm3.uint128 = 42
 printf "vector: %d\n", \$xmm3.v4_int32[0]
+set \$ymm3.v8_int32[6] = 43
+printf "wide: %d %d\n", \$ymm3.v8_int32[0], \$ymm3.v8_int32[6]
+set \$xmm3.uint128 = 44
+printf "wide again: %d %d\n", \$ymm3.v8_int32[0], \$ymm3.v8_int32[6]
 monitor translate 2000
 info threads
 END
@@ -137,7 +141,7 @@ within 10 sh -c 'vmrun ps | grep -q "^waiting  *ended 137 "'
 ended=$?
 sed 's/^/# /' $work/killed
 
-plan 31
+plan 33
 check "only its user may use the socket" [ "$before" = 600 ]
 check "the guest waits for a debugger" [ -z "$waits" ]
 check "vmrun says so" grep -q "^vmrun: the guest waits for a debugger: gdb -ex 'target remote $socket'" $work/err
@@ -147,6 +151,8 @@ check "monitor tells the mode" said "vCPU 0: long mode, privilege level 0"
 check "gdb writes memory" said "memory: 12345678$"
 check "gdb writes a register" said "register: 123456789abcdef$"
 check "gdb writes a vector register" said "vector: 42$"
+check "gdb writes the upper half of a wide one" said "wide: 42 43$"
+check "which stays when the lower one is written" said "wide again: 44 43$"
 check "monitor translates" said "2000 is at 2000, in RAM"
 check "each vCPU is a thread" [ "$(grep -c '^[* ] [0-9]* *Thread .*vCPU' $work/out)" = "$cpus" ]
 with_breakpoints hardware_breakpoint "hardware: $start_kernel$" "TCG arms no breakpoint from the control block's DR7"

@@ -2,7 +2,7 @@
 /*
  * The accelerator says what it can do; who the vCPU is among the others is for
  * the VMM to say. Pure: a table goes in, a table comes out. Called by machine.c
- * once for each vCPU. Leaves after the manuals: SDM volume 2A, "CPUID"; APM
+ * once for each vCPU, and by machine_gdb.c. Leaves after the manuals: SDM volume 2A, "CPUID"; APM
  * volume 3, appendix E.
  */
 #include <string.h>
@@ -13,6 +13,7 @@
 #define LEAF_V2_TOPOLOGY	0x1fu
 
 #define LEAF1_ECX_DEADLINE	BIT(24)
+#define LEAF1_ECX_AVX		BIT(28)
 #define LEAF1_ECX_HYPERVISOR	BIT(31)
 #define LEAF1_EDX_HTT		BIT(28)
 
@@ -148,4 +149,11 @@ int cpuid_build(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 		}
 	}
 	return add_topology(cpuid, apic_id, nr_vcpus);
+}
+
+bool cpuid_has_avx(struct kvirt_cpuid *cpuid)
+{
+	const struct kvirt_cpuid_entry2 *leaf = find(cpuid, 1);
+
+	return leaf && leaf->ecx & LEAF1_ECX_AVX;
 }

@@ -15,4 +15,7 @@
 int cpuid_build(struct kvirt_cpuid *cpuid, unsigned int apic_id,
 		unsigned int nr_vcpus);
 
+/* Whether guests with that table have AVX. */
+bool cpuid_has_avx(struct kvirt_cpuid *cpuid);
+
 #endif

@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 
+#include "cpuid.h"
 #include "gdb/server.h"
 #include "machine.h"
 #include "machine_gdb.h"
@@ -49,6 +50,7 @@ static const struct gdb_server_ops ops = {
 int build_gdb(struct machine *machine, struct vm_error *err)
 {
 	const char *path = machine->config->gdb;
+	struct kvirt_cpuid cpuid;
 	struct gdb_stub *stub;
 	unsigned int i;
 	u32 flags;
@@ -59,6 +61,8 @@ int build_gdb(struct machine *machine, struct vm_error *err)
 	if (!flags)
 		return vm_fail(err, VM_STATUS_NO_ACCEL, "try another one with --accel, or leave --gdb away",
 			       "%.200s cannot debug guests", machine->kvirt.path);
+	if (kvirt_supported_cpuid(&machine->kvirt, &cpuid, err))
+		return -1;
 	if (sandbox_grant_socket(&machine->sandbox, path, "the debugger's socket, at the end", err))
 		return -1;
 	machine->gdb = gdb_server_create(path, &machine->loop, &machine->memory, flags,
@@ -66,6 +70,7 @@ int build_gdb(struct machine *machine, struct vm_error *err)
 	if (!machine->gdb)
 		return -1;
 	stub = gdb_server_stub(machine->gdb);
+	stub->has_avx = cpuid_has_avx(&cpuid);
 	for (i = 0; i < machine->nr_vcpus; i++) {
 		stub->cpu[i].kvirt = &machine->vcpu[i].kvirt;
 		vcpu_hold(&machine->vcpu[i]);

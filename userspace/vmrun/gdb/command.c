@@ -87,7 +87,7 @@ static void read_all(struct gdb_stub *stub, const char *at)
 	(void)at;
 	if (load(stub))
 		return;
-	for (n = 0; n < gdb_nr_registers(); n++) {
+	for (n = 0; n < gdb_nr_registers(stub->has_avx); n++) {
 		gdb_register_get(&stub->before, n, value);
 		gdb_put_hex(&stub->reply, value, gdb_register_size(n));
 	}
@@ -101,7 +101,7 @@ static void write_all(struct gdb_stub *stub, const char *at)
 	if (load(stub))
 		return;
 	/* gdb may leave out what is at the end. */
-	for (n = 0; n < gdb_nr_registers() && *at; n++) {
+	for (n = 0; n < gdb_nr_registers(stub->has_avx) && *at; n++) {
 		if (!gdb_take_hex(&at, value, gdb_register_size(n))) {
 			gdb_error(stub, ERROR_FORMAT);
 			return;
@@ -116,7 +116,7 @@ static void read_one(struct gdb_stub *stub, const char *at)
 	u8 value[GDB_MAX_REGISTER];
 	u64 n;
 
-	if (!gdb_take_number(&at, &n) || *at || n >= gdb_nr_registers()) {
+	if (!gdb_take_number(&at, &n) || *at || n >= gdb_nr_registers(stub->has_avx)) {
 		gdb_error(stub, ERROR_FORMAT);
 		return;
 	}
@@ -131,7 +131,7 @@ static void write_one(struct gdb_stub *stub, const char *at)
 	u8 value[GDB_MAX_REGISTER];
 	u64 n;
 
-	if (!gdb_take_number(&at, &n) || !gdb_take_char(&at, '=') || n >= gdb_nr_registers() ||
+	if (!gdb_take_number(&at, &n) || !gdb_take_char(&at, '=') || n >= gdb_nr_registers(stub->has_avx) ||
 	    !gdb_take_hex(&at, value, gdb_register_size(n)) || *at) {
 		gdb_error(stub, ERROR_FORMAT);
 		return;
@@ -434,7 +434,7 @@ static void read_description(struct gdb_stub *stub, const char *at)
 {
 	struct gdb_window window;
 
-	if (open_window(stub, at, &window) && gdb_describe(&window))
+	if (open_window(stub, at, &window) && gdb_describe(&window, stub->has_avx))
 		stub->reply.data[0] = 'm';
 }
 

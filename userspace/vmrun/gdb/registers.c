@@ -26,6 +26,10 @@
 #define FX_XMM		160
 #define XSTATE_BV	512
 #define XSTATE_LEGACY	3
+/* Behind its header, where all CPUs have it: the upper halves of YMM (13.5.2, 13.4.3). */
+#define XSTATE_AVX	4
+#define XSAVE_YMM	576
+#define YMM_SIZE	256
 
 enum special {
 	PLAIN,
@@ -50,6 +54,7 @@ struct row {
 #define X87(n, at, size)	{ n, "int", 32, size, FX(at), PLAIN }
 #define STACK(n)		{ "st" #n, "i387_ext", 80, 10, FX(FX_ST + 16 * n), PLAIN }
 #define VECTOR(n)		{ "xmm" #n, "vec128", 128, 16, FX(FX_XMM + 16 * n), PLAIN }
+#define UPPER(n)		{ "ymm" #n "h", "uint128", 128, 16, FX(XSAVE_YMM + 16 * n), PLAIN }
 #define SYSTEM(n, field)	{ n, "uint64", 64, 8, AT(field), PLAIN }
 
 static const struct row core[] = {
@@ -95,6 +100,11 @@ static const struct row control[] = {
 	SYSTEM("cr4", sregs.cr4), SYSTEM("cr8", sregs.cr8), SYSTEM("efer", sregs.efer),
 };
 
+static const struct row avx[] = {
+	UPPER(0), UPPER(1), UPPER(2), UPPER(3), UPPER(4), UPPER(5), UPPER(6), UPPER(7),
+	UPPER(8), UPPER(9), UPPER(10), UPPER(11), UPPER(12), UPPER(13), UPPER(14), UPPER(15),
+};
+
 static const char core_types[] =
 	"<flags id=\"eflags\" size=\"4\">"
 	"<field name=\"\" start=\"22\" end=\"31\"/><field name=\"ID\" start=\"21\" end=\"21\"/>"
@@ -138,13 +148,20 @@ static const struct feature {
 	{ "org.gnu.gdb.i386.linux", "", gnu_linux, ARRAY_SIZE(gnu_linux) },
 	{ "org.gnu.gdb.i386.segments", "", segments, ARRAY_SIZE(segments) },
 	{ "org.kvirt.vmrun.system", "", control, ARRAY_SIZE(control) },
+	/* The last, so that no other's number depends on it. */
+	{ "org.gnu.gdb.i386.avx", "", avx, ARRAY_SIZE(avx) },
 };
 
-unsigned int gdb_nr_registers(void)
+static unsigned int nr_features(bool has_avx)
+{
+	return ARRAY_SIZE(features) - !has_avx;
+}
+
+unsigned int gdb_nr_registers(bool has_avx)
 {
 	unsigned int i, n = 0;
 
-	for (i = 0; i < ARRAY_SIZE(features); i++)
+	for (i = 0; i < nr_features(has_avx); i++)
 		n += features[i].nr;
 	return n;
 }
@@ -166,6 +183,14 @@ unsigned int gdb_register_size(unsigned int n)
 	return find(n)->bits / 8;
 }
 
+static u64 parts_held(const u8 *xsave)
+{
+	u64 held;
+
+	memcpy(&held, xsave + XSTATE_BV, sizeof(held));
+	return held;
+}
+
 int gdb_registers_load(struct gdb_registers *all, struct kvirt_vcpu *vcpu, struct vm_error *err)
 {
 	if (kvirt_get_regs(vcpu, &all->regs, err) || kvirt_get_sregs(vcpu, &all->sregs, err) ||
@@ -173,6 +198,9 @@ int gdb_registers_load(struct gdb_registers *all, struct kvirt_vcpu *vcpu, struc
 		return -1;
 	if (kvirt_get_msr(vcpu, MSR_KERNEL_GS_BASE, &all->kernel_gs_base))
 		all->kernel_gs_base = 0;
+	/* What is not held is zero, whatever lies there. */
+	if (!(parts_held(all->xsave) & XSTATE_AVX))
+		memset(all->xsave + XSAVE_YMM, 0, YMM_SIZE);
 	return 0;
 }
 
@@ -191,8 +219,9 @@ int gdb_registers_store(const struct gdb_registers *all, const struct gdb_regist
 	if (memcmp(all->xsave, before->xsave, sizeof(xsave))) {
 		/* A part that is not marked would be as after FNINIT. */
 		memcpy(xsave, all->xsave, sizeof(xsave));
-		memcpy(&held, xsave + XSTATE_BV, sizeof(held));
-		held |= XSTATE_LEGACY;
+		held = parts_held(xsave) | XSTATE_LEGACY;
+		if (memcmp(xsave + XSAVE_YMM, before->xsave + XSAVE_YMM, YMM_SIZE))
+			held |= XSTATE_AVX;
 		memcpy(xsave + XSTATE_BV, &held, sizeof(held));
 		if (kvirt_set_xsave(vcpu, xsave, err))
 			return -1;
@@ -261,14 +290,14 @@ void gdb_register_set(struct gdb_registers *all, unsigned int n, const u8 *value
 			*to |= BIT(i);
 }
 
-bool gdb_describe(struct gdb_window *window)
+bool gdb_describe(struct gdb_window *window, bool has_avx)
 {
 	unsigned int i, n;
 	char line[128];
 
 	gdb_show(window, "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n"
 		 "<architecture>i386:x86-64</architecture>\n<osabi>GNU/Linux</osabi>\n");
-	for (i = 0; i < ARRAY_SIZE(features); i++) {
+	for (i = 0; i < nr_features(has_avx); i++) {
 		const struct feature *feature = &features[i];
 
 		snprintf(line, sizeof(line), "<feature name=\"%s\">\n", feature->name);

@@ -18,7 +18,8 @@ struct gdb_registers {
 	u8 xsave[KVIRT_XSAVE_SIZE];
 };
 
-unsigned int gdb_nr_registers(void);
+/* @has_avx: the guest's CPUs have AVX, which the accelerator then takes. */
+unsigned int gdb_nr_registers(bool has_avx);
 
 /* The bytes of register @n, which is less than gdb_nr_registers(). */
 unsigned int gdb_register_size(unsigned int n);
@@ -34,6 +35,6 @@ void gdb_register_get(const struct gdb_registers *all, unsigned int n, u8 *value
 void gdb_register_set(struct gdb_registers *all, unsigned int n, const u8 *value);
 
 /* Shows the description through @window; returns whether more lies behind it. */
-bool gdb_describe(struct gdb_window *window);
+bool gdb_describe(struct gdb_window *window, bool has_avx);
 
 #endif

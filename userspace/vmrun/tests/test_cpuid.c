@@ -118,12 +118,23 @@ static void small_tables_grow_and_full_ones_fail(void)
 	EXPECT_EQ(cpuid_build(&c, 0, 1), -1);
 }
 
+static void avx(void)
+{
+	struct kvirt_cpuid cpuid = { .nent = 2, .entry = { { .function = 0 }, { .function = 1, .ecx = ~BIT(28) } } };
+
+	EXPECT(!cpuid_has_avx(&cpuid));
+	cpuid.entry[1].ecx = BIT(28);
+	EXPECT(cpuid_has_avx(&cpuid));
+	cpuid.nent = 1;
+	EXPECT(!cpuid_has_avx(&cpuid));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(one_vcpu),
 		TEST(five_cores), TEST(amd_cores), TEST(most_vcpus),
-		TEST(small_tables_grow_and_full_ones_fail),
+		TEST(small_tables_grow_and_full_ones_fail), TEST(avx),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

@@ -70,7 +70,7 @@ static void escapes(void)
 
 /* ---- what gdb learns at first ---- */
 
-static void description(void)
+static void describe(bool has_avx)
 {
 	static char whole[32768], piece[64];
 	const char *reply;
@@ -78,6 +78,7 @@ static void description(void)
 	char *at, *end;
 
 	make();
+	w.stub->has_avx = has_avx;
 	for (i = 0; i < 1000; i++) {
 		snprintf(piece, sizeof(piece), "qXfer:features:read:target.xml:%zx,7b", len);
 		reply = said(piece);
@@ -93,6 +94,7 @@ static void description(void)
 	EXPECT(strstr(whole, "org.gnu.gdb.i386.core") && strstr(whole, "org.gnu.gdb.i386.sse"));
 	EXPECT(strstr(whole, "org.gnu.gdb.i386.linux") && strstr(whole, "org.gnu.gdb.i386.segments"));
 	EXPECT(!strcmp(whole + len - 10, "</target>\n"));
+	EXPECT(!strstr(whole, "org.gnu.gdb.i386.avx") == !has_avx);
 	for (at = whole; (at = strstr(at, "bitsize=\"")); at = end)
 		bits += strtoul(at + 9, &end, 10);
 	reply = said("g");
@@ -101,6 +103,12 @@ static void description(void)
 	EXPECT(says("qXfer:features:read:other.xml:0,10", ""));
 	EXPECT(says("qXfer:features:read:target.xml:0", "E01"));
 	destroy();
+}
+
+static void description(void)
+{
+	describe(false);
+	describe(true);
 }
 
 static void threads(void)
@@ -187,6 +195,34 @@ static void all_registers(void)
 	EXPECT_EQ(fake_vcpu[0].regs.rax, 5);
 	EXPECT(says("G0600", "E01"));
 	EXPECT_EQ(fake_vcpu[0].regs.rax, 5);
+	destroy();
+}
+
+/* The upper halves of YMM are the last 16, where there is AVX. */
+static void wide_registers(void)
+{
+	u8 *area = fake_vcpu[0].xsave;
+	const char *reply;
+
+	make();
+	EXPECT(says("p4a", "E01"));
+	w.stub->has_avx = true;
+	EXPECT(says("p4a", "00000000000000000000000000000000"));
+	EXPECT(says("P4b=000102030405060708090a0b0c0d0e0f", "OK"));
+	EXPECT_EQ(area[576 + 16 + 15], 15);
+	EXPECT_EQ(area[512], 7);
+	EXPECT(says("p4b", "000102030405060708090a0b0c0d0e0f"));
+	EXPECT(says("P59=ffffffffffffffffffffffffffffffff", "OK"));
+	EXPECT_EQ(area[576 + 255], 0xff);
+	EXPECT_EQ(area[576 + 256], 0);
+	EXPECT(says("p5a", "E01"));
+	reply = said("g");
+	EXPECT(!strcmp(reply + strlen(reply) - 34, "00ffffffffffffffffffffffffffffffff"));
+	/* What the area does not hold is zero; to write another register does not make it held. */
+	area[512] = 0;
+	EXPECT(says("p4b", "00000000000000000000000000000000"));
+	EXPECT(says("P28=000102030405060708090a0b0c0d0e0f", "OK"));
+	EXPECT_EQ(area[512], 3);
 	destroy();
 }
 
@@ -772,7 +808,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(packets), TEST(packets_that_are_too_long), TEST(escapes), TEST(description),
-		TEST(threads), TEST(registers), TEST(all_registers), TEST(tags), TEST(memory), TEST(walks),
+		TEST(threads), TEST(registers), TEST(all_registers), TEST(wide_registers), TEST(tags), TEST(memory), TEST(walks),
 		TEST(monitor), TEST(soft_breakpoints), TEST(no_more_soft_breakpoints), TEST(hard_breakpoints),
 		TEST(goes_on_and_stops), TEST(steps), TEST(exceptions_of_the_guest),
 		TEST(goes_on_from_an_alias), TEST(two_go_on_from_an_alias), TEST(steps_from_an_alias),
