@@ -181,7 +181,7 @@ bench-vmrun: hosts $(BUILD)/hosts/vmms.cpio ## how fast vmrun's machines start a
 	@selftests/start/table $(BENCH_VMRUN)
 
 BENCH_NET ?=
-bench-net: hosts $(BUILD)/hosts/vmms.cpio ## virtio-net beside QEMU's, over libslirp and a tap interface (BENCH_NET='--only user --clock ticks' for some)
+bench-net: hosts $(BUILD)/hosts/vmms.cpio ## virtio-net beside QEMU's, over libslirp and a tap interface (BENCH_NET='--only user' for some)
 	@selftests/bench/net $(BENCH_NET)
 
 lint: build ## house rules, checkpatch, sparse, the module's symbols

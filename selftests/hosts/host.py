@@ -12,10 +12,13 @@ Lines that begin with "@@ " are the protocol:
 The verdict is that last line and a clean kernel log, never the emulator's own exit status. Emulated clocks run far from
 wall time, so the one time limit is out here, in wall time.
 
-svm and vmx make a command line of this; selftests/run and the Makefile call those. Nothing here knows a test.
+svm and vmx make a command line of this; selftests/run and the Makefile call those; other programs ask machine() for one. Nothing
+here knows a test.
 """
 
 import argparse
+import importlib.machinery
+import importlib.util
 import os
 import pty
 import re
@@ -318,6 +321,15 @@ class Host:
         with open(self.path("emulator.log"), errors="replace") as f:
             for line in f.read().splitlines()[-12:]:
                 print("    " + line)
+
+
+def machine(name, arguments=(), build=None):
+    """The host of the program hosts/NAME, with that program's arguments."""
+    loader = importlib.machinery.SourceFileLoader("host_" + name, os.path.join(HERE, name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    kind = next(c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Host) and c.name == name)
+    return kind(module.options(list(arguments)), build)
 
 
 def parser(name, doc):
