@@ -23,33 +23,18 @@ struct fault {
 	struct npt_leaf leaf;	/* gfn; the others once found, level 0 until then */
 	unsigned long hva;
 	unsigned long sequence;	/* of invalidations, before anything was looked up */
-	struct slot slot;	/* a copy: vm->srcu is not held while we sleep */
+	const struct slot *slot;
 	struct page *page;	/* referenced, or NULL: see above */
 	bool write;		/* the guest wants to */
 };
 
-/* 0, -ENOENT or -EROFS: what the slots say. */
-static int fault_begin(struct fault *fault, struct vm *vm, u64 gpa, u8 access)
+/* The slot of @gpa or NULL, as slots_find(). */
+static __always_inline const struct slot *fault_slot(struct vm *vm, u64 gpa, unsigned long *seq)
 {
-	const struct slot *slot;
-	int idx;
-
-	fault->sequence = READ_ONCE(vm->notifier->sequence);
+	*seq = READ_ONCE(vm->notifier->sequence);
 	/* Before slots and host page tables are looked at; pairs with npt.lock. */
 	smp_rmb();
-	fault->leaf = (struct npt_leaf){ .gfn = gpa >> PAGE_SHIFT };
-	fault->hva = 0;
-	fault->page = NULL;
-	fault->write = access & ACCESS_WRITE;
-	idx = srcu_read_lock(&vm->srcu);
-	slot = slots_find(vm, fault->leaf.gfn, fault->leaf.gfn + 1);
-	if (slot)
-		fault->slot = *slot;
-	srcu_read_unlock(&vm->srcu, idx);
-	if (!slot)
-		return -ENOENT;
-	fault->hva = slot_hva(&fault->slot, fault->leaf.gfn);
-	return fault->write && !slot_writable(&fault->slot) ? -EROFS : 0;
+	return slots_find(vm, gpa >> PAGE_SHIFT, (gpa >> PAGE_SHIFT) + 1);
 }
 
 /*
@@ -84,7 +69,7 @@ static bool page_fast(struct fault *fault, const struct mm_struct *mm)
 	local_irq_save(flags);
 	entry = host_entry(mm, fault->hva, &leaf->level);
 	local_irq_restore(flags);
-	if (!slot_writable(&fault->slot) || !pte_access_permitted(__pte(entry), true) ||
+	if (!slot_writable(fault->slot) || !pte_access_permitted(__pte(entry), true) ||
 	    entry & (_PAGE_SPECIAL | HOST_PAGE_DEVMAP))
 		return false;
 	leaf->pfn = (entry & PTE_PFN_MASK) >> PAGE_SHIFT;
@@ -163,7 +148,7 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
 	err = npt_map(&vcpu->vm->npt, &vcpu->tables, &fault->leaf);
 	if (err || !fault->leaf.writable)
 		return err;
-	slot_mark_dirty(&fault->slot, fault->leaf.gfn << PAGE_SHIFT, PAGE_SIZE);
+	slot_mark_dirty(fault->slot, fault->leaf.gfn << PAGE_SHIFT, PAGE_SIZE);
 	/* The process's own entry does not tell the host what the guest writes. */
 	page = pfn_to_page(fault->leaf.pfn);
 	if (!PageDirty(page) && !PageReserved(page))
@@ -176,56 +161,60 @@ static int fault_install(struct vcpu *vcpu, const struct fault *fault)
  * npt_flush() must follow) or populate()'s errors. Inside a window what takes a sleep, a wait or an
  * allocation is not done: only the writable page is tried, and of a read-only slot nothing.
  */
-static int populate_once(struct vcpu *vcpu, struct fault *fault, u64 gpa, u8 access)
+static noinline int populate_once(struct vcpu *vcpu, const struct slot *slot,
+				  unsigned long sequence, u64 gpa, u8 access)
 {
+	struct fault fault = {
+		.leaf.gfn = gpa >> PAGE_SHIFT, .hva = slot_hva(slot, gpa >> PAGE_SHIFT),
+		.sequence = sequence, .slot = slot, .write = access & ACCESS_WRITE,
+	};
 	const bool in_window = vcpu->in_window;
 	struct npt_garbage none = {};
 	struct vm *vm = vcpu->vm;
 	unsigned long flags;
 	int err;
 
-	err = fault_begin(fault, vm, gpa, access);
-	if (!err && !page_fast(fault, vm->mm))
-		err = in_window ? -EAGAIN : page_slow(fault, vm->mm);
+	err = fault.write && !slot_writable(slot) ? -EROFS : 0;
+	if (!err && !page_fast(&fault, vm->mm))
+		err = in_window ? -EAGAIN : page_slow(&fault, vm->mm);
 	if (err)
 		goto out;
-	fault->leaf.level = leaf_level(&fault->slot, fault->leaf.gfn, fault->leaf.level);
+	fault.leaf.level = leaf_level(slot, fault.leaf.gfn, fault.leaf.level);
 	/* What is only read is not dirty. */
-	if (fault->slot.dirty)
-		fault->leaf.writable &= fault->write;
+	if (slot->dirty)
+		fault.leaf.writable &= fault.write;
 	if (!in_window) {
 		raw_spin_lock_irqsave(&vm->npt.lock, flags);
 	} else if (!raw_spin_trylock_irqsave(&vm->npt.lock, flags)) {
 		err = -EAGAIN;
 		goto out;
 	}
-	err = fault_install(vcpu, fault);
+	err = fault_install(vcpu, &fault);
 	/*
 	 * Something else is mapped there. The protocol does not let that happen; should a host ever
 	 * change a mapping without telling, the guest still gets on.
 	 */
 	if (err == -EEXIST && !in_window)
-		npt_zap(&vm->npt, fault->leaf.gfn, fault->leaf.gfn + 1, &none);
+		npt_zap(&vm->npt, fault.leaf.gfn, fault.leaf.gfn + 1, &none);
 	raw_spin_unlock_irqrestore(&vm->npt.lock, flags);
 	if (err && in_window)
 		err = -EAGAIN;
-	if (fault->page)
-		put_page(fault->page);
+	if (fault.page)
+		put_page(fault.page);
 out:
-	trace_kvirt_populate(vcpu->id, gpa, access, fault->hva, fault->leaf.level,
-			     fault->leaf.writable, in_window, err);
+	trace_kvirt_populate(vcpu->id, gpa, access, fault.hva, fault.leaf.level,
+			     fault.leaf.writable, in_window, err);
 	return err;
 }
 
-int populate(struct vcpu *vcpu, u64 gpa, u8 access)
+static noinline int populate_outside(struct vcpu *vcpu, u64 gpa, u8 access)
 {
-	struct fault fault;
+	int err = npt_cache_fill(&vcpu->tables), idx;
+	const struct slot *slot;
+	unsigned long sequence;
 	unsigned int try;
-	int err;
+	struct slot copy;
 
-	if (vcpu->in_window)
-		return populate_once(vcpu, &fault, gpa, access);
-	err = npt_cache_fill(&vcpu->tables);
 	if (err)
 		return err;
 	/*
@@ -233,13 +222,30 @@ int populate(struct vcpu *vcpu, u64 gpa, u8 access)
 	 * the second is not. After a few the guest may try: others get on.
 	 */
 	for (try = 0; try < POPULATE_TRIES; try++) {
-		err = populate_once(vcpu, &fault, gpa, access);
+		/* vm->srcu is not held while we sleep. */
+		idx = srcu_read_lock(&vcpu->vm->srcu);
+		slot = fault_slot(vcpu->vm, gpa, &sequence);
+		if (slot)
+			copy = *slot;
+		srcu_read_unlock(&vcpu->vm->srcu, idx);
+		err = slot ? populate_once(vcpu, &copy, sequence, gpa, access) : -ENOENT;
 		if (err == -EEXIST)
 			npt_flush(vcpu->vm);
 		else if (err != -EAGAIN)
 			return err;
 	}
 	return 0;
+}
+
+int populate(struct vcpu *vcpu, u64 gpa, u8 access)
+{
+	const struct slot *slot;
+	unsigned long sequence;
+
+	if (!vcpu->in_window)
+		return populate_outside(vcpu, gpa, access);
+	slot = fault_slot(vcpu->vm, gpa, &sequence);
+	return slot ? populate_once(vcpu, slot, sequence, gpa, access) : -ENOENT;
 }
 
 void populate_collapse(struct vm *vm, const struct slot *slot)

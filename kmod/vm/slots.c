@@ -84,7 +84,8 @@ static void slots_replace(struct vm *vm, struct slot_entry *old, struct slot_ent
 	synchronize_srcu_expedited(&vm->srcu);
 	if (!new || new->slot.dirty != old->slot.dirty)
 		kvfree(old->slot.dirty);
-	kfree(old);
+	/* Windows look slots up by no more than their interrupts, which are off. */
+	kfree_rcu(old, rcu);
 }
 
 /* What can be told without looking at the slots. */

@@ -31,6 +31,7 @@ struct slot_entry {
 	struct slot slot;
 	struct latch_tree_node by_gfn;
 	struct interval_tree_node by_hva;
+	struct rcu_head rcu;
 };
 
 /* Changes of one mm: its VMs, and what faults look at without the lock, as notifier.c tells. */
@@ -83,7 +84,7 @@ static __always_inline bool slot_less(struct latch_tree_node *a, struct latch_tr
 
 static const struct latch_tree_ops slot_order = { .less = slot_less, .comp = slot_compare };
 
-/* A slot with pages of [@gfn, @end), or NULL. Waits for nothing; vm->srcu or slots_lock held. */
+/* A slot with pages of [@gfn, @end), or NULL. Waits for nothing; vm->srcu, slots_lock, a window. */
 static inline const struct slot *slots_find(struct vm *vm, u64 gfn, u64 end)
 {
 	struct slot_range key = { gfn, end };
