@@ -113,19 +113,6 @@ int linear_access(struct vcpu *vcpu, u64 linear, void *data, u32 len, u32 access
 	return 0;
 }
 
-/*
- * Hot exits come from few instructions. Those fetched last in long mode are kept with the table
- * entries and the code that they came from: while these are the same the instruction is, which is
- * quicker to see than to walk and decode again. Rights are not looked at: the CPU has executed it.
- */
-static bool fetched_before(struct vcpu *vcpu, const struct vcpu_fetch *f, u64 linear,
-			   enum x86_mode mode)
-{
-	return f->words.n && f->linear == linear && f->insn.mode == mode &&
-	       f->cr3 == vcpu->state.cr3 && f->la57 == (vcpu->cr4_seen & X86_CR4_LA57) &&
-	       gmem_words_same_atomic(vcpu->vm, &f->words);
-}
-
 /* The decoded vcpu->insn at @linear; @code: the aligned words that it lies in. */
 static void keep_fetch(struct vcpu *vcpu, struct vcpu_fetch *f, u64 linear,
 		       const struct x86_walk *w, const u64 *code)
@@ -150,7 +137,8 @@ static void keep_fetch(struct vcpu *vcpu, struct vcpu_fetch *f, u64 linear,
 		f->words.n = 0;
 }
 
-int fetch_insn(struct vcpu *vcpu)
+/* @keep: for the next time, or NULL. */
+static noinline int fetch_anew(struct vcpu *vcpu, struct vcpu_fetch *keep)
 {
 	u32 n = vcpu->exit.fetched, offset, part;
 	enum x86_decode_result result;
@@ -158,22 +146,13 @@ int fetch_insn(struct vcpu *vcpu)
 	u8 bytes[X86_INSN_MAX] = {};
 	enum x86_mode mode;
 	struct x86_walk w;
-	struct vcpu_fetch *kept;
 	u64 code[3], linear;
-	bool keep;
 	int err;
 
-	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_MODE | X86_GROUP_CR3 | X86_GROUP_RFLAGS);
 	if (!x86_long_mode(&vcpu->state))
-		vcpu_pull(vcpu, X86_GROUP_CR0);
+		vcpu_pull(vcpu, X86_GROUP_CR0 | X86_GROUP_RFLAGS);
 	linear = linear_rip(vcpu);
 	mode = x86_mode_of(&vcpu->state);
-	kept = &vcpu->fetch[(linear ^ linear >> 4) % VCPU_FETCHES];
-	keep = !n && x86_long_mode(&vcpu->state);
-	if (keep && fetched_before(vcpu, kept, linear, mode)) {
-		*insn = kept->insn;
-		return 0;
-	}
 	memcpy(bytes, vcpu->exit.bytes, n);
 	while ((result = x86_decode(insn, bytes, n, mode)) == X86_DECODE_MORE &&
 	       n < sizeof(bytes)) {
@@ -189,14 +168,37 @@ int fetch_insn(struct vcpu *vcpu)
 			return stop_emulation(vcpu, NULL, 0);
 		}
 		memcpy(bytes + n, (u8 *)code + offset, part);
-		keep = keep && !n;
+		/* Its second half lies on another page. */
+		keep = n ? NULL : keep;
 		n += part;
 	}
 	if (result == X86_DECODE_OK) {
 		if (keep)
-			keep_fetch(vcpu, kept, linear, &w, code);
+			keep_fetch(vcpu, keep, linear, &w, code);
 		return 0;
 	}
 	trace_kvirt_decode(vcpu->id, linear, mode, result, bytes);
 	return stop_emulation(vcpu, bytes, n);
+}
+
+/*
+ * Hot exits come from few instructions. Those fetched last in 64-bit mode are kept with the table
+ * entries and the code that they came from: while these are the same the instruction is, which is
+ * quicker to see than to walk and decode again. Rights are not looked at: the CPU has executed it.
+ */
+int fetch_insn(struct vcpu *vcpu)
+{
+	const struct x86_state *s = &vcpu->state;
+	struct vcpu_fetch *f;
+
+	vcpu_pull(vcpu, X86_GROUP_RIP | X86_GROUP_MODE | X86_GROUP_CR3);
+	if (!x86_64bit_mode(s) || vcpu->exit.fetched)
+		return fetch_anew(vcpu, NULL);
+	f = &vcpu->fetch[(s->rip ^ s->rip >> 4) % VCPU_FETCHES];
+	if (f->linear != s->rip || !f->words.n || f->cr3 != s->cr3 ||
+	    f->la57 != (vcpu->cr4_seen & X86_CR4_LA57) ||
+	    !gmem_words_same_atomic(vcpu->vm, &f->words))
+		return fetch_anew(vcpu, f);
+	vcpu->insn = f->insn;
+	return 0;
 }
