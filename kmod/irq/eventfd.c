@@ -244,16 +244,20 @@ struct ioeventfd {
 };
 
 /* Little endian: shorter values fill the low bytes. */
+static noinline u64 low_bytes(const void *data, u32 len)
+{
+	u64 value = 0;
+
+	memcpy(&value, data, len);
+	return value;
+}
+
 static int ioeventfd_access(struct bus_device *device, struct vcpu *vcpu, u64 addr, void *data,
 			    u32 len, enum bus_access access)
 {
 	const struct ioeventfd *e = container_of(device, struct ioeventfd, device);
-	u64 value = 0;
-
-	if (access == BUS_READ || addr != e->addr || (e->len && e->len != len))
-		return -ENOENT;
-	memcpy(&value, data, len);
-	if (!e->any && value != e->datamatch)
+	if (access == BUS_READ || addr != e->addr || (e->len && e->len != len) ||
+	    (!e->any && low_bytes(data, len) != e->datamatch))
 		return -ENOENT;
 	host_eventfd_signal(e->eventfd);
 	return 0;

@@ -59,12 +59,10 @@ static int find_operands(struct vcpu *vcpu)
 static int piece_here(struct vcpu *vcpu, u64 gpa, void *data, u32 len, bool write)
 {
 	struct vm *vm = vcpu->vm;
-	u32 value = 0;
 	int err;
 
-	memcpy(&value, data, min_t(u32, len, sizeof(value)));
 	if (vcpu->in_window && write && vcpu->lapic && (gpa & PAGE_MASK) == lapic_page(vcpu) &&
-	    !lapic_fast(vcpu, gpa & ~PAGE_MASK, value))
+	    (len < sizeof(u32) || !lapic_fast(vcpu, gpa & ~PAGE_MASK, *(u32 *)data)))
 		return SLOW;
 	if (lapic_mmio(vcpu, gpa, len, data, write))
 		return 0;
@@ -157,6 +155,38 @@ static bool follows(struct vcpu *vcpu, u64 before)
 	return true;
 }
 
+/*
+ * What drivers do, by the short way: in a window MOV stores a register or a constant where the
+ * instruction faulted, in one piece. A verdict, or 0: it is something else.
+ */
+static int store(struct vcpu *vcpu, const struct x86_insn *insn)
+{
+	struct vcpu_mmio *mmio = &vcpu->mmio;
+	struct x86_mmio *m = &mmio->steps;
+	u64 gpa = vcpu->exit.fault.gpa, linear, value;
+	int err;
+
+	if (insn->op != X86_OP_MOV || insn->dst != X86_MEM || insn->mode != X86_MODE_64 ||
+	    insn->seg == X86_FS || insn->seg == X86_GS || insn->reg >= X86_HIGH_BYTE ||
+	    vcpu->exit.fault.walk || !(vcpu->exit.access & ACCESS_WRITE))
+		return 0;
+	linear = x86_effective(insn, &vcpu->state);
+	if ((linear ^ gpa) & ~PAGE_MASK || insn->op_size > PAGE_LEFT(linear))
+		return 0;
+	value = insn->src == X86_IMM ? insn->imm : vcpu->state.gpr[insn->reg & 15];
+	err = piece_here(vcpu, gpa, &value, insn->op_size, true);
+	if (err != -ENOENT)
+		return err ?: dispatch_step(vcpu, insn->len);
+	/* As x86_mmio_start() and find_operands() leave it. */
+	m->insn = insn;
+	m->n = 1;
+	m->at = 0;
+	m->rflags = vcpu->state.rflags;
+	m->access[0] = (struct x86_mmio_access){ linear, insn->op_size, true };
+	mmio->done = 0;
+	return piece_to_user(vcpu, gpa, &value, insn->op_size, true);
+}
+
 enum verdict mmio_start(struct vcpu *vcpu)
 {
 	const struct x86_insn *insn = &vcpu->insn;
@@ -164,8 +194,12 @@ enum verdict mmio_start(struct vcpu *vcpu)
 	u64 linear = 0;
 	int err, i;
 
-	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR3);
+	/* All that most of them need, and the step after them: one pull costs less than two. */
+	vcpu_pull(vcpu, X86_GROUP_RSP | X86_GROUP_RFLAGS | X86_GROUP_MODE | X86_GROUP_CR3 |
+		  X86_GROUP_SHADOW);
 	err = fetch_insn(vcpu);
+	if (!err && vcpu->in_window)
+		err = store(vcpu, insn);
 	if (err)
 		return err;
 	if (vcpu->in_window && insn->op == X86_OP_VECTOR)

@@ -44,11 +44,15 @@ static u32 bus_first(const struct bus *bus, u64 addr)
 	return low;
 }
 
-static int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64 addr, void *data, u32 len,
-		   enum bus_access access)
+static noinline int bus_ask(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len,
+			    enum bus_access access)
 {
+	const struct bus *bus = srcu_dereference_check(vcpu->vm->bus[kind], &vcpu->vm->srcu,
+						       vcpu->in_window);
 	u32 i;
 
+	if (!bus)
+		return -ENOENT;
 	for (i = bus_first(bus, addr); i < bus->nr; i++) {
 		const struct bus_range *range = &bus->range[array_index_nospec(i, bus->nr)];
 		struct bus_device *device = READ_ONCE(range->device);
@@ -69,14 +73,13 @@ static int bus_ask(struct vcpu *vcpu, const struct bus *bus, u64 addr, void *dat
 int bus_access(struct vcpu *vcpu, enum bus_kind kind, u64 addr, void *data, u32 len,
 	       enum bus_access access)
 {
-	const bool in_window = vcpu->in_window;
-	struct vm *vm = vcpu->vm;
-	int err, index = in_window ? 0 : srcu_read_lock(&vm->srcu);
-	const struct bus *bus = srcu_dereference_check(vm->bus[kind], &vm->srcu, in_window);
+	int err, index;
 
-	err = bus ? bus_ask(vcpu, bus, addr, data, len, access) : -ENOENT;
-	if (!in_window)
-		srcu_read_unlock(&vm->srcu, index);
+	if (vcpu->in_window)
+		return bus_ask(vcpu, kind, addr, data, len, access);
+	index = srcu_read_lock(&vcpu->vm->srcu);
+	err = bus_ask(vcpu, kind, addr, data, len, access);
+	srcu_read_unlock(&vcpu->vm->srcu, index);
 	return err;
 }
 

@@ -85,7 +85,7 @@ static void push_segments(const struct x86_state *s, u32 groups)
 		fix_tss(s->efer);
 }
 
-static void pull_attributes(struct x86_segment *seg, int i)
+static __always_inline void pull_attributes(struct x86_segment *seg, int i)
 {
 	u32 access = vmcs_read(GUEST_ES_ACCESS + 2 * i);
 
@@ -150,6 +150,8 @@ static const struct {
 	PLAIN(SYSENTER, GUEST_SYSENTER_EIP, sysenter_eip),
 	PLAIN(PAT, GUEST_PAT, pat), PLAIN(TSC, TSC_OFFSET, tsc_offset),
 };
+/* Those of them that vmx_pull() has no short way for. */
+#define GROUPS_PLAIN (X86_GROUP_TABLES | X86_GROUP_SYSENTER | X86_GROUP_PAT | X86_GROUP_TSC)
 
 #define GROUPS_OF_A_STEP (X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_SHADOW | \
 			  X86_GROUP_NMI_MASK | X86_GROUP_CR2)
@@ -219,17 +221,12 @@ static noinline void pull_rest(struct vcpu *vcpu, u32 groups)
 	struct x86_state *s = &vcpu->state;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(plain); i++)
+	for (i = 0; i < ARRAY_SIZE(plain) && groups & GROUPS_PLAIN; i++)
 		if (groups & plain[i].group)
 			*(u64 *)((void *)s + plain[i].offset) = vmcs_read(plain[i].field);
 	if (groups & X86_GROUP_TABLES) {
 		s->gdtr.limit = vmcs_read(GUEST_GDTR_LIMIT);
 		s->idtr.limit = vmcs_read(GUEST_IDTR_LIMIT);
-	}
-	/* Mode and privilege are asked for more often than the rest of CS and SS. */
-	if ((groups & X86_GROUP_CODE) == X86_GROUP_MODE) {
-		pull_attributes(&s->seg[X86_CS], X86_CS);
-		pull_attributes(&s->seg[X86_SS], X86_SS);
 	}
 	if (groups & (X86_GROUP_CODE | X86_GROUP_SEGMENTS) & ~X86_GROUP_MODE)
 		pull_segments(s, groups);
@@ -270,6 +267,18 @@ void vmx_pull(struct vcpu *vcpu, u32 groups)
 		return;
 	if (groups & X86_GROUP_RIP)
 		s->rip = vmcs_read(GUEST_RIP);
-	if (groups & ~GROUPS_OF_A_STEP)
+	if (groups & X86_GROUP_RSP)
+		s->gpr[X86_RSP] = vmcs_read(GUEST_RSP);
+	if (groups & X86_GROUP_CR3)
+		s->cr3 = vmcs_read(GUEST_CR3);
+	/* Mode and privilege are asked for more often than the rest of CS and SS. */
+	if ((groups & X86_GROUP_CODE) == X86_GROUP_MODE) {
+		pull_attributes(&s->seg[X86_CS], X86_CS);
+		pull_attributes(&s->seg[X86_SS], X86_SS);
+	}
+	/* Outside long mode there is more to CR3. */
+	if (s->efer & EFER_LMA)
+		groups &= ~X86_GROUP_CR3;
+	if (groups & ~(GROUPS_OF_A_STEP | X86_GROUP_RSP | X86_GROUP_MODE))
 		pull_rest(vcpu, groups);
 }
