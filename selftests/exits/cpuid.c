@@ -45,20 +45,26 @@ static struct kvirt_cpuid2 *table_of(const struct kvirt_cpuid_entry2 *entries, u
 	return table;
 }
 
-static void ask(struct vcpu *vcpu, struct query *q, int count)
+/* Asks for the leaves of @want, and has each answer as @want does. */
+static void expect_leaves(struct vcpu *vcpu, const struct query *want, int count)
 {
-	ASSERT(count <= LEAVES);
-	memcpy(vm_var(vcpu->vm, queries), q, count * sizeof(*q));
-	*vm_var(vcpu->vm, query_count) = count;
-	vcpu_expect_stage(vcpu, 1);
-	memcpy(q, vm_var(vcpu->vm, queries), count * sizeof(*q));
-}
+	struct query *asked = vm_var(vcpu->vm, queries[0]);
 
-static void expect(const struct query *q, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
-{
-	if (q->a != a || q->b != b || q->c != c || q->d != d)
-		test_fail(__FILE__, __LINE__, "leaf %#x.%x: %#x %#x %#x %#x, not %#x %#x %#x %#x", q->function, q->index,
-			  q->a, q->b, q->c, q->d, a, b, c, d);
+	ASSERT(count <= LEAVES);
+	*vm_var(vcpu->vm, query_count) = count;
+	for (int i = 0; i < count; i++) {
+		const struct query *w = &want[i];
+
+		asked[i] = (struct query){ w->function, w->index, ~w->a, ~w->b, ~w->c, ~w->d };
+	}
+	vcpu_expect_stage(vcpu, 1);
+	for (int i = 0; i < count; i++) {
+		const struct query *q = &asked[i], *w = &want[i];
+
+		if (memcmp(q, w, sizeof(*q)))
+			test_fail(__FILE__, __LINE__, "leaf %#x.%x: %#x %#x %#x %#x, not %#x %#x %#x %#x", q->function, q->index,
+				  q->a, q->b, q->c, q->d, w->a, w->b, w->c, w->d);
+	}
 }
 
 #define SUB	KVIRT_CPUID_FLAG_SIGNIFCANT_INDEX
@@ -67,13 +73,16 @@ static void expect(const struct query *q, uint32_t a, uint32_t b, uint32_t c, ui
 
 static void no_table_gives_zeros(void)
 {
+	static const struct query want[] = {
+		{ 0, 0 },
+		{ 1, 0 },
+		{ 0x40000000, 0 },
+		{ 0x80000000, 0 },
+	};
 	struct vcpu *vcpu = vcpu_bare(vm_new(), 0);
-	struct query q[] = { { 0, 0 }, { 1, 0 }, { 0x40000000, 0 }, { 0x80000000, 0 } };
 
 	vcpu_long_mode(vcpu, (uintptr_t)guest_query);
-	ask(vcpu, q, COUNT(q));
-	for (size_t i = 0; i < COUNT(q); i++)
-		expect(&q[i], 0, 0, 0, 0);
+	expect_leaves(vcpu, want, COUNT(want));
 }
 
 /* The middle of every table here; leaf 3 has two subleaves, leaf 4 ignores the index. */
@@ -100,50 +109,55 @@ static struct vcpu *with_table(const struct kvirt_cpuid_entry2 *entries, uint32_
 
 static void in_the_table(struct vcpu *vcpu)
 {
-	struct query q[] = { { 2, 0 }, { 2, 7 }, { 3, 0 }, { 3, 5 }, { 4, 9 }, { 0x40000001, 0 }, { 0x80000002, 0 },
-			     { 0x40000000, 0 } };
+	static const struct query want[] = {
+		{ 2, 0, 0x21, 0x22, 0x23, 0x24 },
+		{ 2, 7, 0x21, 0x22, 0x23, 0x24 },
+		{ 3, 0, 0x31, 0x32, 0x33, 0x34 },
+		{ 3, 5, 0x35, 0x36, 0x37, 0x38 },
+		{ 4, 9, 0x41, 0x42, 0x43, 0x44 },
+		{ 0x40000001, 0, 0x71, 0x72, 0x73, 0x74 },
+		{ 0x80000002, 0, 0x91, 0x92, 0x93, 0x94 },
+		{ 0x40000000, 0, 0x40000001, 0x4d564b4b, 0x564b4d56, 0x4d },
+	};
 
-	ask(vcpu, q, COUNT(q));
-	expect(&q[0], 0x21, 0x22, 0x23, 0x24);
-	expect(&q[1], 0x21, 0x22, 0x23, 0x24);
-	expect(&q[2], 0x31, 0x32, 0x33, 0x34);
-	expect(&q[3], 0x35, 0x36, 0x37, 0x38);
-	expect(&q[4], 0x41, 0x42, 0x43, 0x44);
-	expect(&q[5], 0x71, 0x72, 0x73, 0x74);
-	expect(&q[6], 0x91, 0x92, 0x93, 0x94);
-	expect(&q[7], 0x40000001, 0x4d564b4b, 0x564b4d56, 0x4d);
+	expect_leaves(vcpu, want, COUNT(want));
 }
 
 /* Beyond the highest leaf of its range, an Intel CPU answers with its highest basic leaf; holes are zeros. */
 static void intel_redirects_beyond_the_end(void)
 {
 	static const struct kvirt_cpuid_entry2 entries[] = { { 0, 0, 0, 6, INTEL }, LEAVES_OF_ALL };
+	static const struct query want[] = {
+		{ 5, 0, 0, 0, 0, 0 },
+		{ 3, 1, 0, 0, 0, 0 },
+		{ 7, 0, 0x61, 0x62, 0x63, 0x64 },
+		{ 0x1234, 0, 0x61, 0x62, 0x63, 0x64 },
+		{ 0x80000001, 0, 0, 0, 0, 0 },
+		{ 0x80000003, 0, 0x61, 0x62, 0x63, 0x64 },
+		{ 0x40000002, 0, 0x61, 0x62, 0x63, 0x64 },
+		{ 0x40000100, 0, 0x61, 0x62, 0x63, 0x64 },
+	};
 	struct vcpu *vcpu = with_table(entries, COUNT(entries));
-	struct query q[] = { { 5, 0 }, { 3, 1 }, { 7, 0 }, { 0x1234, 0 }, { 0x80000001, 0 }, { 0x80000003, 0 },
-			     { 0x40000002, 0 }, { 0x40000100, 0 } };
 
 	in_the_table(vcpu);
-	ask(vcpu, q, COUNT(q));
-	expect(&q[0], 0, 0, 0, 0);
-	expect(&q[1], 0, 0, 0, 0);
-	expect(&q[2], 0x61, 0x62, 0x63, 0x64);
-	expect(&q[3], 0x61, 0x62, 0x63, 0x64);
-	expect(&q[4], 0, 0, 0, 0);
-	expect(&q[5], 0x61, 0x62, 0x63, 0x64);
-	expect(&q[6], 0x61, 0x62, 0x63, 0x64);
-	expect(&q[7], 0x61, 0x62, 0x63, 0x64);
+	expect_leaves(vcpu, want, COUNT(want));
 }
 
 static void amd_gives_zeros_beyond_the_end(void)
 {
 	static const struct kvirt_cpuid_entry2 entries[] = { { 0, 0, 0, 6, AMD }, LEAVES_OF_ALL };
+	static const struct query want[] = {
+		{ 5, 0 },
+		{ 7, 0 },
+		{ 0x1234, 0 },
+		{ 0x80000001, 0 },
+		{ 0x80000003, 0 },
+		{ 0x40000002, 0 },
+	};
 	struct vcpu *vcpu = with_table(entries, COUNT(entries));
-	struct query q[] = { { 5, 0 }, { 7, 0 }, { 0x1234, 0 }, { 0x80000001, 0 }, { 0x80000003, 0 }, { 0x40000002, 0 } };
 
 	in_the_table(vcpu);
-	ask(vcpu, q, COUNT(q));
-	for (size_t i = 0; i < COUNT(q); i++)
-		expect(&q[i], 0, 0, 0, 0);
+	expect_leaves(vcpu, want, COUNT(want));
 }
 
 /* A topology subleaf that is not there still names itself and this CPU's id, which it takes from subleaf 1. */
@@ -156,16 +170,17 @@ static void topology_leaf_names_itself(void)
 		{ 0x1f, 0, SUB, 1, 1, 0x100, 0x64 },
 		{ 0x1f, 1, SUB, 4, 2, 0x201, 0x65 },
 	};
+	static const struct query want[] = {
+		{ 0xb, 0, 1, 1, 0x100, 0x54 },
+		{ 0xb, 1, 4, 2, 0x201, 0x55 },
+		{ 0xb, 2, 0, 0, 2, 0x55 },
+		{ 0xb, 0x1ff, 0, 0, 0xff, 0x55 },
+		{ 0x1f, 3, 0, 0, 3, 0x65 },
+		{ 0x1f, 0x105, 0, 0, 5, 0x65 },
+	};
 	struct vcpu *vcpu = with_table(entries, COUNT(entries));
-	struct query q[] = { { 0xb, 0 }, { 0xb, 1 }, { 0xb, 2 }, { 0xb, 0x1ff }, { 0x1f, 3 }, { 0x1f, 0x105 } };
 
-	ask(vcpu, q, COUNT(q));
-	expect(&q[0], 1, 1, 0x100, 0x54);
-	expect(&q[1], 4, 2, 0x201, 0x55);
-	expect(&q[2], 0, 0, 2, 0x55);
-	expect(&q[3], 0, 0, 0xff, 0x55);
-	expect(&q[4], 0, 0, 3, 0x65);
-	expect(&q[5], 0, 0, 5, 0x65);
+	expect_leaves(vcpu, want, COUNT(want));
 }
 
 /* Whatever user space wrote there: the sizes for this XCR0, and whether the guest switched protection keys on. */
@@ -178,26 +193,23 @@ static void live_values_are_not_the_tables(void)
 		{ 0xd, 1, SUB, 1 << 1, 0x22, 0, 0 },
 		{ 0xd, 2, SUB, 256, 576, 0, 0 },
 	};
-	struct query q[] = { { 0xd, 0 }, { 0xd, 1 }, { 7, 0 } };
+	static const struct query x87_alone[] = { { 0xd, 0, 7, 576, 832, 0 }, { 0xd, 1, 1 << 1, 576, 0, 0 } };
+	static const struct query avx[] = { { 0xd, 0, 7, 832, 832, 0 }, { 0xd, 1, 1 << 1, 832, 0, 0 } };
+	static const struct query keys = { 7, 0, 0, 0, 0, 0 }, not_compacted = { 0xd, 1, 1, 0x22, 0, 0 };
 	struct vcpu *vcpu = with_table(entries, COUNT(entries));
 	uint32_t a, b, c, d;
 
-	ask(vcpu, q, COUNT(q));
-	expect(&q[0], 7, 576, 832, 0);
-	expect(&q[1], 1 << 1, 576, 0, 0);
+	expect_leaves(vcpu, x87_alone, COUNT(x87_alone));
 	/* KVM takes care of OSPKE where the CPU has protection keys. */
 	cpuid(7, 0, &a, &b, &c, &d);
 	if (strstr(test_dev, "kvirt") || c >> 3 & 1)
-		expect(&q[2], 0, 0, 0, 0);
+		expect_leaves(vcpu, &keys, 1);
 	vcpu_set_xcr0(vcpu, 7);
-	ask(vcpu, q, 2);
-	expect(&q[0], 7, 832, 832, 0);
-	expect(&q[1], 1 << 1, 832, 0, 0);
+	expect_leaves(vcpu, avx, COUNT(avx));
 	/* Without the compacted form there is no such size. */
 	entries[3].eax = 1;
 	vcpu = with_table(entries, COUNT(entries));
-	ask(vcpu, q, 2);
-	expect(&q[1], 1, 0x22, 0, 0);
+	expect_leaves(vcpu, &not_compacted, 1);
 }
 
 static volatile bool has_pku;

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "control.h"
+#include "listener.h"
 
 struct connection {
 	struct control *control;
@@ -293,15 +293,6 @@ static void on_connection(void *ctx, u32 events)
 		pass_input(c);
 }
 
-static bool is_ours(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) &&
-	       (!peer.uid || peer.uid == geteuid());
-}
-
 static void on_listen(void *ctx, u32 events)
 {
 	struct control *control = ctx;
@@ -315,7 +306,7 @@ static void on_listen(void *ctx, u32 events)
 	for (i = 0; i < CONTROL_MAX_CONNECTIONS && !c; i++)
 		if (control->connection[i].fd < 0)
 			c = &control->connection[i];
-	if (c && is_ours(fd)) {
+	if (c && listener_is_ours(fd)) {
 		*c = (struct connection){ .control = control, .fd = fd };
 		c->line = malloc(sizeof(*c->line));
 		if (c->line) {
@@ -368,16 +359,13 @@ void control_console_ready(struct control *control)
 
 static int listen_in(struct control *control)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char path[64];
 
 	/* By the folder's descriptor: the path may be longer than an address can be. */
-	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/control.sock",
-		 control->instance->dir_fd);
-	control->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (control->listen_fd < 0 ||
-	    bind(control->listen_fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    listen(control->listen_fd, CONTROL_MAX_CONNECTIONS))
-		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/control.sock", control->instance->dir_fd);
+	control->listen_fd = listener_open(path, LISTENER_ANYBODY, CONTROL_MAX_CONNECTIONS);
+	if (control->listen_fd < 0)
+		return control->listen_fd;
 	control->listen_watch = loop_watch(control->loop, control->listen_fd, EPOLLIN, on_listen, control);
 	return control->listen_watch < 0 ? control->listen_watch : 0;
 }

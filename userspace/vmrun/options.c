@@ -84,40 +84,46 @@ static unsigned int distance(const char *a, const char *b, unsigned int limit)
 	return min_u64(row[(i - 1) % 3][len], limit);
 }
 
+/* The name that a word was meant to be: of all that were compared, the first of the nearest. */
+struct nearest {
+	const char *word, *name;
+	unsigned int distance;
+};
+
 /* A word of three letters may have one wrong, longer ones two. */
-static unsigned int tolerance(const char *word)
+static struct nearest nearest_to(const char *word)
 {
-	return strlen(word) <= 3 ? 1 : 2;
+	return (struct nearest){ word, NULL, strlen(word) <= 3 ? 2 : 3 };
+}
+
+static void compare(struct nearest *nearest, const char *name)
+{
+	unsigned int d = distance(nearest->word, name, nearest->distance);
+
+	if (d < nearest->distance) {
+		nearest->distance = d;
+		nearest->name = name;
+	}
 }
 
 const char *options_near_command(const char *word)
 {
-	unsigned int best = tolerance(word) + 1, d;
-	const char *found = NULL;
+	struct nearest nearest = nearest_to(word);
 	int i;
 
-	for (i = 0; i < NR_COMMANDS; i++) {
-		d = distance(word, command_table[i].name, best);
-		if (d < best)
-			found = command_table[i].name;
-		best = min_u64(d, best);
-	}
-	return found;
+	for (i = 0; i < NR_COMMANDS; i++)
+		compare(&nearest, command_table[i].name);
+	return nearest.name;
 }
 
 const char *options_near_option(const char *word)
 {
-	unsigned int best = tolerance(word) + 1, d;
-	const char *found = NULL;
+	struct nearest nearest = nearest_to(word);
 	int i;
 
-	for (i = 0; i < NR_OPTIONS; i++) {
-		d = distance(word, option_table[i].name, best);
-		if (d < best)
-			found = option_table[i].name;
-		best = min_u64(d, best);
-	}
-	return found;
+	for (i = 0; i < NR_OPTIONS; i++)
+		compare(&nearest, option_table[i].name);
+	return nearest.name;
 }
 
 bool option_in_file(const struct option_row *row)

@@ -10,10 +10,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "../listener.h"
 #include "server.h"
 
 struct gdb_server {
@@ -101,15 +100,6 @@ static void on_debugger(void *ctx, u32 events)
 		hang_up(server);
 }
 
-static bool is_ours(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) &&
-	       (!peer.uid || peer.uid == geteuid());
-}
-
 static void on_listen(void *ctx, u32 events)
 {
 	struct gdb_server *server = ctx;
@@ -118,7 +108,7 @@ static void on_listen(void *ctx, u32 events)
 	(void)events;
 	if (fd < 0)
 		return;
-	if (server->fd < 0 && is_ours(fd)) {
+	if (server->fd < 0 && listener_is_ours(fd)) {
 		server->watch = loop_watch(server->loop, fd, EPOLLIN, on_debugger, server);
 		if (server->watch >= 0) {
 			server->fd = fd;
@@ -146,23 +136,14 @@ static void on_event(void *ctx, u32 events)
 /* 0, or an errno. */
 static int listen_at(struct gdb_server *server, const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-	if (!*path || strlen(path) >= sizeof(address.sun_path))
-		return ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	server->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The mode before the name: at no moment may others connect. */
-	if (server->listen_fd < 0 || fchmod(server->listen_fd, 0600) ||
-	    bind(server->listen_fd, (struct sockaddr *)&address, sizeof(address)))
-		return errno;
+	server->listen_fd = listener_open(path, 0600, 1);
+	if (server->listen_fd < 0)
+		return -server->listen_fd;
 	server->path = strdup(path);
 	if (!server->path) {
 		unlink(path);
 		return ENOMEM;
 	}
-	if (listen(server->listen_fd, 1))
-		return errno;
 	return 0;
 }
 
@@ -175,21 +156,6 @@ static int watch_all(struct gdb_server *server)
 	    loop_watch(server->loop, server->listen_fd, EPOLLIN, on_listen, server) < 0)
 		return EMFILE;
 	return 0;
-}
-
-static const char *hint(int error)
-{
-	switch (error) {
-	case EADDRINUSE:
-		return "remove it if no machine uses it, or name another file";
-	case ENAMETOOLONG:
-		return "name a socket by a path of 1 to 107 characters";
-	case EMFILE:
-	case ENFILE:
-		return "are too many files open?";
-	default:
-		return "name a new file in a folder that you may write to";
-	}
 }
 
 struct gdb_server *gdb_server_create(const char *path, struct loop *loop, const struct memory *mem,
@@ -213,7 +179,7 @@ struct gdb_server *gdb_server_create(const char *path, struct loop *loop, const 
 	}
 	if (!error)
 		return server;
-	vm_fail(err, VM_STATUS_FAILURE, hint(error), "cannot listen for a debugger at '%.200s': %s",
+	vm_fail(err, VM_STATUS_FAILURE, listener_hint(error), "cannot listen for a debugger at '%.200s': %s",
 		path, strerror(error));
 	gdb_server_destroy(server, 0);
 	return NULL;

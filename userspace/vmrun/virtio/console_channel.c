@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../listener.h"
 #include "console.h"
 
 /* Once for each file. */
@@ -135,29 +136,20 @@ void channel_update(struct vconsole_port *port)
 
 static int listen_at(struct vconsole_port *port, const char *path, struct vm_error *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	const char *hint = "name a new file in a folder that you may write to";
+	int ret;
 
-	if (!*path || strlen(path) >= sizeof(addr.sun_path))
-		return vm_fail(err, VM_STATUS_FAILURE, "name a socket by a shorter path",
-			       "cannot use '%.100s' for channel %s: it has 1 to %zu characters",
-			       path, port->name, sizeof(addr.sun_path) - 1);
-	strcpy(addr.sun_path, path);
-	port->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (port->listen_fd >= 0 && !bind(port->listen_fd, (struct sockaddr *)&addr, sizeof(addr))) {
+	port->listen_fd = listener_open(path, LISTENER_ANYBODY, 8);
+	if (port->listen_fd >= 0) {
 		strcpy(port->path, path);
-		if (!listen(port->listen_fd, 8)) {
-			port->listen_watch = loop_watch(port->vc->dev.loop, port->listen_fd, EPOLLIN,
-							on_listen, port);
-			if (port->listen_watch >= 0)
-				return 0;
-			errno = -port->listen_watch;
-		}
-	} else if (errno == EADDRINUSE) {
-		hint = "remove it if no machine uses it, or name another file";
+		port->listen_watch = loop_watch(port->vc->dev.loop, port->listen_fd, EPOLLIN,
+						on_listen, port);
 	}
-	return vm_fail(err, VM_STATUS_FAILURE, hint, "cannot listen on '%s' for channel %s: %s", path,
-		       port->name, strerror(errno));
+	if (port->listen_watch >= 0)
+		return 0;
+	ret = port->listen_fd < 0 ? port->listen_fd : port->listen_watch;
+	return vm_fail(err, VM_STATUS_FAILURE, listener_hint(-ret),
+		       "cannot listen on '%.100s' for channel %s: %s", path, port->name,
+		       strerror(-ret));
 }
 
 /* A file that somebody can hold up (a fifo, a terminal) is waited for; others are always ready. */

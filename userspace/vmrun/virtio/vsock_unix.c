@@ -13,17 +13,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../listener.h"
 #include "vsock_conn.h"
 
 #define TURN_ACCEPTS	8
 /* "CONNECT 4294967295\r\n" is 20. */
 #define MAX_GREETING	32
-
-static void address(struct sockaddr_un *addr, const char *path)
-{
-	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(addr->sun_path, path);
-}
 
 void vsock_unix_accept(struct vsock *vsock)
 {
@@ -84,14 +79,12 @@ bool vsock_unix_greeting(struct vsock *vsock, struct vsock_conn *conn)
 
 int vsock_unix_connect(const struct vsock *vsock, u32 port)
 {
-	struct sockaddr_un addr;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd;
 
 	if (vsock->unix_fd < 0)
 		return -1;
-	address(&addr, vsock->unix_path);
-	snprintf(addr.sun_path + strlen(addr.sun_path),
-		 sizeof(addr.sun_path) - strlen(addr.sun_path), "_%u", port);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s_%u", vsock->unix_path, port);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* A Unix socket is connected at once or not at all; with a full backlog, not at all. */
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
@@ -104,28 +97,22 @@ int vsock_unix_connect(const struct vsock *vsock, u32 port)
 int vsock_listen_unix(struct vsock *vsock, const char *path, struct vm_error *err)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = VSOCK_EVENT_UNIX };
-	const char *hint = "name a new file in a folder that you may write to";
-	struct sockaddr_un addr;
+	int ret;
 
 	if (!*path || strlen(path) >= sizeof(vsock->unix_path))
 		return vm_fail(err, VM_STATUS_FAILURE, "name a socket by a shorter path",
 			       "cannot use '%.100s' for the vsock: it has 1 to %zu characters",
 			       path, sizeof(vsock->unix_path) - 1);
-	address(&addr, path);
-	vsock->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (vsock->unix_fd < 0 || bind(vsock->unix_fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		if (errno == EADDRINUSE)
-			hint = "remove it if no machine uses it, or name another file";
-		goto failed;
+	ret = listener_open(path, LISTENER_ANYBODY, TURN_ACCEPTS);
+	if (ret >= 0) {
+		vsock->unix_fd = ret;
+		strcpy(vsock->unix_path, path);
+		ret = epoll_ctl(vsock->epoll_fd, EPOLL_CTL_ADD, vsock->unix_fd, &event) ? -errno : 0;
 	}
-	strcpy(vsock->unix_path, path);
-	if (listen(vsock->unix_fd, TURN_ACCEPTS) ||
-	    epoll_ctl(vsock->epoll_fd, EPOLL_CTL_ADD, vsock->unix_fd, &event))
-		goto failed;
-	return 0;
-
-failed:
-	vm_fail(err, VM_STATUS_FAILURE, hint, "cannot listen on '%s': %s", path, strerror(errno));
+	if (!ret)
+		return 0;
+	vm_fail(err, VM_STATUS_FAILURE, listener_hint(-ret), "cannot listen on '%s': %s", path,
+		strerror(-ret));
 	vsock_unix_close(vsock);
 	return -1;
 }
