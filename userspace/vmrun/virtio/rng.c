@@ -46,7 +46,9 @@ static void rng_kick(struct virtio_device *dev, unsigned int queue)
 		ring_push(ring, &chain, fill(&chain));
 	}
 	virtio_signal(dev, queue);
-	if (ret > 0)
+	if (ret < 0)
+		virtio_needs_reset(dev, "a queue is broken");
+	else if (ret > 0)
 		virtio_kick_again(dev, queue);
 }
 
