@@ -46,14 +46,25 @@ int client_connect(const struct instance *instance, struct vm_error *err)
 		       "machine '%s' is not running", instance->name);
 }
 
-/* One line, byte by byte: what follows it may be the console's. -1 when none comes. */
+static s64 now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* One line, byte by byte: what follows it may be the console's. -1 when none comes in time. */
 static ssize_t read_line(int fd, char *line)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	s64 end = now_ms() + ANSWER_MS, left;
 	size_t len = 0;
 
 	while (len < MAX_REPLY) {
-		if (poll(&ready, 1, ANSWER_MS) != 1 || read(fd, line + len, 1) != 1)
+		/* Of all of it: one byte now and then is no answer either. */
+		left = end - now_ms();
+		if (left <= 0 || poll(&ready, 1, left) != 1 || read(fd, line + len, 1) != 1)
 			return -1;
 		if (line[len++] == '\n')
 			return len;
@@ -107,15 +118,18 @@ struct json_t *client_request(int fd, struct json_t *request, struct vm_error *e
 	return reply;
 }
 
+void client_print(const struct json_t *object, size_t flags)
+{
+	json_dumpf(object, stdout, flags | JSON_ENSURE_ASCII);
+	putchar('\n');
+}
+
 int client_wait_end(const struct instance *instance, unsigned int seconds)
 {
-	struct timespec now, end;
+	s64 end = now_ms() + seconds * 1000ll;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += seconds;
 	while (instance_pid(instance)) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec))
+		if (now_ms() >= end)
 			return -1;
 		poll(NULL, 0, WAIT_STEP_MS);
 	}

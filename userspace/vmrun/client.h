@@ -25,6 +25,12 @@ struct json_t *client_request(int fd, struct json_t *request, struct vm_error *e
  */
 struct json_t *client_reply(int fd, struct vm_error *err);
 
+/*
+ * Prints @object, which a machine made, to standard output, by @flags of jansson's; in ASCII, so
+ * that nothing in it commands a terminal.
+ */
+void client_print(const struct json_t *object, size_t flags);
+
 /* Waits until the machine is over: 0, or -1 after @seconds (no error then). */
 int client_wait_end(const struct instance *instance, unsigned int seconds);
 

@@ -32,18 +32,38 @@ int vm_fail(struct vm_error *err, int status, const char *hint,
 	return -1;
 }
 
+const char *log_plain(char *to, size_t room, const char *text)
+{
+	size_t n = 0;
+	bool control;
+
+	for (; text && *text && n + 1 < room; text++) {
+		control = (u8)text[0] < ' ' || text[0] == 0x7f;
+		/* C1 has two bytes in UTF-8. */
+		if ((u8)text[0] == 0xc2 && ((u8)text[1] & 0xe0) == 0x80) {
+			control = true;
+			text++;
+		}
+		to[n++] = control ? '?' : *text;
+	}
+	to[n] = 0;
+	return to;
+}
+
 static void log_line(const char *prefix, const char *text)
 {
 	struct termios termios;
 	const char *end = "\n";
-	char line[640];
+	char line[640], plain[sizeof(line)];
 	int len;
 
 	/* While the guest has the terminal a newline does not return the carriage. */
 	if (!tcgetattr(STDERR_FILENO, &termios) && !(termios.c_oflag & OPOST))
 		end = "\r\n";
 
-	len = snprintf(line, sizeof(line), "%s%s%s", prefix, text, end);
+	/* Parts of it may be the guest's words, or another vmrun's. */
+	log_plain(plain, sizeof(plain), text);
+	len = snprintf(line, sizeof(line), "%s%s%s", prefix, plain, end);
 	if (len >= (int)sizeof(line))
 		len = sizeof(line) - 1;
 	/* Nobody is left to tell when the standard error output fails. */

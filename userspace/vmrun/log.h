@@ -29,6 +29,13 @@ struct vm_error {
 int vm_fail(struct vm_error *err, int status, const char *hint,
 	    const char *fmt, ...) __printf(4, 5);
 
+/*
+ * Copies @text (NULL: none), which somebody else made, to @room bytes at @to, and returns that.
+ * What commands a terminal becomes '?': control characters (newlines too), of UTF-8 as well.
+ * What does not fit is cut off.
+ */
+const char *log_plain(char *to, size_t room, const char *text);
+
 /* Prints "vmrun: error: ..." and, when there is one, "hint: ...". */
 void log_error(const struct vm_error *err);
 

@@ -79,12 +79,13 @@ static void print_row(const json_t *machine)
 	const char *state = json_string_value(json_object_get(machine, "state"));
 	time_t started = json_integer_value(json_object_get(machine, "started"));
 	const char *reason = json_string_value(json_object_get(ended, "reason"));
-	char when[32] = "-", how[32];
+	char when[32] = "-", how[32], why[256];
 	struct tm tm;
 
 	if (started && localtime_r(&started, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M", &tm);
-	snprintf(how, sizeof(how), "%s", state);
+	/* A guest that has overcome its vmrun may have written the file, and given the state. */
+	log_plain(how, sizeof(how), state);
 	/* Who died without a word, by SIGKILL perhaps, left no status. */
 	if (!strcmp(state, "ended") && json_is_integer(status))
 		snprintf(how, sizeof(how), "ended %lld", (long long)json_integer_value(status));
@@ -95,7 +96,7 @@ static void print_row(const json_t *machine)
 	       (long long)json_integer_value(json_object_get(machine, "pid")),
 	       (long long)json_integer_value(json_object_get(config, "cpus")),
 	       (long long)json_integer_value(json_object_get(config, "memory")), when,
-	       reason ? reason : "");
+	       log_plain(why, sizeof(why), reason));
 }
 
 int manage_ps(const struct vm_config *config, struct vm_error *err)
@@ -105,8 +106,7 @@ int manage_ps(const struct vm_config *config, struct vm_error *err)
 	size_t i;
 
 	if (!ret && config->json) {
-		json_dumpf(list, stdout, JSON_INDENT(1));
-		putchar('\n');
+		client_print(list, JSON_INDENT(1));
 	} else if (!ret) {
 		printf("%-16s %-10s %7s %5s %8s  %-16s\n", "NAME", "STATE", "PID", "CPUS", "MEMORY", "STARTED");
 		json_array_foreach(list, i, machine)
@@ -141,8 +141,7 @@ int manage_inspect(const struct vm_config *config, struct vm_error *err)
 		return -1;
 	object = look_at(&instance);
 	add_memory(&instance, object);
-	json_dumpf(object, stdout, JSON_INDENT(1));
-	putchar('\n');
+	client_print(object, JSON_INDENT(1));
 	json_decref(object);
 	instance_close(&instance);
 	return 0;

@@ -234,7 +234,7 @@ static int wait_for_end(struct joined *joined, struct vm_error *err)
 		       vm_fail(err, VM_STATUS_FAILURE, "vmrun ps tells how",
 			       "the machine ended before the command did");
 	status = json_integer_value(json_object_get(reply, "status"));
-	if (json_object_get(reply, "note"))
+	if (json_is_string(json_object_get(reply, "note")))
 		log_note("%s", json_string_value(json_object_get(reply, "note")));
 	json_decref(reply);
 	return status;

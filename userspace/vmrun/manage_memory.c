@@ -67,12 +67,10 @@ static int show(int fd, bool json, struct vm_error *err)
 	if (!memory)
 		return -1;
 	json_object_del(memory, "ok");
-	if (json) {
-		json_dumpf(memory, stdout, JSON_INDENT(1));
-		putchar('\n');
-	} else {
+	if (json)
+		client_print(memory, JSON_INDENT(1));
+	else
 		print_memory(memory);
-	}
 	json_decref(memory);
 	return 0;
 }

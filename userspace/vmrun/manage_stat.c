@@ -11,24 +11,31 @@
 #include "client.h"
 #include "manage.h"
 
+#define MAX_RATE	1e15	/* nothing counts that fast */
 #define SHOWN	8	/* of a line for people: those that counted most */
+
+/* Whatever a machine says that they are. */
+static json_int_t gained(const json_t *before, const json_t *now)
+{
+	json_int_t n;
+
+	return __builtin_sub_overflow(json_integer_value(now), json_integer_value(before), &n) ? 0 : n;
+}
 
 /* What each counter gained since @before, in a second; without those that stood still. */
 static json_t *rates(const json_t *before, json_t *now)
 {
-	json_int_t ns = json_integer_value(json_object_get(now, "time")) -
-			json_integer_value(json_object_get(before, "time"));
+	json_int_t ns = gained(json_object_get(before, "time"), json_object_get(now, "time"));
 	json_t *all = json_object(), *value;
 	const char *name;
-	json_int_t n;
+	double n;
 
 	if (ns <= 0)
 		return all;
 	json_object_foreach(json_object_get(now, "counters"), name, value) {
-		n = json_integer_value(value) -
-		    json_integer_value(json_object_get(json_object_get(before, "counters"), name));
-		if (n > 0)
-			json_object_set_new(all, name, json_integer((double)n * 1e9 / ns + 0.5));
+		n = gained(json_object_get(json_object_get(before, "counters"), name), value) * 1e9 / ns + 0.5;
+		if (n >= 1 && n <= MAX_RATE)
+			json_object_set_new(all, name, json_integer(n));
 	}
 	json_object_set(all, "memory", json_object_get(now, "memory"));
 	return all;
@@ -39,6 +46,7 @@ static bool print_greatest(json_t *all)
 {
 	const char *name, *best = NULL;
 	json_int_t most = 0;
+	char plain[64];
 	json_t *value;
 
 	json_object_foreach(all, name, value)
@@ -48,7 +56,7 @@ static bool print_greatest(json_t *all)
 		}
 	if (!best)
 		return false;
-	printf("  %s %lld", best, (long long)most);
+	printf("  %s %lld", log_plain(plain, sizeof(plain), best), (long long)most);
 	json_object_del(all, best);
 	return true;
 }
@@ -68,7 +76,7 @@ static void print_rates(json_t *all, bool json)
 	unsigned int i;
 
 	if (json) {
-		json_dumpf(all, stdout, JSON_COMPACT);
+		client_print(all, JSON_COMPACT);
 	} else {
 		printf("%8lld exits/s", (long long)json_integer_value(json_object_get(all, "exits")));
 		json_object_del(all, "exits");
@@ -77,8 +85,8 @@ static void print_rates(json_t *all, bool json)
 		print_memory(memory, "resident", "resident");
 		print_memory(memory, "balloon", "balloon");
 		print_memory(json_object_get(memory, "guest"), "available", "available");
+		putchar('\n');
 	}
-	putchar('\n');
 	fflush(stdout);
 	json_decref(all);
 }

@@ -61,8 +61,7 @@ int manage_trace(const struct vm_config *config, struct vm_error *err)
 	ret = instance_pid(&instance) ? ask_running(&instance, list, err) :
 					read_ended(&instance, list, err);
 	if (!ret && config->json) {
-		json_dumpf(list, stdout, JSON_INDENT(1));
-		putchar('\n');
+		client_print(list, JSON_INDENT(1));
 	} else if (!ret) {
 		json_array_foreach(list, i, vcpu)
 			trace_print(stdout, vcpu, TRACE_MAX);

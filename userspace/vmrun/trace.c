@@ -8,8 +8,10 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "log.h"
 #include "trace.h"
 
+#define MAX_AGO	1e18	/* ns */
 #define TRIES	8	/* at a ring that is overrun while it is read */
 
 /* What a kind of exit has beside its RIP. */
@@ -58,21 +60,22 @@ static const struct {
 	[KVIRT_KIND_INTERNAL] = { "internal", CODE },
 };
 
-/* One try; false when nothing of what was copied is whole. */
-static bool copy_once(struct trace *trace, const struct kvirt_exit_ring *ring, unsigned int max)
+/* One try at a ring of @nr records; false when nothing of what was copied is whole. */
+static bool copy_once(struct trace *trace, const struct kvirt_exit_ring *ring, u32 nr, u32 record_size,
+		      unsigned int max)
 {
 	u64 end = __atomic_load_n(&ring->written, __ATOMIC_ACQUIRE), now, n;
 	u64 begin = end > max ? end - max : 0;
 
 	for (n = begin; n < end; n++)
 		memcpy(&trace->record[n - begin],
-		       (const u8 *)ring->record + n % ring->nr * ring->record_size,
+		       (const u8 *)ring->record + n % nr * record_size,
 		       sizeof(trace->record[0]));
 	/* The copies come before this look at how far the writer has come. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	now = __atomic_load_n(&ring->written, __ATOMIC_RELAXED);
 	/* It may be at work on record now, in the place of now - nr. */
-	n = now >= ring->nr ? now - ring->nr + 1 : 0;
+	n = now >= nr ? now - nr + 1 : 0;
 	if (n >= end && end)
 		return false;
 	if (n < begin)
@@ -86,16 +89,21 @@ static bool copy_once(struct trace *trace, const struct kvirt_exit_ring *ring, u
 int trace_copy(struct trace *trace, const struct kvirt_exit_ring *ring, size_t size,
 	       unsigned int max)
 {
+	u32 nr, record_size;
 	unsigned int i;
 
-	if (size < sizeof(*ring) - sizeof(ring->record) || !ring->nr || !ring->tsc_khz ||
-	    ring->record_size < sizeof(trace->record[0]) || ring->record_size > size ||
-	    ring->nr > (size - (sizeof(*ring) - sizeof(ring->record))) / ring->record_size)
+	if (size < sizeof(*ring) - sizeof(ring->record))
 		return -1;
-	max = min_u64(min_u64(max, TRACE_MAX), ring->nr);
-	trace->tsc_khz = ring->tsc_khz;
+	/* Once, as of all memory that somebody else writes. */
+	nr = __atomic_load_n(&ring->nr, __ATOMIC_RELAXED);
+	record_size = __atomic_load_n(&ring->record_size, __ATOMIC_RELAXED);
+	trace->tsc_khz = __atomic_load_n(&ring->tsc_khz, __ATOMIC_RELAXED);
+	if (!nr || !trace->tsc_khz || record_size < sizeof(trace->record[0]) || record_size > size ||
+	    nr > (size - (sizeof(*ring) - sizeof(ring->record))) / record_size)
+		return -1;
+	max = min_u64(min_u64(max, TRACE_MAX), nr);
 	for (i = 0; i < TRIES; i++)
-		if (copy_once(trace, ring, max))
+		if (copy_once(trace, ring, nr, record_size, max))
 			return 0;
 	/* Never seen: that many exits while some bytes are copied. */
 	trace->exits = ring->written;
@@ -174,8 +182,8 @@ static void put_detail(json_t *object, const struct kvirt_exit_record *r, enum d
 static json_t *record_json(const struct kvirt_exit_record *r, u32 tsc_khz, u64 now)
 {
 	bool known = r->kind < KVIRT_NR_KINDS;
-	u64 ticks = now > r->tsc ? now - r->tsc : 0;
-	json_t *object = json_pack("{s:I, s:s}", "ago", (json_int_t)((double)ticks * 1e6 / tsc_khz),
+	double ago = now > r->tsc ? (double)(now - r->tsc) * 1e6 / tsc_khz : 0;
+	json_t *object = json_pack("{s:I, s:s}", "ago", (json_int_t)(ago < MAX_AGO ? ago : MAX_AGO),
 				   "kind", known ? kinds[r->kind].name : "unknown");
 
 	put_hex(object, "rip", r->rip);
@@ -201,18 +209,21 @@ static void print_record(FILE *to, json_t *record)
 {
 	const char *kind = json_string_value(json_object_get(record, "kind")), *key, *text;
 	const char *rip = json_string_value(json_object_get(record, "rip"));
+	char plain[2][64];
 	json_t *value;
 
+	/* The record may be what a guest that has overcome its vmrun made up. */
 	fprintf(to, "%12.6f  %-12s  %-18s", json_integer_value(json_object_get(record, "ago")) / 1e9,
-		kind ? kind : "", rip ? rip : "");
+		log_plain(plain[0], sizeof(plain[0]), kind), log_plain(plain[1], sizeof(plain[1]), rip));
 	json_object_foreach(record, key, value) {
 		if (!strcmp(key, "ago") || !strcmp(key, "kind") || !strcmp(key, "rip"))
 			continue;
 		text = json_string_value(value);
+		fprintf(to, "  %s ", log_plain(plain[0], sizeof(plain[0]), key));
 		if (text)
-			fprintf(to, "  %s %s", key, text);
+			fprintf(to, "%s", log_plain(plain[1], sizeof(plain[1]), text));
 		else
-			fprintf(to, "  %s %" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+			fprintf(to, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	}
 	fputc('\n', to);
 }

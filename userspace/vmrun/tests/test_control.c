@@ -577,6 +577,22 @@ static void console(void)
 	end_serving(&s);
 }
 
+/* What somebody else wrote commands no terminal. */
+static void plain_text(void)
+{
+	static const char *const texts[][2] = {
+		{ NULL, "" }, { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" }, { "\x1b[2J\n\t\x7f.", "?[2J???." },
+		{ "\xc2\x9b" "2J\xc2\xa0", "?2J\xc2\xa0" }, { "\xc2", "\xc2" }, { "a\xc2\x80", "a?" },
+	};
+	char to[16];
+	unsigned int i;
+
+	for (i = 0; i < COUNT(texts); i++)
+		EXPECT(!strcmp(log_plain(to, sizeof(to), texts[i][0]), texts[i][1]));
+	EXPECT(!strcmp(log_plain(to, 4, "abcdef"), "abc"));
+	EXPECT(!strcmp(log_plain(to, 1, "abcdef"), ""));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
@@ -584,7 +600,7 @@ int main(int argc, char **argv)
 		TEST(no_removal_without_the_lock), TEST(a_folder_of_others_is_refused),
 		TEST(server), TEST(a_line_too_long),
 		TEST(console), TEST(a_trace_request), TEST(a_memory_request),
-		TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors),
+		TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors), TEST(plain_text),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));
