@@ -192,10 +192,7 @@ void fuzz_input(const uint8_t *data, size_t size)
 	chip_ioapic_reset(&io);
 	chip_pic_reset(&pic);
 	chip_pit_reset(&pit, now);
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s))) {
 		now += s.what & 0x40 ? (u64)s.wait << 20 : s.wait;
 		if ((s.what & 3) == 0)
 			step_ioapic(&s, &data, &size);

@@ -135,18 +135,14 @@ void fuzz_input(const uint8_t *data, size_t size)
 {
 	struct step s;
 
-	if (size < sizeof(s))
+	if (!fuzz_take(&data, &size, &s, sizeof(s)))
 		return;
-	memcpy(&s, data, sizeof(s));
 	now = s.value;
 	chip_lapic_create(&l, s.more % 4096, s.reg & 63);
 	ref_create(&r, s.more % 4096, s.reg & 63);
 	r.now = now;
-	for (data += sizeof(s), size -= sizeof(s); size >= sizeof(s); ) {
+	while (fuzz_take(&data, &size, &s, sizeof(s))) {
 		l.fx.what = 0;
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
 		wait(&s);
 		compare();
 		l.fx.what = 0;

@@ -174,12 +174,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
 	MUST(!disk_open(&w.disk, path, DISK_COW, &err));
 	w.target = (struct blk_target){ &w.disk, ~0ull, "vda" };
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s)))
 		step(&w, &s);
-	}
 	check_all(&w);
 	disk_close(&w.disk);
 }

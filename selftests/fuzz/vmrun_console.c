@@ -172,12 +172,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 	w->vc.dev.nr_told = UINT32_MAX / 2;	/* not a word */
 	driver_init(&w->driver, &w->vc.dev, SIZE);
 	driver_start(&w->driver, w->vc.dev.nr_queues);
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s)))
 		step(w, &s);
-	}
 	vconsole_destroy(&w->vc);
 	sockets_close(w->fd, NR_FDS);
 	loop_destroy(&w->loop);

@@ -176,10 +176,7 @@ void fuzz_input(const uint8_t *data, size_t size)
 	send(fs, &open_file, (const uint8_t *)&readable, sizeof(readable));
 	send(fs, &open_dir, (const uint8_t *)&readable, sizeof(readable));
 	send(fs, &open_file, (const uint8_t *)&writable, sizeof(writable));
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s))) {
 		if (s.args > size)
 			s.args = size;
 		/* Mostly what exists and is spelled right. */

@@ -171,12 +171,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 	w->net->dev.nr_told = UINT32_MAX / 2;	/* not a word */
 	driver_init(&w->driver, &w->net->dev, SIZE);
 	start(w, size && *data & 0x80 ? 0 : BIT_ULL(15));
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s)))
 		step(w, &s);
-	}
 	net_destroy(w->net);
 	driver_memory_destroy(&w->driver);
 	free(w);

@@ -152,12 +152,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 		s.n = *data & 1;
 	start(&w, &s);
 	MUST(w.ring.started);
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s)))
 		step(&w, &s, &data, &size);
-	}
 	free(w.mem.region[0].host_addr);
 	free(w.mem.region[1].host_addr);
 }

@@ -57,12 +57,13 @@ void fuzz_input(const u8 *data, size_t size)
 	memset(disk, 0, SIZE);
 	sector = *data & 1 ? 4096 : 512;
 	gpt = *data & 2;
-	for (data++, size--; size >= sizeof(piece); data += piece.len, size -= piece.len) {
-		memcpy(&piece, data, sizeof(piece));
-		data += sizeof(piece);
-		size -= sizeof(piece);
+	data++;
+	size--;
+	while (fuzz_take(&data, &size, &piece, sizeof(piece))) {
 		piece.len = piece.len % 64 < size ? piece.len % 64 : size;
 		memcpy(disk + (piece.block % 200) * 512 + piece.at * 2, data, piece.len);
+		data += piece.len;
+		size -= piece.len;
 	}
 	if (gpt)
 		set_right(disk, sector);

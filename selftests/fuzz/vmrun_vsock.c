@@ -146,12 +146,8 @@ void fuzz_input(const uint8_t *data, size_t size)
 	driver_init(&w->driver, &w->vsock.dev, SIZE);
 	driver_start(&w->driver, 2);
 	MUST(!vsock_listen(&w->vsock, 1, on_accept, w));
-	while (size >= sizeof(s)) {
-		memcpy(&s, data, sizeof(s));
-		data += sizeof(s);
-		size -= sizeof(s);
+	while (fuzz_take(&data, &size, &s, sizeof(s)))
 		step(w, &s);
-	}
 	/* Before: it would wait for who still reads. */
 	sockets_close(w->fd, NR_FDS);
 	vsock_destroy(&w->vsock);
