@@ -6,7 +6,6 @@
  */
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "guest.h"
@@ -48,24 +47,17 @@ static void out_of_a_loop(void)
 	}
 }
 
+static void run_spinning(void)
+{
+	struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_spins);
+
+	vcpu_expect_stage(vcpu, 1);
+	vcpu_run(vcpu);
+}
+
 static void killed(void)
 {
-	struct timespec pause = { 0, 30000000 };
-	int status;
-	pid_t pid = fork();
-
-	ASSERT(pid >= 0);
-	if (!pid) {
-		struct vcpu *vcpu = vcpu_new(vm_new(), 0, guest_spins);
-
-		vcpu_expect_stage(vcpu, 1);
-		vcpu_run(vcpu);
-		_exit(1);
-	}
-	nanosleep(&pause, NULL);
-	kill(pid, SIGKILL);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	process_killed(run_spinning, 30000);
 	vcpu_finish(vcpu_new(vm_new(), 0, guest_works));
 }
 

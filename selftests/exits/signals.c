@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "guest.h"
@@ -143,22 +142,15 @@ static void kicked_by_a_thread(void)
 	pthread_join(other, NULL);
 }
 
+static void run_spinning(void)
+{
+	vcpu_run(spinning());
+}
+
 /* A process whose guest never leaves by itself can be killed. */
 static void killed(void)
 {
-	struct timespec pause = { 0, 30000000 };
-	int status;
-	pid_t pid = fork();
-
-	ASSERT(pid >= 0);
-	if (!pid) {
-		vcpu_run(spinning());
-		_exit(1);
-	}
-	nanosleep(&pause, NULL);
-	kill(pid, SIGKILL);
-	ASSERT_EQ(waitpid(pid, &status, 0), pid);
-	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	process_killed(run_spinning, 30000);
 	/* And the next guest runs. */
 	vcpu_expect_stage(vcpu_new(vm_new(), 0, guest_stages), 1);
 }

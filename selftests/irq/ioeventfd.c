@@ -6,9 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <sys/wait.h>
 
+#include "eventfd.h"
 #include "guest.h"
 #include "vm.h"
 
@@ -22,19 +21,6 @@ static int set(struct vm *vm, int fd, uint64_t addr, uint32_t len, uint32_t flag
 	return ioctl(vm->fd, KVIRT_IOEVENTFD, &e);
 }
 
-static int new_eventfd(void)
-{
-	return ASSERT_OK(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-}
-
-/* How often it was signalled since the last time. */
-static uint64_t taken(int fd)
-{
-	uint64_t n = 0;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
 static void capabilities(void)
 {
 	EXPECT_EQ(dev_cap(KVIRT_CAP_IOEVENTFD), 1);
@@ -45,7 +31,7 @@ static void capabilities(void)
 static void errors(void)
 {
 	struct vm *vm = vm_bare();
-	int fd = new_eventfd(), other = new_eventfd();
+	int fd = eventfd_new(0), other = eventfd_new(0);
 
 	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_IOEVENTFD, NULL), EFAULT);
 	for (uint32_t len = 0; len < 20; len++) {
@@ -103,7 +89,7 @@ static void errors(void)
 static void flag_of_another_machine(void)
 {
 	struct vm *vm = vm_bare();
-	int fd = new_eventfd();
+	int fd = eventfd_new(0);
 
 	if (strstr(test_dev, "kvirt"))
 		EXPECT_ERRNO(set(vm, fd, 0x2000, 4, 1 << 3, 0), EINVAL);
@@ -147,7 +133,7 @@ static void ports(void)
 {
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_ports);
-	int byte = new_eventfd(), match = new_eventfd(), any = new_eventfd();
+	int byte = eventfd_new(0), match = eventfd_new(0), any = eventfd_new(0);
 
 	ASSERT_OK(set(vm, byte, PORT, 1, PIO, 0));
 	ASSERT_OK(set(vm, match, PORT + 4, 2, PIO | DATAMATCH, 0x1234));
@@ -156,15 +142,15 @@ static void ports(void)
 	ASSERT_OK(set(vm, any, PORT, 2, 0, 0));
 	memcpy(vm_at(vm, GUEST_SCRATCH), "\1\2\3\4\5\6\7", 7);
 	expect_io(vcpu, KVIRT_EXIT_IO_OUT, PORT, 2, 3);
-	EXPECT_EQ(taken(byte), 2);
+	EXPECT_EQ(eventfd_taken(byte), 2);
 	expect_io(vcpu, KVIRT_EXIT_IO_OUT, PORT + 4, 2, 0x1235);
-	EXPECT_EQ(taken(match), 1);
+	EXPECT_EQ(eventfd_taken(match), 1);
 	expect_io(vcpu, KVIRT_EXIT_IO_IN, PORT + 8, 1, 0);
-	EXPECT_EQ(taken(any), 2);
+	EXPECT_EQ(eventfd_taken(any), 2);
 	expect_io(vcpu, KVIRT_EXIT_IO_OUT, PORT, 2, 0x0706);
-	EXPECT_EQ(taken(byte), 5);
+	EXPECT_EQ(eventfd_taken(byte), 5);
 	vcpu_finish(vcpu);
-	EXPECT_EQ(taken(byte) + taken(match) + taken(any), 0);
+	EXPECT_EQ(eventfd_taken(byte) + eventfd_taken(match) + eventfd_taken(any), 0);
 }
 
 #define WRITE(suffix, type, addr, v)	asm volatile("mov" #suffix " %0, (%1)" : : "r"((type)(v)), "r"(addr) : "memory")
@@ -200,24 +186,24 @@ static void mmio(void)
 {
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_mmio);
-	int word = new_eventfd(), quad = new_eventfd(), byte = new_eventfd(), any = new_eventfd();
+	int word = eventfd_new(0), quad = eventfd_new(0), byte = eventfd_new(0), any = eventfd_new(0);
 
 	ASSERT_OK(set(vm, word, DEVICE, 4, 0, 0));
 	ASSERT_OK(set(vm, quad, DEVICE + 8, 8, DATAMATCH, 0x1122334455667788));
 	ASSERT_OK(set(vm, byte, DEVICE + 16, 1, DATAMATCH, 0xfe));
 	ASSERT_OK(set(vm, any, DEVICE + 32, 0, 0, 0));
 	expect_mmio(vcpu, DEVICE, 2, true);
-	EXPECT_EQ(taken(word), 3);
+	EXPECT_EQ(eventfd_taken(word), 3);
 	expect_mmio(vcpu, DEVICE + 8, 8, true);
-	EXPECT_EQ(taken(quad), 1);
+	EXPECT_EQ(eventfd_taken(quad), 1);
 	expect_mmio(vcpu, DEVICE + 16, 1, true);
-	EXPECT_EQ(taken(byte), 1);
+	EXPECT_EQ(eventfd_taken(byte), 1);
 	expect_mmio(vcpu, DEVICE + 33, 1, true);
-	EXPECT_EQ(taken(any), 4);
+	EXPECT_EQ(eventfd_taken(any), 4);
 	expect_mmio(vcpu, DEVICE, 4, false);
-	EXPECT_EQ(taken(word), 0);
+	EXPECT_EQ(eventfd_taken(word), 0);
 	expect_mmio(vcpu, DEVICE + 4, 4, true);
-	EXPECT_EQ(taken(word), 2);
+	EXPECT_EQ(eventfd_taken(word), 2);
 	vcpu_finish(vcpu);
 }
 
@@ -235,14 +221,14 @@ static void read_only_slot(void)
 {
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_writes_rom);
-	int fd = new_eventfd();
+	int fd = eventfd_new(0);
 	void *rom = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	memset(rom, 0x11, 4096);
 	ASSERT_OK(vm_slot(vm, 5, KVIRT_MEM_READONLY, DEVICE, 4096, rom));
 	ASSERT_OK(set(vm, fd, DEVICE, 4, 0, 0));
 	expect_mmio(vcpu, DEVICE + 4, 4, true);
-	EXPECT_EQ(taken(fd), 1);
+	EXPECT_EQ(eventfd_taken(fd), 1);
 	vcpu_finish(vcpu);
 }
 
@@ -260,7 +246,7 @@ static void come_and_go(void)
 {
 	struct vm *vm = vm_new();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_stages);
-	int fd = new_eventfd(), copy = ASSERT_OK(dup(fd)), many = new_eventfd();
+	int fd = eventfd_new(0), copy = ASSERT_OK(dup(fd)), many = eventfd_new(0);
 	long stage = 0;
 
 	for (int i = 0; i < 3; i++) {
@@ -269,7 +255,7 @@ static void come_and_go(void)
 		ASSERT_OK(set(vm, fd, PORT, 1, PIO, 0));
 		ASSERT_OK(set(vm, fd, DEVICE, 4, 0, 0));
 		vcpu_expect_stage(vcpu, ++stage);
-		EXPECT_EQ(taken(fd), 2);
+		EXPECT_EQ(eventfd_taken(fd), 2);
 		for (uint32_t n = 0; n < 300; n++)
 			ASSERT_OK(set(vm, many, DEVICE + (n * 7919 % 300 + 1) * 4, 4, DEASSIGN | DATAMATCH, n));
 		/* Another descriptor of the same eventfd will do. */
@@ -284,7 +270,7 @@ static void come_and_go(void)
 	close(fd);
 	close(copy);
 	vcpu_expect_stage(vcpu, ++stage);
-	EXPECT_EQ(taken(many), 0);
+	EXPECT_EQ(eventfd_taken(many), 0);
 }
 
 /* --- while the guest writes --- */
@@ -314,16 +300,16 @@ static void races(void)
 	sigaction(SIGUSR1, &action, NULL);
 	ASSERT_EQ(pthread_create(&thread, NULL, vcpu_run_on, vcpu), 0);
 	for (int i = 0; i < rounds; i++) {
-		int fd = new_eventfd();
+		int fd = eventfd_new(0);
 
 		ASSERT_OK(set(vm, fd, PORT, 1, PIO, 0));
 		ASSERT_OK(set(vm, fd, DEVICE, 4, 0, 0));
 		usleep(500);
 		ASSERT_OK(set(vm, fd, PORT, 1, DEASSIGN | PIO, 0));
 		ASSERT_OK(set(vm, fd, DEVICE, 4, DEASSIGN, 0));
-		seen += taken(fd);
+		seen += eventfd_taken(fd);
 		usleep(200);
-		EXPECT_EQ(taken(fd), 0);
+		EXPECT_EQ(eventfd_taken(fd), 0);
 		close(fd);
 	}
 	EXPECT(seen > 0);
@@ -336,29 +322,23 @@ static void races(void)
 	EXPECT(*vm_var(vm, written) > 0);
 }
 
+static void run_with_all_assigned(void)
+{
+	struct vm *vm = vm_new();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_writes_on);
+
+	for (uint32_t n = 0; n < 50; n++)
+		ASSERT_OK(set(vm, eventfd_new(0), PORT + 1 + n, 1, PIO, 0));
+	ASSERT_OK(set(vm, eventfd_new(0), PORT, 1, PIO, 0));
+	ASSERT_OK(set(vm, eventfd_new(0), DEVICE, 4, 0, 0));
+	vcpu_run_on(vcpu);
+}
+
 /* A process that dies with a vCPU running and all of it assigned. */
 static void sudden_death(void)
 {
-	for (int i = 0; i < 5; i++) {
-		pid_t child = fork();
-		int status;
-
-		if (!child) {
-			struct vm *vm = vm_new();
-			struct vcpu *vcpu = vcpu_new(vm, 0, guest_writes_on);
-
-			for (uint32_t n = 0; n < 50; n++)
-				ASSERT_OK(set(vm, new_eventfd(), PORT + 1 + n, 1, PIO, 0));
-			ASSERT_OK(set(vm, new_eventfd(), PORT, 1, PIO, 0));
-			ASSERT_OK(set(vm, new_eventfd(), DEVICE, 4, 0, 0));
-			vcpu_run_on(vcpu);
-			_exit(1);
-		}
-		usleep(30000);
-		kill(child, SIGKILL);
-		EXPECT_EQ(waitpid(child, &status, 0), child);
-		EXPECT(WIFSIGNALED(status));
-	}
+	for (int i = 0; i < 5; i++)
+		process_killed(run_with_all_assigned, 30000);
 }
 
 static const struct test tests[] = {

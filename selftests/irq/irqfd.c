@@ -6,9 +6,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 
+#include "eventfd.h"
 #include "guest.h"
 #include "vm.h"
 
@@ -47,25 +47,6 @@ static int set(struct vm *vm, int fd, uint32_t gsi, uint32_t flags)
 	return ioctl(vm->fd, KVIRT_IRQFD, &i);
 }
 
-static int new_eventfd(unsigned int count)
-{
-	return ASSERT_OK(eventfd(count, EFD_NONBLOCK | EFD_CLOEXEC));
-}
-
-static void signal_eventfd(int fd)
-{
-	uint64_t one = 1;
-
-	ASSERT_EQ(write(fd, &one, sizeof(one)), sizeof(one));
-}
-
-static uint64_t left(int fd)
-{
-	uint64_t n = 0;
-
-	return read(fd, &n, sizeof(n)) == sizeof(n) ? n : 0;
-}
-
 /* GSIs from GSI on to vectors from VECTOR on, @nr of them. */
 static void route(struct vm *vm, uint32_t nr, uint32_t vector)
 {
@@ -86,8 +67,8 @@ static void route(struct vm *vm, uint32_t nr, uint32_t vector)
 static void errors(void)
 {
 	struct vm *none = vm_bare(), *vm = vm_new_split();
-	int fd = new_eventfd(0), other = new_eventfd(0);
-	struct kvirt_irqfd resample = { .fd = other, .gsi = GSI, .flags = RESAMPLE, .resamplefd = new_eventfd(0) };
+	int fd = eventfd_new(0), other = eventfd_new(0);
+	struct kvirt_irqfd resample = { .fd = other, .gsi = GSI, .flags = RESAMPLE, .resamplefd = eventfd_new(0) };
 
 	EXPECT_EQ(dev_cap(KVIRT_CAP_IRQFD), 1);
 	EXPECT_ERRNO(ioctl(vm->fd, KVIRT_IRQFD, NULL), EFAULT);
@@ -114,11 +95,11 @@ static void errors(void)
 	EXPECT_OK(set(vm, fd, GSI, DEASSIGN));
 	/* A GSI that no table can have leads nowhere. */
 	EXPECT_OK(set(vm, fd, -1u, 0));
-	signal_eventfd(fd);
-	EXPECT_EQ(left(fd), 0);
+	eventfd_signal(fd);
+	EXPECT_EQ(eventfd_taken(fd), 0);
 	EXPECT_OK(set(vm, fd, -1u, DEASSIGN));
-	signal_eventfd(fd);
-	EXPECT_EQ(left(fd), 1);
+	eventfd_signal(fd);
+	EXPECT_EQ(eventfd_taken(fd), 1);
 }
 
 /* KVM leaves some of it to a thread of its own, which a busy host runs when it likes. What never comes the guest will not have seen. */
@@ -139,33 +120,33 @@ static void delivery(void)
 	struct vm *vm = vm_new_split();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_waits);
 	volatile uint32_t *got = *vm_var(vm, taken);
-	int a = new_eventfd(0), b = new_eventfd(0), same = new_eventfd(0), full = new_eventfd(3);
+	int a = eventfd_new(0), b = eventfd_new(0), same = eventfd_new(0), full = eventfd_new(3);
 
 	vcpu_expect_stage(vcpu, 1);
 	ASSERT_OK(set(vm, a, GSI, 0));
 	ASSERT_OK(set(vm, b, GSI + 1, 0));
 	ASSERT_OK(set(vm, same, GSI, 0));
 	/* No route yet: the signal is taken, and lost. */
-	signal_eventfd(a);
-	EXPECT_EQ(left(a), 0);
+	eventfd_signal(a);
+	EXPECT_EQ(eventfd_taken(a), 0);
 	route(vm, 2, VECTOR);
 	vcpu_expect_stage(vcpu, 2);
 	EXPECT_EQ(got[0] + got[1], 0);
-	signal_eventfd(a);
+	eventfd_signal(a);
 	vcpu_expect_stage(vcpu, 3);
 	EXPECT_EQ(got[0], 1);
-	signal_eventfd(b);
-	signal_eventfd(same);
+	eventfd_signal(b);
+	eventfd_signal(same);
 	vcpu_expect_stage(vcpu, 4);
 	EXPECT_EQ(got[0], 2);
 	EXPECT_EQ(got[1], 1);
 	/* The routes of the moment count. */
 	route(vm, 2, VECTOR + 2);
-	signal_eventfd(a);
+	eventfd_signal(a);
 	vcpu_expect_stage(vcpu, 5);
 	EXPECT_EQ(got[2], 1);
 	route(vm, 0, 0);
-	signal_eventfd(a);
+	eventfd_signal(a);
 	vcpu_expect_stage(vcpu, 6);
 	EXPECT_EQ(got[0] + got[1] + got[2] + got[3], 4);
 	route(vm, 2, VECTOR);
@@ -174,13 +155,13 @@ static void delivery(void)
 	wait_until_pending(vcpu, VECTOR + 1);
 	vcpu_expect_stage(vcpu, 7);
 	EXPECT_EQ(got[1], 2);
-	EXPECT_EQ(left(full), 3);
+	EXPECT_EQ(eventfd_taken(full), 3);
 	/* Gone is gone, and its count with it. */
 	ASSERT_OK(set(vm, full, GSI + 1, DEASSIGN));
-	signal_eventfd(full);
+	eventfd_signal(full);
 	vcpu_expect_stage(vcpu, 8);
 	EXPECT_EQ(got[1], 2);
-	EXPECT_EQ(left(full), 1);
+	EXPECT_EQ(eventfd_taken(full), 1);
 }
 
 /* An eventfd that all have closed takes its irqfd with it. */
@@ -194,22 +175,22 @@ static void closed_eventfd(void)
 	route(vm, 1, VECTOR);
 	vcpu_expect_stage(vcpu, 1);
 	for (int i = 0; i < 200; i++) {
-		int fd = new_eventfd(0);
+		int fd = eventfd_new(0);
 
 		ASSERT_OK(set(vm, fd, GSI, 0));
 		close(fd);
 	}
-	last = new_eventfd(0);
+	last = eventfd_new(0);
 	ASSERT_OK(set(vm, last, GSI, 0));
-	signal_eventfd(last);
+	eventfd_signal(last);
 	vcpu_expect_stage(vcpu, 2);
 	EXPECT_EQ(got[0], 1);
 	/* And one that outlives its VM is an eventfd like any other again. */
 	close(vcpu->fd);
 	munmap(vcpu->run, vcpu->run_size);
 	close(vm->fd);
-	signal_eventfd(last);
-	EXPECT_EQ(left(last), 1);
+	eventfd_signal(last);
+	EXPECT_EQ(eventfd_taken(last), 1);
 }
 
 static void guest_rings(void)
@@ -228,14 +209,14 @@ static void rings_its_own_bell(void)
 {
 	struct vm *vm = vm_new_split();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_rings);
-	int fd = new_eventfd(0);
+	int fd = eventfd_new(0);
 	struct kvirt_ioeventfd bell = { .addr = PORT, .len = 1, .fd = fd, .flags = KVIRT_IOEVENTFD_FLAG_PIO };
 
 	route(vm, 1, VECTOR);
 	ASSERT_OK(set(vm, fd, GSI, 0));
 	ASSERT_OK(ioctl(vm->fd, KVIRT_IOEVENTFD, &bell));
 	vcpu_finish(vcpu);
-	EXPECT_EQ(left(fd), 0);
+	EXPECT_EQ(eventfd_taken(fd), 0);
 }
 
 /* --- while it runs --- */
@@ -284,7 +265,7 @@ static void wakes_a_halted_guest(void)
 	struct vm *vm = vm_new_split();
 	struct vcpu *vcpu = vcpu_new(vm, 0, guest_halts);
 	volatile uint32_t *got = *vm_var(vm, taken);
-	int fd = new_eventfd(0);
+	int fd = eventfd_new(0);
 	struct kvirt_ioeventfd bell = { .len = 1, .fd = fd, .flags = KVIRT_IOEVENTFD_FLAG_PIO };
 	pthread_t thread;
 
@@ -297,7 +278,7 @@ static void wakes_a_halted_guest(void)
 		usleep(2000);
 		bell.addr = PORT + i;
 		ASSERT_OK(ioctl(vm->fd, KVIRT_IOEVENTFD, &bell));
-		signal_eventfd(fd);
+		eventfd_signal(fd);
 		if (!reaches(&got[0], i))
 			test_note("%u of %u", got[0], i);
 		ASSERT_EQ(got[0], i);
@@ -328,11 +309,11 @@ static void races(void)
 	pthread_t thread, signaller;
 
 	for (int i = 0; i < 4; i++)
-		fds[i] = new_eventfd(0);
+		fds[i] = eventfd_new(0);
 	thread = start(vcpu);
 	ASSERT_EQ(pthread_create(&signaller, NULL, signal_on, fds), 0);
 	for (int i = 0; i < rounds; i++) {
-		int fd = fds[i % 4], fresh = new_eventfd(0);
+		int fd = fds[i % 4], fresh = eventfd_new(0);
 
 		ASSERT_OK(set(vm, fd, GSI + i % 4, 0));
 		EXPECT_ERRNO(set(vm, fd, GSI, 0), EBUSY);
@@ -361,7 +342,7 @@ static void races(void)
 /* A process dies with vCPUs, irqfds and eventfds; another one keeps signalling one of them. */
 static void sudden_death(void)
 {
-	int shared = new_eventfd(0);
+	int shared = eventfd_new(0);
 
 	for (int i = 0; i < 5; i++) {
 		pid_t child = fork();
@@ -374,23 +355,23 @@ static void sudden_death(void)
 			route(vm, 4, VECTOR);
 			ASSERT_OK(set(vm, shared, GSI, 0));
 			for (int n = 0; n < 40; n++)
-				ASSERT_OK(set(vm, new_eventfd(1), GSI + n % 4, 0));
+				ASSERT_OK(set(vm, eventfd_new(1), GSI + n % 4, 0));
 			vcpu_run_on(vcpu);
 			_exit(1);
 		}
 		for (int n = 0; n < 300; n++) {
-			signal_eventfd(shared);
+			eventfd_signal(shared);
 			usleep(100);
 		}
 		kill(child, SIGKILL);
 		for (int n = 0; n < 100; n++)
-			signal_eventfd(shared);
+			eventfd_signal(shared);
 		EXPECT_EQ(waitpid(child, &status, 0), child);
 		EXPECT(WIFSIGNALED(status));
 	}
-	left(shared);
-	signal_eventfd(shared);
-	EXPECT_EQ(left(shared), 1);
+	eventfd_taken(shared);
+	eventfd_signal(shared);
+	EXPECT_EQ(eventfd_taken(shared), 1);
 }
 
 static const struct test tests[] = {

@@ -4,8 +4,10 @@
  * the device by raw ioctls and the project's own header alone. Called by the tests; guests' own code is guest.c.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "guest.h"
 #include "vm.h"
@@ -493,4 +495,19 @@ void vcpus_in_turn(struct vcpu *one, struct vcpu *two, bool (*step)(struct vcpu 
 		if (second)
 			second = step(two, 0x99 + i);
 	}
+}
+
+void process_killed(void (*run)(void), unsigned int after)
+{
+	pid_t child = ASSERT_OK(fork());
+	int status;
+
+	if (!child) {
+		run();
+		_exit(1);
+	}
+	usleep(after);
+	kill(child, SIGKILL);
+	ASSERT_EQ(waitpid(child, &status, 0), child);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }

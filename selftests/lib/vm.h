@@ -159,6 +159,12 @@ void vcpu_expect_exit(struct vcpu *vcpu, uint32_t reason);
  */
 void vcpus_in_turn(struct vcpu *one, struct vcpu *two, bool (*step)(struct vcpu *vcpu, uint8_t value));
 
+/*
+ * A process that is killed @after microseconds, while it does @run, which does not end by itself, or not soon: with whatever VMs
+ * it has then. Waits until it is gone.
+ */
+void process_killed(void (*run)(void), unsigned int after);
+
 /* One line about the exit in the run page, for a failure's sake. */
 void vcpu_describe(struct vcpu *vcpu);
 

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "guest.h"
@@ -522,21 +521,16 @@ static void closed_while_running(void)
 	munmap(vm->memory, vm->size);
 }
 
+static void run_many(void)
+{
+	make(vm_new_split(), MANY, guest_spins, guest_spins);
+	pause();
+}
+
 static void killed_while_running(void)
 {
-	for (int round = 0; round < 4; round++) {
-		pid_t child = fork();
-		int status;
-
-		if (!child) {
-			make(vm_new_split(), MANY, guest_spins, guest_spins);
-			pause();
-		}
-		usleep(30000 + 15000 * round);
-		kill(child, SIGKILL);
-		ASSERT_EQ(waitpid(child, &status, 0), child);
-		EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	}
+	for (int round = 0; round < 4; round++)
+		process_killed(run_many, 30000 + 15000 * round);
 }
 
 static const struct test tests[] = {
