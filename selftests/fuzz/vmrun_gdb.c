@@ -129,7 +129,7 @@ static void make(void)
 	memset(w.has_exit, 0, sizeof(w.has_exit));
 	w.stub = gdb_stub_create(&ops, &w, &w.mem, KVIRT_GUESTDBG_BLOCKIRQ, CPUS);
 	MUST(w.stub);
-	w.stub->has_avx = true;
+	w.stub->view.has_avx = true;
 	for (i = 0; i < CPUS; i++) {
 		w.vcpu[i].fd = i;
 		w.stub->cpu[i].kvirt = &w.vcpu[i];
@@ -140,6 +140,7 @@ static void make(void)
 void fuzz_input(const uint8_t *data, size_t size)
 {
 	make();
+	w.stub->view.bits = size % 3;
 	while (size > 2) {
 		unsigned int op = data[0] % NR_OPS;
 		size_t len = min_u64(data[1], size - 2);

@@ -134,14 +134,30 @@ sed 's/^/# /' $work/out $work/paused $work/end $work/console $work/err
 # A detached machine waits as well, and a debugger can end it.
 detached=$(guest --accel "$dev" -m 128 --detach --name waiting --gdb $socket 2>$work/told)
 vmrun inspect waiting >$work/inspected
+# Code of 32 and 16 bits, which gdb shows of an i386 alone.
 debug $work/killed <<END
+set *(unsigned int *)0x3000 = 0x1234b840
+set *(unsigned int *)0x3004 = 0x90909090
+monitor bits 32
+disconnect
+target remote $socket
+x/i 0x3000
+printf "narrow: %x\n", \$cs
+monitor bits 16
+disconnect
+target remote $socket
+x/2i 0x3000
+monitor bits 64
+disconnect
+target remote $socket
+x/i 0x3000
 kill
 END
 within 10 sh -c 'vmrun ps | grep -q "^waiting  *ended 137 "'
 ended=$?
 sed 's/^/# /' $work/killed
 
-plan 33
+plan 37
 check "only its user may use the socket" [ "$before" = 600 ]
 check "the guest waits for a debugger" [ -z "$waits" ]
 check "vmrun says so" grep -q "^vmrun: the guest waits for a debugger: gdb -ex 'target remote $socket'" $work/err
@@ -174,5 +190,9 @@ check "vmrun ends with 0 ($status) and removes the socket" [ "$status" = 0 -a ! 
 check "a detached machine with --gdb starts" [ "$detached" = waiting ]
 check "and says how to attach before vmrun leaves" grep -q "^vmrun: the guest waits for a debugger" $work/told
 check "inspect shows the socket, and who it waits for" grep -qz "\"gdb\": \"$socket\".*\"state\": \"stopped\"" $work/inspected
+check "gdb shows code of 32 bits" said '   0x3000:[[:space:]]*inc  *%eax' $work/killed
+check "with the registers of an i386" said "narrow: 10$" $work/killed
+check "and of 16 bits" said '   0x3001:[[:space:]]*mov  *$0x1234,%ax' $work/killed
+check "and of 64 again" said '   0x3000:[[:space:]]*rex mov  *$0x90901234,%eax' $work/killed
 check "gdb ends the machine" [ $ended = 0 ]
 finish

@@ -70,7 +70,7 @@ int build_gdb(struct machine *machine, struct vm_error *err)
 	if (!machine->gdb)
 		return -1;
 	stub = gdb_server_stub(machine->gdb);
-	stub->has_avx = cpuid_has_avx(&cpuid);
+	stub->view.has_avx = cpuid_has_avx(&cpuid);
 	for (i = 0; i < machine->nr_vcpus; i++) {
 		stub->cpu[i].kvirt = &machine->vcpu[i].kvirt;
 		vcpu_hold(&machine->vcpu[i]);

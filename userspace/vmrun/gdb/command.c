@@ -87,9 +87,9 @@ static void read_all(struct gdb_stub *stub, const char *at)
 	(void)at;
 	if (load(stub))
 		return;
-	for (n = 0; n < gdb_nr_registers(stub->has_avx); n++) {
-		gdb_register_get(&stub->before, n, value);
-		gdb_put_hex(&stub->reply, value, gdb_register_size(n));
+	for (n = 0; n < gdb_nr_registers(&stub->view); n++) {
+		gdb_register_get(&stub->view, &stub->before, n, value);
+		gdb_put_hex(&stub->reply, value, gdb_register_size(&stub->view, n));
 	}
 }
 
@@ -101,12 +101,12 @@ static void write_all(struct gdb_stub *stub, const char *at)
 	if (load(stub))
 		return;
 	/* gdb may leave out what is at the end. */
-	for (n = 0; n < gdb_nr_registers(stub->has_avx) && *at; n++) {
-		if (!gdb_take_hex(&at, value, gdb_register_size(n))) {
+	for (n = 0; n < gdb_nr_registers(&stub->view) && *at; n++) {
+		if (!gdb_take_hex(&at, value, gdb_register_size(&stub->view, n))) {
 			gdb_error(stub, ERROR_FORMAT);
 			return;
 		}
-		gdb_register_set(&stub->after, n, value);
+		gdb_register_set(&stub->view, &stub->after, n, value);
 	}
 	store(stub);
 }
@@ -116,14 +116,14 @@ static void read_one(struct gdb_stub *stub, const char *at)
 	u8 value[GDB_MAX_REGISTER];
 	u64 n;
 
-	if (!gdb_take_number(&at, &n) || *at || n >= gdb_nr_registers(stub->has_avx)) {
+	if (!gdb_take_number(&at, &n) || *at || n >= gdb_nr_registers(&stub->view)) {
 		gdb_error(stub, ERROR_FORMAT);
 		return;
 	}
 	if (load(stub))
 		return;
-	gdb_register_get(&stub->before, n, value);
-	gdb_put_hex(&stub->reply, value, gdb_register_size(n));
+	gdb_register_get(&stub->view, &stub->before, n, value);
+	gdb_put_hex(&stub->reply, value, gdb_register_size(&stub->view, n));
 }
 
 static void write_one(struct gdb_stub *stub, const char *at)
@@ -131,14 +131,14 @@ static void write_one(struct gdb_stub *stub, const char *at)
 	u8 value[GDB_MAX_REGISTER];
 	u64 n;
 
-	if (!gdb_take_number(&at, &n) || !gdb_take_char(&at, '=') || n >= gdb_nr_registers(stub->has_avx) ||
-	    !gdb_take_hex(&at, value, gdb_register_size(n)) || *at) {
+	if (!gdb_take_number(&at, &n) || !gdb_take_char(&at, '=') || n >= gdb_nr_registers(&stub->view) ||
+	    !gdb_take_hex(&at, value, gdb_register_size(&stub->view, n)) || *at) {
 		gdb_error(stub, ERROR_FORMAT);
 		return;
 	}
 	if (load(stub))
 		return;
-	gdb_register_set(&stub->after, n, value);
+	gdb_register_set(&stub->view, &stub->after, n, value);
 	store(stub);
 }
 
@@ -434,7 +434,12 @@ static void read_description(struct gdb_stub *stub, const char *at)
 {
 	struct gdb_window window;
 
-	if (open_window(stub, at, &window) && gdb_describe(&window, stub->has_avx))
+	if (!open_window(stub, at, &window))
+		return;
+	/* From its beginning: what gdb knows and what it gets change together. */
+	if (!window.skip)
+		stub->view.bits = stub->bits_next;
+	if (gdb_describe(&stub->view, &window))
 		stub->reply.data[0] = 'm';
 }
 
@@ -491,7 +496,26 @@ static void monitor_help(struct gdb_stub *stub, const char *at)
 {
 	(void)at;
 	put_line(&stub->reply, "monitor regs             how the current vCPU is set up\n"
-		 "monitor translate ADDR   the physical address of a virtual one, in hexadecimal\n");
+		 "monitor translate ADDR   the physical address of a virtual one, in hexadecimal\n"
+		 "monitor bits 16|32|64    show registers and code as of a CPU that has so many\n");
+}
+
+/* gdb takes the one for the other at no time: it must ask anew what it talks to. */
+static void monitor_bits(struct gdb_stub *stub, const char *at)
+{
+	static const char *const words[] = {
+		[GDB_64_BITS] = "64", [GDB_32_BITS] = "32", [GDB_16_BITS] = "16",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(at, words[i]))
+			continue;
+		stub->bits_next = i;
+		put_line(&stub->reply, "from the next connection on: disconnect, and target remote again\n");
+		return;
+	}
+	put_line(&stub->reply, "16, 32 or 64?\n");
 }
 
 static void monitor_regs(struct gdb_stub *stub, const char *at)
@@ -570,6 +594,7 @@ static void monitor(struct gdb_stub *stub, const char *at)
 		{ "help", monitor_help },
 		{ "regs", monitor_regs },
 		{ "translate ", monitor_translate },
+		{ "bits ", monitor_bits },
 	};
 	char line[128] = "";
 	size_t digits = strlen(at);

@@ -55,7 +55,18 @@ struct row {
 #define STACK(n)		{ "st" #n, "i387_ext", 80, 10, FX(FX_ST + 16 * n), PLAIN }
 #define VECTOR(n)		{ "xmm" #n, "vec128", 128, 16, FX(FX_XMM + 16 * n), PLAIN }
 #define UPPER(n)		{ "ymm" #n "h", "uint128", 128, 16, FX(XSAVE_YMM + 16 * n), PLAIN }
+#define NARROW(n, field)	{ n, "int32", 32, 4, AT(field), PLAIN }
 #define SYSTEM(n, field)	{ n, "uint64", 64, 8, AT(field), PLAIN }
+
+/* What 64 bits have no more of. */
+#define CORE_REST									\
+	{ "eflags", "eflags", 32, 4, AT(regs.rflags), PLAIN },				\
+	SELECTOR(cs), SELECTOR(ss), SELECTOR(ds), SELECTOR(es), SELECTOR(fs), SELECTOR(gs), \
+	STACK(0), STACK(1), STACK(2), STACK(3), STACK(4), STACK(5), STACK(6), STACK(7),	\
+	X87("fctrl", FX_FCW, 2), X87("fstat", FX_FSW, 2),				\
+	{ "ftag", "int", 32, 1, FX(FX_FTW), TAGS },					\
+	X87("fiseg", FX_FCS, 2), X87("fioff", FX_FIP, 4), X87("foseg", FX_FDS, 2),	\
+	X87("fooff", FX_FDP, 4), X87("fop", FX_FOP, 2),
 
 static const struct row core[] = {
 	INTEGER("rax", regs.rax), INTEGER("rbx", regs.rbx), INTEGER("rcx", regs.rcx),
@@ -66,20 +77,28 @@ static const struct row core[] = {
 	INTEGER("r11", regs.r11), INTEGER("r12", regs.r12), INTEGER("r13", regs.r13),
 	INTEGER("r14", regs.r14), INTEGER("r15", regs.r15),
 	{ "rip", "code_ptr", 64, 8, AT(regs.rip), PLAIN },
-	{ "eflags", "eflags", 32, 4, AT(regs.rflags), PLAIN },
-	SELECTOR(cs), SELECTOR(ss), SELECTOR(ds), SELECTOR(es), SELECTOR(fs), SELECTOR(gs),
-	STACK(0), STACK(1), STACK(2), STACK(3), STACK(4), STACK(5), STACK(6), STACK(7),
-	X87("fctrl", FX_FCW, 2), X87("fstat", FX_FSW, 2),
-	{ "ftag", "int", 32, 1, FX(FX_FTW), TAGS },
-	X87("fiseg", FX_FCS, 2), X87("fioff", FX_FIP, 4), X87("foseg", FX_FDS, 2),
-	X87("fooff", FX_FDP, 4), X87("fop", FX_FOP, 2),
+	CORE_REST
 };
+
+static const struct row core_narrow[] = {
+	NARROW("eax", regs.rax), NARROW("ecx", regs.rcx), NARROW("edx", regs.rdx), NARROW("ebx", regs.rbx),
+	{ "esp", "data_ptr", 32, 4, AT(regs.rsp), PLAIN },
+	{ "ebp", "data_ptr", 32, 4, AT(regs.rbp), PLAIN },
+	NARROW("esi", regs.rsi), NARROW("edi", regs.rdi),
+	{ "eip", "code_ptr", 32, 4, AT(regs.rip), PLAIN },
+	CORE_REST
+};
+
+#define MXCSR	{ "mxcsr", "mxcsr", 32, 4, FX(FX_MXCSR), PLAIN }
 
 static const struct row sse[] = {
 	VECTOR(0), VECTOR(1), VECTOR(2), VECTOR(3), VECTOR(4), VECTOR(5), VECTOR(6), VECTOR(7),
 	VECTOR(8), VECTOR(9), VECTOR(10), VECTOR(11), VECTOR(12), VECTOR(13), VECTOR(14),
-	VECTOR(15),
-	{ "mxcsr", "mxcsr", 32, 4, FX(FX_MXCSR), PLAIN },
+	VECTOR(15), MXCSR,
+};
+
+static const struct row sse_narrow[] = {
+	VECTOR(0), VECTOR(1), VECTOR(2), VECTOR(3), VECTOR(4), VECTOR(5), VECTOR(6), VECTOR(7), MXCSR,
 };
 
 static const struct row gnu_linux[] = {
@@ -142,7 +161,7 @@ static const struct feature {
 	const char *types;
 	const struct row *row;
 	unsigned int nr;
-} features[] = {
+} wide[] = {
 	{ "org.gnu.gdb.i386.core", core_types, core, ARRAY_SIZE(core) },
 	{ "org.gnu.gdb.i386.sse", sse_types, sse, ARRAY_SIZE(sse) },
 	{ "org.gnu.gdb.i386.linux", "", gnu_linux, ARRAY_SIZE(gnu_linux) },
@@ -152,35 +171,43 @@ static const struct feature {
 	{ "org.gnu.gdb.i386.avx", "", avx, ARRAY_SIZE(avx) },
 };
 
-static unsigned int nr_features(bool has_avx)
+/* Of a CPU that has no more than 32 bits. */
+static const struct feature narrow[] = {
+	{ "org.gnu.gdb.i386.core", core_types, core_narrow, ARRAY_SIZE(core_narrow) },
+	{ "org.gnu.gdb.i386.sse", sse_types, sse_narrow, ARRAY_SIZE(sse_narrow) },
+	{ "org.kvirt.vmrun.system", "", control, ARRAY_SIZE(control) },
+	{ "org.gnu.gdb.i386.avx", "", avx, ARRAY_SIZE(sse_narrow) - 1 },
+};
+
+static const struct feature *features(const struct gdb_view *view, unsigned int *nr)
 {
-	return ARRAY_SIZE(features) - !has_avx;
+	*nr = (view->bits ? ARRAY_SIZE(narrow) : ARRAY_SIZE(wide)) - !view->has_avx;
+	return view->bits ? narrow : wide;
 }
 
-unsigned int gdb_nr_registers(bool has_avx)
+unsigned int gdb_nr_registers(const struct gdb_view *view)
 {
-	unsigned int i, n = 0;
+	unsigned int nr, i, n = 0;
+	const struct feature *feature = features(view, &nr);
 
-	for (i = 0; i < nr_features(has_avx); i++)
-		n += features[i].nr;
+	for (i = 0; i < nr; i++)
+		n += feature[i].nr;
 	return n;
 }
 
-static const struct row *find(unsigned int n)
+static const struct row *find(const struct gdb_view *view, unsigned int n)
 {
-	unsigned int i;
+	const struct feature *feature;
+	unsigned int nr;
 
-	for (i = 0; i < ARRAY_SIZE(features); i++) {
-		if (n < features[i].nr)
-			return &features[i].row[n];
-		n -= features[i].nr;
-	}
-	return NULL;
+	for (feature = features(view, &nr); n >= feature->nr; feature++)
+		n -= feature->nr;
+	return &feature->row[n];
 }
 
-unsigned int gdb_register_size(unsigned int n)
+unsigned int gdb_register_size(const struct gdb_view *view, unsigned int n)
 {
-	return find(n)->bits / 8;
+	return find(view, n)->bits / 8;
 }
 
 static u64 parts_held(const u8 *xsave)
@@ -261,9 +288,10 @@ static u16 whole_tags(const u8 *fx)
 	return tags;
 }
 
-void gdb_register_get(const struct gdb_registers *all, unsigned int n, u8 *value)
+void gdb_register_get(const struct gdb_view *view, const struct gdb_registers *all, unsigned int n,
+		      u8 *value)
 {
-	const struct row *row = find(n);
+	const struct row *row = find(view, n);
 	u16 tags;
 
 	memset(value, row->special == NO_SYSCALL ? 0xff : 0, row->bits / 8);
@@ -274,9 +302,10 @@ void gdb_register_get(const struct gdb_registers *all, unsigned int n, u8 *value
 	}
 }
 
-void gdb_register_set(struct gdb_registers *all, unsigned int n, const u8 *value)
+void gdb_register_set(const struct gdb_view *view, struct gdb_registers *all, unsigned int n,
+		      const u8 *value)
 {
-	const struct row *row = find(n);
+	const struct row *row = find(view, n);
 	u8 *to = (u8 *)all + row->offset;
 	unsigned int i;
 
@@ -290,16 +319,22 @@ void gdb_register_set(struct gdb_registers *all, unsigned int n, const u8 *value
 			*to |= BIT(i);
 }
 
-bool gdb_describe(struct gdb_window *window, bool has_avx)
+bool gdb_describe(const struct gdb_view *view, struct gdb_window *window)
 {
-	unsigned int i, n;
+	/* gdb has no Linux of 16 bits, and says so. */
+	static const char *const architectures[] = {
+		[GDB_64_BITS] = "<architecture>i386:x86-64</architecture>\n<osabi>GNU/Linux</osabi>\n",
+		[GDB_32_BITS] = "<architecture>i386</architecture>\n<osabi>GNU/Linux</osabi>\n",
+		[GDB_16_BITS] = "<architecture>i8086</architecture>\n<osabi>none</osabi>\n",
+	};
+	const struct feature *feature;
+	unsigned int nr, n;
 	char line[128];
 
-	gdb_show(window, "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n"
-		 "<architecture>i386:x86-64</architecture>\n<osabi>GNU/Linux</osabi>\n");
-	for (i = 0; i < nr_features(has_avx); i++) {
-		const struct feature *feature = &features[i];
-
+	feature = features(view, &nr);
+	gdb_show(window, "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n");
+	gdb_show(window, architectures[view->bits]);
+	for (; nr; nr--, feature++) {
 		snprintf(line, sizeof(line), "<feature name=\"%s\">\n", feature->name);
 		gdb_show(window, line);
 		gdb_show(window, feature->types);

@@ -18,11 +18,23 @@ struct gdb_registers {
 	u8 xsave[KVIRT_XSAVE_SIZE];
 };
 
-/* @has_avx: the guest's CPUs have AVX, which the accelerator then takes. */
-unsigned int gdb_nr_registers(bool has_avx);
+/* gdb disassembles code of 32 or 16 bits only where it is told of a CPU that has no more. */
+enum gdb_bits {
+	GDB_64_BITS,
+	GDB_32_BITS,
+	GDB_16_BITS,
+};
+
+/* Which of them gdb sees. */
+struct gdb_view {
+	bool has_avx;	/* the guest's CPUs have it, and the accelerator then takes it */
+	enum gdb_bits bits;
+};
+
+unsigned int gdb_nr_registers(const struct gdb_view *view);
 
 /* The bytes of register @n, which is less than gdb_nr_registers(). */
-unsigned int gdb_register_size(unsigned int n);
+unsigned int gdb_register_size(const struct gdb_view *view, unsigned int n);
 
 /* Reads and writes all, where the vCPU is out of the guest: 0, or -1 with @err filled in. */
 int gdb_registers_load(struct gdb_registers *all, struct kvirt_vcpu *vcpu, struct vm_error *err);
@@ -31,10 +43,13 @@ int gdb_registers_store(const struct gdb_registers *all, const struct gdb_regist
 			struct kvirt_vcpu *vcpu, struct vm_error *err);
 
 /* Copies register @n out, gdb_register_size(@n) bytes. */
-void gdb_register_get(const struct gdb_registers *all, unsigned int n, u8 *value);
-void gdb_register_set(struct gdb_registers *all, unsigned int n, const u8 *value);
+void gdb_register_get(const struct gdb_view *view, const struct gdb_registers *all, unsigned int n,
+		      u8 *value);
+/* Of a wider one the rest stays. */
+void gdb_register_set(const struct gdb_view *view, struct gdb_registers *all, unsigned int n,
+		      const u8 *value);
 
 /* Shows the description through @window; returns whether more lies behind it. */
-bool gdb_describe(struct gdb_window *window, bool has_avx);
+bool gdb_describe(const struct gdb_view *view, struct gdb_window *window);
 
 #endif

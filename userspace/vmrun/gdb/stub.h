@@ -58,7 +58,8 @@ struct gdb_stub {
 	const struct gdb_ops *ops;
 	void *ctx;
 	u32 debug_flags;	/* KVIRT_GUESTDBG_* that the accelerator knows */
-	bool has_avx;		/* the caller sets it before a debugger is there */
+	struct gdb_view view;	/* the caller sets has_avx before a debugger is there */
+	enum gdb_bits bits_next;	/* view.bits when gdb asks anew what there is */
 	struct gdb_access access;
 	struct gdb_hard hard;
 
@@ -82,7 +83,7 @@ struct gdb_stub {
 	struct gdb_cpu cpu[];
 };
 
-/* NULL when there is no memory. The caller sets cpu[].kvirt of @nr_cpus, and has_avx. */
+/* NULL when there is no memory. The caller sets cpu[].kvirt of @nr_cpus, and view.has_avx. */
 struct gdb_stub *gdb_stub_create(const struct gdb_ops *ops, void *ctx, const struct memory *mem,
 				 u32 debug_flags, unsigned int nr_cpus);
 void gdb_stub_destroy(struct gdb_stub *stub);

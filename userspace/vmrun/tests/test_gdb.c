@@ -78,7 +78,7 @@ static void describe(bool has_avx)
 	char *at, *end;
 
 	make();
-	w.stub->has_avx = has_avx;
+	w.stub->view.has_avx = has_avx;
 	for (i = 0; i < 1000; i++) {
 		snprintf(piece, sizeof(piece), "qXfer:features:read:target.xml:%zx,7b", len);
 		reply = said(piece);
@@ -206,7 +206,7 @@ static void wide_registers(void)
 
 	make();
 	EXPECT(says("p4a", "E01"));
-	w.stub->has_avx = true;
+	w.stub->view.has_avx = true;
 	EXPECT(says("p4a", "00000000000000000000000000000000"));
 	EXPECT(says("P4b=000102030405060708090a0b0c0d0e0f", "OK"));
 	EXPECT_EQ(area[576 + 16 + 15], 15);
@@ -223,6 +223,43 @@ static void wide_registers(void)
 	EXPECT(says("p4b", "00000000000000000000000000000000"));
 	EXPECT(says("P28=000102030405060708090a0b0c0d0e0f", "OK"));
 	EXPECT_EQ(area[512], 3);
+	destroy();
+}
+
+/* "bits 32": from the next description on gdb sees an i386's. */
+static void narrow_registers(void)
+{
+	const char *reply;
+
+	make();
+	w.stub->view.has_avx = true;
+	fake_vcpu[0].regs.rax = 0x1122334455667788;
+	fake_vcpu[0].regs.rip = 0x7c00;
+	EXPECT(strstr(said("qRcmd,62697473203332"), "6e65787420636f6e6e656374696f6e"));
+	EXPECT(says("p0", "8877665544332211"));
+	EXPECT(!strstr(said("qRcmd,62697473203331"), "6e65787420636f6e6e656374696f6e"));
+	reply = said("qXfer:features:read:target.xml:0,200");
+	EXPECT(strstr(reply, "<architecture>i386</architecture>"));
+	EXPECT(says("p0", "88776655"));
+	EXPECT(says("p8", "007c0000"));
+	/* What 32 bits do not show stays. */
+	EXPECT(says("P0=01000000", "OK"));
+	EXPECT_EQ(fake_vcpu[0].regs.rax, 0x1122334400000001);
+	EXPECT(says("P0=0100000000000000", "E01"));
+	/* 16, 8 of the x87 stack and its 8, 8 of SSE and MXCSR, vmrun's 14, and AVX's 8. */
+	EXPECT_EQ(strlen(said("g")), 2 * (16 * 4 + 80 + 8 * 4 + 8 * 16 + 4 + 14 * 8 + 8 * 16));
+	EXPECT(says("p37", "00000000000000000000000000000000"));
+	EXPECT(says("p3f", "E01"));
+	said("qRcmd,62697473203136");
+	reply = said("qXfer:features:read:target.xml:0,200");
+	EXPECT(strstr(reply, "<architecture>i8086</architecture>"));
+	EXPECT(says("p0", "01000000"));
+	/* The second half of a description is of the same as the first. */
+	said("qRcmd,62697473203634");
+	said("qXfer:features:read:target.xml:200,200");
+	EXPECT(says("p0", "01000000"));
+	said("qXfer:features:read:target.xml:0,200");
+	EXPECT(says("p0", "0100000044332211"));
 	destroy();
 }
 
@@ -808,7 +845,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(packets), TEST(packets_that_are_too_long), TEST(escapes), TEST(description),
-		TEST(threads), TEST(registers), TEST(all_registers), TEST(wide_registers), TEST(tags), TEST(memory), TEST(walks),
+		TEST(threads), TEST(registers), TEST(all_registers), TEST(wide_registers), TEST(narrow_registers), TEST(tags), TEST(memory), TEST(walks),
 		TEST(monitor), TEST(soft_breakpoints), TEST(no_more_soft_breakpoints), TEST(hard_breakpoints),
 		TEST(goes_on_and_stops), TEST(steps), TEST(exceptions_of_the_guest),
 		TEST(goes_on_from_an_alias), TEST(two_go_on_from_an_alias), TEST(steps_from_an_alias),
