@@ -189,7 +189,7 @@ static void timer_run(struct vcpu *vcpu)
 /*
  * Between the host's timer and the guest lie an interrupt, a window and an entry, so that timer
  * starts early, and the rest is spun away before the entry. How early follows from how late guests
- * were, but for delays of another kind: the host had other things to do.
+ * were (a sixteenth of the most is to be left), but for delays of another kind: the host was busy.
  */
 static void wait_until_due(struct lapic *lapic)
 {
@@ -200,7 +200,7 @@ static void wait_until_due(struct lapic *lapic)
 	lapic->early = 0;
 	if (left <= -most || left > most)
 		return;
-	lapic->advance = clamp(lapic->advance - (left >> 3), 0LL, most);
+	lapic->advance = clamp(lapic->advance - ((left - (most >> 4)) >> 3), 0LL, most);
 	/* A thread that is about to sleep may get to a CPU whose TSC lies behind. */
 	for (; left > 0 && left <= most; left = early - rdtsc())
 		cpu_relax();
