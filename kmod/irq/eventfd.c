@@ -256,6 +256,7 @@ static int ioeventfd_access(struct bus_device *device, struct vcpu *vcpu, u64 ad
 			    u32 len, enum bus_access access)
 {
 	const struct ioeventfd *e = container_of(device, struct ioeventfd, device);
+
 	if (access == BUS_READ || addr != e->addr || (e->len && e->len != len) ||
 	    (!e->any && low_bytes(data, len) != e->datamatch))
 		return -ENOENT;

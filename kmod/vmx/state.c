@@ -150,7 +150,7 @@ static const struct {
 	PLAIN(SYSENTER, GUEST_SYSENTER_EIP, sysenter_eip),
 	PLAIN(PAT, GUEST_PAT, pat), PLAIN(TSC, TSC_OFFSET, tsc_offset),
 };
-/* Those of them that vmx_pull() has no short way for. */
+
 #define GROUPS_PLAIN (X86_GROUP_TABLES | X86_GROUP_SYSENTER | X86_GROUP_PAT | X86_GROUP_TSC)
 
 #define GROUPS_OF_A_STEP (X86_GROUP_RIP | X86_GROUP_RFLAGS | X86_GROUP_SHADOW | \
