@@ -184,12 +184,7 @@ void aml_name_resources(struct aml *aml, u16 port, u8 nr_ports, u32 irq)
 	block = begin(aml);
 	put_integer(aml, len);
 
-	put_byte(aml, RESOURCE_IO);
-	put_byte(aml, RESOURCE_IO_DECODE16);
-	put(aml, &port, 2);
-	put(aml, &port, 2);
-	put_byte(aml, 1);
-	put_byte(aml, nr_ports);
+	aml_resource_io(aml, port, nr_ports);
 	if (irq) {
 		put_byte(aml, RESOURCE_IRQ);
 		put_byte(aml, RESOURCE_IRQ_LEN);

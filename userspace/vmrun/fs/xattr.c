@@ -15,9 +15,9 @@
 #define MAX_VALUE	KIB(64)
 #define PATH_SIZE	32
 
-static int check_xattr(const char *name)
+static bool is_users(const char *name)
 {
-	return strncmp(name, PREFIX, strlen(PREFIX)) ? -EOPNOTSUPP : 0;
+	return !strncmp(name, PREFIX, strlen(PREFIX));
 }
 
 /* Only files and directories have any of the user's. The path of the O_PATH descriptor. */
@@ -36,14 +36,18 @@ static int path_of(struct fs *fs, struct fs_inode *inode, char *path)
 	return 0;
 }
 
+/* The same, for the attribute that the call names. */
+static int path_for_name(struct fs *fs, struct fs_call *call, char *path)
+{
+	return is_users(call->string[0]) ? path_of(fs, call->inode, path) : -EOPNOTSUPP;
+}
+
 int fs_setxattr(struct fs *fs, struct fs_call *call)
 {
 	const struct fuse_setxattr_in *in = call->args;
 	char path[PATH_SIZE];
-	int ret = check_xattr(call->string[0]);
+	int ret = path_for_name(fs, call, path);
 
-	if (!ret)
-		ret = path_of(fs, call->inode, path);
 	if (ret)
 		return ret;
 	if (in->size != call->rest_len || in->size > MAX_VALUE)
@@ -54,10 +58,8 @@ int fs_setxattr(struct fs *fs, struct fs_call *call)
 int fs_removexattr(struct fs *fs, struct fs_call *call)
 {
 	char path[PATH_SIZE];
-	int ret = check_xattr(call->string[0]);
+	int ret = path_for_name(fs, call, path);
 
-	if (!ret)
-		ret = path_of(fs, call->inode, path);
 	if (ret)
 		return ret;
 	return removexattr(path, call->string[0]) ? -errno : 0;
@@ -83,10 +85,8 @@ int fs_getxattr(struct fs *fs, struct fs_call *call)
 {
 	char path[PATH_SIZE];
 	ssize_t len;
-	int ret = check_xattr(call->string[0]);
+	int ret = path_for_name(fs, call, path);
 
-	if (!ret)
-		ret = path_of(fs, call->inode, path);
 	if (ret)
 		return ret;
 	len = getxattr(path, call->string[0], fs->reply, MAX_VALUE);
@@ -111,7 +111,7 @@ int fs_listxattr(struct fs *fs, struct fs_call *call)
 		size_t size = strnlen(name, len - at - 1) + 1;
 
 		at += size;
-		if (check_xattr(name))
+		if (!is_users(name))
 			continue;
 		memmove(fs->reply + kept, name, size);
 		kept += size;
