@@ -298,6 +298,67 @@ static void read_completes_at_the_next_run(void)
 	vcpu_finish(vcpu);
 }
 
+/* --- where a store goes, and what of the register --- */
+
+static uint64_t stack;
+
+/* Twice: what is decoded once may be kept. */
+static void guest_addresses(void)
+{
+	uint64_t *pd = (uint64_t *)GUEST_PML4 + 1024, alias = 510ull << 21, value = 0x1122334455667788;
+
+	pd[510] = DEVICE | 0x87;
+	asm volatile("invlpg (%0)" : : "r"(alias) : "memory");
+	wrmsr(0xc0000100, DEVICE - 0x1000);	/* FS */
+	wrmsr(0xc0000101, 0x1000);		/* GS */
+	for (int i = 0; i < 2; i++) {
+		/* movl $0x1a2b3c4d and movb %al to an address relative to RIP, which the assembler takes no number for. */
+		asm volatile(".byte 0xc7, 5; .long %c0 - 1f, 0x1a2b3c4d; 1:" : : "i"(DEVICE + 0x08) : "memory");
+		asm volatile(".byte 0x88, 5; .long %c0 - 1f; 1:" : : "i"(DEVICE + 0x13), "a"(value) : "memory");
+		asm volatile("movabs %%al, %c0" : : "i"(DEVICE + 0x1f), "a"(value) : "memory");
+		asm volatile("movabs %%eax, %c0" : : "i"(DEVICE + 0x21), "a"(value) : "memory");
+		asm volatile("movl %%eax, %%fs:0x1030" : : "a"(value) : "memory");
+		asm volatile("movw %%ax, %%gs:-0x1000(%0)" : : "r"((uint64_t)DEVICE + 0x38), "a"(value) : "memory");
+		/* The sum of 32 bits, whatever is above them. */
+		asm volatile("addr32 movl %%eax, 0x40(%%ebx,%%ecx,8)" : :
+			     "a"(value), "b"(0xffffffff00000000 | (DEVICE + 0x80)), "c"(0x5555fffffffffff0) : "memory");
+		asm volatile("movl %%eax, (%0)" : : "r"(alias + 0x48), "a"(value) : "memory");
+		asm volatile("movb %%ah, 0x50(%0)" : : "r"((uint64_t)DEVICE), "a"(value) : "memory");
+		asm volatile("movw $-2, 0x58(%0)" : : "r"((uint64_t)DEVICE) : "memory");
+		asm volatile("movq $-2, 0x60(%0)" : : "r"((uint64_t)DEVICE) : "memory");
+		asm volatile("mov %%rsp, %0; movq %%rsp, 0x68(%1)" : "=m"(stack) : "r"((uint64_t)DEVICE) : "memory");
+		/* What is no memory is no memory for all: the last bytes of the page. */
+		asm volatile("movq %%rax, 0xff8(%0)" : : "r"((uint64_t)DEVICE), "a"(value) : "memory");
+	}
+	guest_done();
+}
+
+static void stores_by_each_address(void)
+{
+	static const struct { int at, len; uint64_t value; } store[] = {
+		{ 0x08, 4, 0x1a2b3c4d }, { 0x13, 1, 0x88 }, { 0x1f, 1, 0x88 }, { 0x21, 4, 0x55667788 }, { 0x30, 4, 0x55667788 },
+		{ 0x38, 2, 0x7788 }, { 0x40, 4, 0x55667788 }, { 0x48, 4, 0x55667788 }, { 0x50, 1, 0x77 }, { 0x58, 2, 0xfffe },
+		{ 0x60, 8, -2 }, { 0x68, 8, 0 }, { 0xff8, 8, 0x1122334455667788 },
+	};
+	struct vm *vm = vm_new();
+	struct vcpu *vcpu = vcpu_new(vm, 0, guest_addresses);
+	uint64_t data;
+
+	for (size_t i = 0; i < 2 * COUNT(store); i++) {
+		const typeof(store[0]) *s = &store[i % COUNT(store)];
+
+		/* KVM leaves what is behind the bytes stored: nothing of the guest's may be there. */
+		memset(vcpu->run->mmio.data, 0, sizeof(vcpu->run->mmio.data));
+		vcpu_expect_exit(vcpu, KVIRT_EXIT_MMIO);
+		EXPECT_EQ(vcpu->run->mmio.phys_addr, DEVICE + s->at);
+		EXPECT_EQ(vcpu->run->mmio.len, s->len);
+		EXPECT_EQ(vcpu->run->mmio.is_write, 1);
+		memcpy(&data, vcpu->run->mmio.data, sizeof(data));
+		EXPECT_EQ(data, s->at == 0x68 ? *vm_var(vm, stack) : s->value);
+	}
+	vcpu_finish(vcpu);
+}
+
 /* --- across pages --- */
 
 static void guest_crossing(void)
@@ -560,6 +621,7 @@ static void page_fault_of_the_source(void)
 static const struct test tests[] = {
 	TEST(one_access_is_one_exit),
 	TEST(read_completes_at_the_next_run),
+	TEST(stores_by_each_address),
 	TEST(all_forms),
 	TEST(page_crossing),
 	TEST(wide_access_in_pieces),

@@ -162,7 +162,8 @@ static void guest_mmio(void)
 	WRITE(w, uint16_t, DEVICE, 9);			/* leaves */
 	WRITE(q, uint64_t, DEVICE + 8, 0x1122334455667788);
 	WRITE(q, uint64_t, DEVICE + 8, 0x1122334455667789);	/* leaves */
-	WRITE(b, uint8_t, DEVICE + 16, 0xfe);
+	/* What else the register holds is not stored. */
+	asm volatile("movb %b0, (%1)" : : "q"(0x11223344556677feull), "r"((uint64_t)DEVICE + 16) : "memory");
 	WRITE(b, uint8_t, DEVICE + 16, 0xff);		/* leaves */
 	WRITE(b, uint8_t, DEVICE + 32, 1);		/* any length */
 	WRITE(w, uint16_t, DEVICE + 32, 1);
