@@ -296,7 +296,7 @@ static void on_connection(void *ctx, u32 events)
 static void on_listen(void *ctx, u32 events)
 {
 	struct control *control = ctx;
-	int fd = accept4(control->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = loop_accept(control->loop, control->listen_watch);
 	struct connection *c = NULL;
 	unsigned int i;
 

@@ -11,6 +11,7 @@
 #include "types.h"
 
 #define LOOP_MAX_WATCHES	1024
+#define LOOP_REST_MS		100
 
 typedef void loop_fn(void *ctx, u32 events);
 
@@ -18,6 +19,7 @@ struct loop_watch {
 	int fd;
 	u32 events;
 	u32 generation;	/* counts the users of this place: tells events of an earlier one */
+	bool rests;	/* out of the set until the loop's rest_until, whatever @events say */
 	loop_fn *fn;	/* NULL: nobody's */
 	void *ctx;
 };
@@ -27,6 +29,8 @@ struct loop {
 	bool stop;
 	struct loop_watch *watch;
 	unsigned int nr_watches;	/* places in the table, free ones included */
+	unsigned int nr_resting;
+	s64 rest_until;		/* ms, monotonic: one time for all that rest */
 };
 
 int loop_create(struct loop *loop, struct vm_error *err);
@@ -47,6 +51,14 @@ void loop_change(struct loop *loop, int index, u32 events);
  * again, not even for an event that was fetched already; any watch's function may do that.
  */
 void loop_unwatch(struct loop *loop, int index);
+
+/*
+ * Accepts a connection on the listening socket of watch @index, close-on-exec and not
+ * blocking. Returns its descriptor, or -errno. Where the host lacks descriptors or memory
+ * who wants to connect goes on to wait, and the watch rests for LOOP_REST_MS: it would be
+ * called again at once, and that for ever.
+ */
+int loop_accept(struct loop *loop, int index);
 
 /* Runs until loop_stop(), which only the loop's own functions may call. */
 int loop_run(struct loop *loop, struct vm_error *err);

@@ -22,6 +22,7 @@ struct gdb_server {
 	void *ctx;
 	char *path;		/* of the socket, once it is there */
 	int listen_fd;
+	int listen_watch;
 	int event_fd;		/* a vCPU has come out */
 	int fd;			/* the debugger's; -1: none */
 	int watch;
@@ -103,7 +104,7 @@ static void on_debugger(void *ctx, u32 events)
 static void on_listen(void *ctx, u32 events)
 {
 	struct gdb_server *server = ctx;
-	int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = loop_accept(server->loop, server->listen_watch);
 
 	(void)events;
 	if (fd < 0)
@@ -152,8 +153,9 @@ static int watch_all(struct gdb_server *server)
 	server->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (server->event_fd < 0)
 		return errno;
-	if (loop_watch(server->loop, server->event_fd, EPOLLIN, on_event, server) < 0 ||
-	    loop_watch(server->loop, server->listen_fd, EPOLLIN, on_listen, server) < 0)
+	server->listen_watch = loop_watch(server->loop, server->listen_fd, EPOLLIN, on_listen, server);
+	if (server->listen_watch < 0 ||
+	    loop_watch(server->loop, server->event_fd, EPOLLIN, on_event, server) < 0)
 		return EMFILE;
 	return 0;
 }

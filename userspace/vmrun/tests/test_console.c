@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../virtio/console.h"
+#include "few_fds.h"
 #include "ktap.h"
 #include "driver_queue.h"
 
@@ -362,6 +363,17 @@ static void a_turn_is_bounded(void)
 
 /* ---- channels ---- */
 
+static void no_descriptor_for_a_visitor(void)
+{
+	struct guest *g = make_ready();
+	int fd = visit("one");
+
+	few_fds(&g->loop);
+	expect_control(g, 1, PORT_OPEN, 1, "");
+	close(fd);
+	destroy(g);
+}
+
 static void a_channel_is_named_and_carries(void)
 {
 	struct guest *g = make_ready();
@@ -662,7 +674,8 @@ int main(int argc, char **argv)
 		TEST(a_console_carries_both_ways), TEST(what_is_full_waits),
 		TEST(input_waits_for_the_guest), TEST(input_waits_for_quiet), TEST(patience_ends),
 		TEST(size_and_emergency), TEST(a_turn_is_bounded),
-		TEST(a_channel_is_named_and_carries), TEST(what_nobody_hears_is_gone),
+		TEST(a_channel_is_named_and_carries), TEST(no_descriptor_for_a_visitor),
+		TEST(what_nobody_hears_is_gone),
 		TEST(half_a_visitor_stays), TEST(a_closed_port_gets_nothing),
 		TEST(who_does_not_read_is_waited_for), TEST(a_file_takes_all),
 		TEST(a_fifo_loses_its_reader),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../control.h"
+#include "few_fds.h"
 #include "ktap.h"
 
 static void put(struct control_line *line, const char *text)
@@ -420,6 +421,20 @@ static void end_serving(struct served *s)
 	remove_runtime();
 }
 
+static void no_descriptor_for_a_visitor(void)
+{
+	static const char request[] = "{\"command\":\"console\"}\n";
+	struct served s;
+	char text[64];
+
+	serve(&s);
+	EXPECT_EQ(write(s.fd, request, strlen(request)), (ssize_t)strlen(request));
+	few_fds(&s.loop);
+	/* It was served when there were some again. */
+	EXPECT_EQ(recv(s.fd, text, sizeof(text), MSG_DONTWAIT), (ssize_t)strlen("{\"ok\":true}\n"));
+	end_serving(&s);
+}
+
 /* Sends @text, with the first @nr of @fd. */
 static void send_with(struct served *s, const char *text, const int *fd, unsigned int nr)
 {
@@ -598,7 +613,7 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(lines), TEST(requests), TEST(names), TEST(folders),
 		TEST(no_removal_without_the_lock), TEST(a_folder_of_others_is_refused),
-		TEST(server), TEST(a_line_too_long),
+		TEST(server), TEST(no_descriptor_for_a_visitor), TEST(a_line_too_long),
 		TEST(console), TEST(a_trace_request), TEST(a_memory_request),
 		TEST(an_exec_request), TEST(a_command), TEST(too_many_descriptors), TEST(plain_text),
 	};

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "few_fds.h"
 #include "gdb_world.h"
 #include "../gdb/server.h"
 
@@ -138,6 +139,23 @@ static void debuggers_that_vanish(void)
 	memory_destroy(&w.mem);
 }
 
+static void no_descriptor_for_a_debugger(void)
+{
+	struct gdb_server *server;
+	struct loop loop;
+	int fd;
+
+	server = make_server(&loop);
+	fd = dial();
+	few_fds(&loop);
+	/* It was attached when there were some again. */
+	EXPECT(w.held[0] && w.held[1]);
+	close(fd);
+	gdb_server_destroy(server, 0);
+	loop_destroy(&loop);
+	memory_destroy(&w.mem);
+}
+
 static void sockets_that_cannot_be(void)
 {
 	struct gdb_server *server;
@@ -168,7 +186,8 @@ static void sockets_that_cannot_be(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(answers_at_a_socket), TEST(debuggers_that_vanish), TEST(sockets_that_cannot_be),
+		TEST(answers_at_a_socket), TEST(debuggers_that_vanish), TEST(no_descriptor_for_a_debugger),
+		TEST(sockets_that_cannot_be),
 	};
 
 	snprintf(path, sizeof(path), "/tmp/test_gdb.%d", getpid());

@@ -2,6 +2,7 @@
 /*
  * The vsock device's sockets for other processes, as Firecracker has them.
  */
+#include "few_fds.h"
 #include "vsock_guest.h"
 
 #include <sys/un.h>
@@ -63,6 +64,18 @@ static void unix_to_guest(void)
 	EXPECT(next_is(g, VSOCK_OP_SHUTDOWN));
 	destroy(g);
 	EXPECT_ERRNO(access(path, F_OK), ENOENT);
+}
+
+static void no_descriptor_for_a_client(void)
+{
+	struct guest *g = make_unix();
+	int fd = unix_socket(path, false);
+
+	EXPECT_EQ(write(fd, "CONNECT 5000\n", 13), 13);
+	few_fds(&g->loop);
+	EXPECT(next_is(g, VSOCK_OP_REQUEST));
+	close(fd);
+	destroy(g);
 }
 
 static void unix_greetings_that_are_none(void)
@@ -181,7 +194,7 @@ static void connections_are_bounded(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(unix_to_guest), TEST(unix_greetings_that_are_none),
+		TEST(unix_to_guest), TEST(no_descriptor_for_a_client), TEST(unix_greetings_that_are_none),
 		TEST(unix_from_the_guest), TEST(unix_paths_that_cannot_be),
 		TEST(connections_are_bounded),
 	};

@@ -97,7 +97,7 @@ static void on_listen(void *ctx, u32 events)
 {
 	struct vconsole_port *port = ctx;
 	struct vconsole *vc = port->vc;
-	int fd = accept4(port->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = loop_accept(vc->dev.loop, port->listen_watch);
 
 	(void)events;
 	if (fd < 0)

@@ -471,8 +471,6 @@ static void on_event(struct vsock *vsock, u64 data, u32 events)
 		/* Only the wake-up counts. */
 		if (read(vsock->again_fd, &count, sizeof(count)) < 0)
 			return;
-	} else if (data == VSOCK_EVENT_UNIX) {
-		vsock_unix_accept(vsock);
 	} else if (slot < vsock->nr_slots && vsock->conn[slot] &&
 		   vsock->conn[slot]->generation == data >> 32) {
 		conn = vsock->conn[slot];
@@ -564,6 +562,7 @@ int vsock_init(struct vsock *vsock, const char *name, struct loop *loop, u32 gue
 	vsock->guest_cid = guest_cid;
 	vsock->next_port = FIRST_PORT;
 	vsock->unix_fd = -1;
+	vsock->unix_watch = -1;
 	vsock->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	vsock->again_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	virtio_device_init(&vsock->dev, name, VIRTIO_ID_VSOCK, &vsock_ops,

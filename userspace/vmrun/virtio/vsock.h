@@ -47,10 +47,11 @@ struct vsock {
 
 	/* const */
 	u64 guest_cid;
-	int epoll_fd;		/* all descriptors below, itself watched by dev.loop */
+	int epoll_fd;		/* again_fd and connections, itself watched by dev.loop */
 	int watch;		/* its watch there */
 	int again_fd;		/* written when a turn ended by its budget */
-	int unix_fd;		/* -1: no sockets outside */
+	int unix_fd;		/* -1: no sockets outside; watched by dev.loop */
+	int unix_watch;
 	char unix_path[96];	/* leaves room for "_PORT" in a sockaddr_un */
 
 	/* under dev.lock */

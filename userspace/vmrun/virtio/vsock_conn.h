@@ -122,9 +122,8 @@ void vsock_conn_free(struct vsock_conn *conn);
 
 /* ---- vsock.c, for vsock_unix.c ---- */
 
-/* What epoll gives back: a slot with its generation, or one of these. */
+/* What epoll gives back: a slot with its generation, or this. */
 #define VSOCK_EVENT_AGAIN	(~0ull)
-#define VSOCK_EVENT_UNIX	(~0ull - 1)
 
 /* A connection over @fd, which becomes its; NULL when there are too many. */
 struct vsock_conn *vsock_add_conn(struct vsock *vsock, int fd, enum vsock_state state);
@@ -134,9 +133,6 @@ void vsock_drop_conn(struct vsock *vsock, struct vsock_conn *conn);
 void vsock_request(struct vsock *vsock, struct vsock_conn *conn, u32 port);
 
 /* ---- vsock_unix.c, for vsock.c ---- */
-
-/* Somebody connects to the Unix socket. */
-void vsock_unix_accept(struct vsock *vsock);
 
 /*
  * A client in state VSOCK_GREETING has written something, or left. True when it is

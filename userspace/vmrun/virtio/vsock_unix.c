@@ -3,7 +3,7 @@
  * The vsock's sockets for other processes, after Firecracker's documentation of
  * its vsock device. One Unix socket takes connections to the guest's ports, each
  * told by its first line; a guest's connection goes to a Unix socket whose name
- * ends in the port. Called by vsock.c, with the device's lock held.
+ * ends in the port. Called by vsock.c, with the device's lock held, and by its loop.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,18 +20,22 @@
 /* "CONNECT 4294967295\r\n" is 20. */
 #define MAX_GREETING	32
 
-void vsock_unix_accept(struct vsock *vsock)
+static void on_listen(void *ctx, u32 events)
 {
+	struct vsock *vsock = ctx;
 	unsigned int turn;
 	int fd;
 
+	(void)events;
+	pthread_mutex_lock(&vsock->dev.lock);
 	for (turn = 0; turn < TURN_ACCEPTS; turn++) {
-		fd = accept4(vsock->unix_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = loop_accept(vsock->dev.loop, vsock->unix_watch);
 		if (fd < 0)
-			return;
+			break;
 		if (!vsock_add_conn(vsock, fd, VSOCK_GREETING))
 			close(fd);
 	}
+	pthread_mutex_unlock(&vsock->dev.lock);
 }
 
 /* Reads "CONNECT <port>\n" in @line. True when it is that. */
@@ -96,7 +100,6 @@ int vsock_unix_connect(const struct vsock *vsock, u32 port)
 
 int vsock_listen_unix(struct vsock *vsock, const char *path, struct vm_error *err)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u64 = VSOCK_EVENT_UNIX };
 	int ret;
 
 	if (!*path || strlen(path) >= sizeof(vsock->unix_path))
@@ -107,9 +110,10 @@ int vsock_listen_unix(struct vsock *vsock, const char *path, struct vm_error *er
 	if (ret >= 0) {
 		vsock->unix_fd = ret;
 		strcpy(vsock->unix_path, path);
-		ret = epoll_ctl(vsock->epoll_fd, EPOLL_CTL_ADD, vsock->unix_fd, &event) ? -errno : 0;
+		ret = loop_watch(vsock->dev.loop, ret, EPOLLIN, on_listen, vsock);
+		vsock->unix_watch = ret;
 	}
-	if (!ret)
+	if (ret >= 0)
 		return 0;
 	vm_fail(err, VM_STATUS_FAILURE, listener_hint(-ret), "cannot listen on '%s': %s", path,
 		strerror(-ret));
@@ -125,6 +129,9 @@ void vsock_unix_close(struct vsock *vsock)
 	if (vsock->unix_path[0])
 		unlink(vsock->unix_path);
 	vsock->unix_path[0] = 0;
+	if (vsock->unix_watch >= 0)
+		loop_unwatch(vsock->dev.loop, vsock->unix_watch);
 	close(vsock->unix_fd);
+	vsock->unix_watch = -1;
 	vsock->unix_fd = -1;
 }
