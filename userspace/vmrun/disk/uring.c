@@ -89,6 +89,19 @@ int disk_uring_submit(struct disk_uring *uring)
 	return 0;
 }
 
+/* The kernel looks at the queue in io_uring_submit() alone, by which all has gone into it. */
+void *disk_uring_take_back(struct disk_uring *uring)
+{
+	struct io_uring_sq *sq = &uring->ring.sq;
+
+	if (!uring->nr_prepared)
+		return NULL;
+	uring->nr_prepared--;
+	sq->sqe_head = --sq->sqe_tail;
+	(*sq->ktail)--;
+	return (void *)sq->sqes[sq->sqe_tail & *sq->kring_mask].user_data;
+}
+
 void *disk_uring_reap(struct disk_uring *uring, s64 *result)
 {
 	struct io_uring_cqe *cqe;

@@ -36,8 +36,11 @@ int disk_uring_fd(const struct disk_uring *uring);
 void disk_uring_prepare(struct disk_uring *uring, const struct disk_vec *vec, u64 offset,
 			void *user);
 
-/* Sends off what was prepared. 0, or -errno with all of it still prepared. */
+/* Sends off what was prepared. 0, or -errno with some or all of it still prepared. */
 int disk_uring_submit(struct disk_uring *uring);
+
+/* Takes back what was prepared and could not be sent off, the last one first: @user. NULL: none. */
+void *disk_uring_take_back(struct disk_uring *uring);
 
 /* The next one that is done: @user and how many bytes it moved, or -errno. NULL: none. */
 void *disk_uring_reap(struct disk_uring *uring, s64 *result);

@@ -518,6 +518,39 @@ static void an_image_cut_short(void)
 	destroy(g);
 }
 
+/* The kernel refuses what the ring has: the pool does it, and a reset finds an end. */
+static void a_ring_that_takes_nothing(void)
+{
+	struct guest *g = make(DISK_RW);
+	int *ring = &g->blk.uring.ring.enter_ring_fd, good = *ring;
+	unsigned int i, round;
+
+	memset(buffer(g, 0), 0x5a, 4096);
+	EXPECT_EQ(do_one(g, BLK_T_OUT, 0, 4096), BLK_S_OK);
+	for (round = 0; g->blk.uring.there && round < 3; round++) {
+		*ring = -1;
+		for (i = 0; i < SIZE; i++)
+			ask(g, i, BLK_T_IN, 0, 4096);
+		driver_kick(&g->driver, 0);
+		wait_used(g, g->driver.avail[0]);
+		for (i = 0; i < SIZE; i++)
+			EXPECT(status(g, i) == BLK_S_OK && buffer(g, i)[4095] == 0x5a);
+		for (i = 0; i < SIZE; i++)
+			ask(g, i, BLK_T_IN, 0, 4096);
+		driver_kick(&g->driver, 0);
+		driver_stop(&g->driver);
+		EXPECT(!g->blk.dev.busy);
+		EXPECT_EQ(g->blk.nr_running, 0);
+		/* The ring is as before. */
+		*ring = good;
+		start_driver(g);
+		EXPECT_EQ(do_one(g, BLK_T_IN, 0, 4096), BLK_S_OK);
+		EXPECT_EQ(buffer(g, 0)[4095], 0x5a);
+	}
+	printf("# %s\n", g->blk.uring.there ? "with a ring" : "there is no io_uring here");
+	destroy(g);
+}
+
 /* What an io_uring does, where there is one, the pool does as well. */
 static void without_a_ring(void)
 {
@@ -537,6 +570,7 @@ int main(int argc, char **argv)
 		TEST(any_framing), TEST(no_way_to_answer), TEST(read_only_and_cow), TEST(many_at_once),
 		TEST(reset_in_flight), TEST(reset_while_the_host_hangs),
 		TEST(end_while_the_host_hangs), TEST(more_than_the_queue), TEST(config_space), TEST(without_a_ring), TEST(an_image_cut_short),
+		TEST(a_ring_that_takes_nothing),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

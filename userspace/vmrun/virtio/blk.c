@@ -214,6 +214,19 @@ static void on_ring(void *ctx, u32 events)
 	pthread_mutex_unlock(&blk->dev.lock);
 }
 
+/*
+ * Sends off what the ring was given. What it does not take (the kernel has no memory for it,
+ * say) is the pool's, and not to be tried again: a driver's reset waits for all of it.
+ */
+static void submit(struct blk *blk)
+{
+	struct blk_work *work;
+
+	if (disk_uring_submit(&blk->uring))
+		while ((work = disk_uring_take_back(&blk->uring)))
+			disk_pool_submit(&blk->pool, &work->job);
+}
+
 /* ---- the queue ---- */
 
 /* What can be answered at once is; the rest goes to the ring or the pool. */
@@ -261,9 +274,7 @@ static void kick(struct virtio_device *dev, unsigned int queue)
 	while (n < QUEUE_SIZE && !blk->stopping && take_next(blk))
 		n++;
 	if (blk->uring.there) {
-		/* What failed to be sent is sent with the next ones. */
-		if (disk_uring_submit(&blk->uring))
-			virtio_kick_again(dev, queue);
+		submit(blk);
 		reap(blk);
 	}
 	virtio_signal(dev, queue);
