@@ -77,6 +77,18 @@ int manage_logs(const struct vm_config *config, struct vm_error *err)
 	return ret;
 }
 
+/*
+ * What is typed: what a machine that does not read has no room for is lost, as at any
+ * terminal, since Ctrl-] must be heard. -1 when the machine is gone.
+ */
+static int send_keys(int fd, const char *data, size_t len)
+{
+	if (len && send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN &&
+	    errno != EINTR)
+		return -1;
+	return 0;
+}
+
 /* Passes what is typed; 1 when it was Ctrl-], -1 when the machine is gone. */
 static int pass_input(int fd, bool terminal, bool *open)
 {
@@ -90,7 +102,9 @@ static int pass_input(int fd, bool terminal, bool *open)
 		return 0;
 	}
 	escape = terminal ? memchr(data, ESCAPE, n) : NULL;
-	if (write_all(fd, data, escape ? escape - data : n))
+	if (escape)
+		n = escape - data;
+	if (terminal ? send_keys(fd, data, n) : write_all(fd, data, n))
 		return -1;
 	return escape ? 1 : 0;
 }
