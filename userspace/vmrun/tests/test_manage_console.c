@@ -171,10 +171,38 @@ static void a_machine_that_does_not_read_can_be_left(void)
 	free(keys);
 }
 
+/* A byte now and then is no answer. */
+static void an_answer_that_drips(void)
+{
+	struct timespec before, after;
+	struct vm_error err = { 0 };
+	int pair[2], status;
+	unsigned int i;
+	pid_t child;
+
+	ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	child = ASSERT_OK(fork());
+	if (!child) {
+		close(pair[0]);
+		for (i = 0; i < 80 && send(pair[1], "x", 1, MSG_NOSIGNAL) == 1; i++)
+			usleep(100000);
+		_exit(0);
+	}
+	close(pair[1]);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	EXPECT(!client_ask(pair[0], CONTROL_STATUS, &err));
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	EXPECT(strstr(err.text, "does not answer"));
+	EXPECT(after.tv_sec - before.tv_sec >= 4 && after.tv_sec - before.tv_sec <= 6);
+	close(pair[0]);
+	EXPECT_EQ(waitpid(child, &status, 0), child);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(keys_arrive), TEST(a_machine_that_does_not_read_can_be_left),
+		TEST(an_answer_that_drips),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
