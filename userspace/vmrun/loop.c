@@ -77,8 +77,10 @@ int loop_watch(struct loop *loop, int fd, u32 events, loop_fn *fn, void *ctx)
 	int index;
 
 	index = find_place(loop);
-	if (index < 0)
+	if (index < 0) {
+		errno = -index;
 		return index;
+	}
 	w = &loop->watch[index];
 	event.data.u64 = (u64)w->generation << 32 | (u32)index;
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event))

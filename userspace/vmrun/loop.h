@@ -38,8 +38,8 @@ void loop_destroy(struct loop *loop);
 
 /*
  * Calls @fn when one of @events (EPOLLIN, EPOLLOUT; 0: none yet) is there.
- * Returns the watch's index, or -errno: -EPERM for a file that cannot be
- * waited for (a regular file), which is always ready; -ENOSPC, -ENOMEM.
+ * Returns the watch's index, or -errno, which errno is too: -EPERM for a file that cannot
+ * be waited for (a regular file), which is always ready; -ENOSPC, -ENOMEM.
  */
 int loop_watch(struct loop *loop, int fd, u32 events, loop_fn *fn, void *ctx);
 

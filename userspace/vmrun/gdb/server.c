@@ -156,7 +156,7 @@ static int watch_all(struct gdb_server *server)
 	server->listen_watch = loop_watch(server->loop, server->listen_fd, EPOLLIN, on_listen, server);
 	if (server->listen_watch < 0 ||
 	    loop_watch(server->loop, server->event_fd, EPOLLIN, on_event, server) < 0)
-		return EMFILE;
+		return errno;
 	return 0;
 }
 

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../console.h"
 #include "../loop.h"
+#include "../virtio/vsock.h"
 #include "../worker.h"
 #include "ktap.h"
 
@@ -124,6 +127,38 @@ static void the_table_has_an_end(void)
 	while (i--)
 		close(fd[i]);
 	teardown(&loop, s, 1);
+}
+
+static void nobody(void *ctx, u32 events)
+{
+	(void)ctx;
+	(void)events;
+}
+
+/* Who cannot be watched for want of a place says so, whatever failed before. */
+static void a_full_table_is_told(void)
+{
+	static struct console console;
+	static struct vsock vsock;
+	struct vm_error err = { 0 };
+	struct serial serial;
+	struct loop loop;
+	unsigned int i;
+
+	ASSERT_EQ(loop_create(&loop, &err), 0);
+	loop.watch = calloc(LOOP_MAX_WATCHES, sizeof(*loop.watch));
+	loop.nr_watches = LOOP_MAX_WATCHES;
+	for (i = 0; i < LOOP_MAX_WATCHES; i++)
+		loop.watch[i].fn = nobody;
+	errno = EILSEQ;
+	EXPECT_EQ(vsock_init(&vsock, "vsock0", &loop, 3, &err), -1);
+	EXPECT(strstr(err.text, strerror(ENOSPC)));
+	memset(&err, 0, sizeof(err));
+	errno = EILSEQ;
+	EXPECT_EQ(console_keep(&console, &serial, &loop, &err), -1);
+	EXPECT(strstr(err.text, strerror(ENOSPC)));
+	console_close(&console);
+	loop_destroy(&loop);
 }
 
 /* Two events of one batch: whichever comes first takes the other out. */
@@ -274,7 +309,7 @@ static void a_worker_that_never_ran_goes(void)
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
-		TEST(the_table_grows), TEST(the_table_has_an_end),
+		TEST(the_table_grows), TEST(the_table_has_an_end), TEST(a_full_table_is_told),
 		TEST(removed_in_the_same_batch), TEST(a_place_used_again_gets_no_old_event),
 		TEST(switched_off_in_the_same_batch),
 		TEST(a_worker_has_a_loop_of_its_own), TEST(a_worker_that_never_ran_goes),
