@@ -88,8 +88,8 @@ static enum gate_verdict check_host(const struct gate *gate, const u8 *ip, const
 			return GATE_PASS;
 		if (len < UDP_SIZE)
 			return GATE_DROP;
-		/* libslirp's own server. */
-		if (get16(rest + PORT_TO) == DHCP_SERVER)
+		/* libslirp's own server, which takes nothing that is sent to the network's broadcast. */
+		if (get16(rest + PORT_TO) == DHCP_SERVER && get32(ip + IP_TO) != gate->broadcast)
 			return GATE_PASS;
 		return get32(ip + IP_TO) == gate->gateway &&
 		       is_peer(gate, get16(rest + PORT_TO), get16(rest + PORT_FROM)) ? GATE_PASS : GATE_DROP;
