@@ -87,6 +87,22 @@ nothing_runs()
 	[ $? -eq 1 ] && grep -q '^No machine can run here' /tmp/doctor
 }
 
+# masked COMMAND...   where /proc/cpuinfo hides what the CPU has, as in some containers
+masked()
+{
+	grep -v '^flags' /proc/cpuinfo >/tmp/cpuinfo
+	mount -o bind /tmp/cpuinfo /proc/cpuinfo || return 1
+	"$@"
+	failed=$?
+	umount /proc/cpuinfo
+	return $failed
+}
+
+runs_all_the_same()
+{
+	says ok cpu '/proc/cpuinfo shows neither VT-x nor AMD-V' && quietly vmrun doctor
+}
+
 echo 'nobody:x:65534:65534::/tmp:/bin/sh' >>/etc/passwd
 echo 'nogroup:x:65534:' >>/etc/group
 # The root of an initramfs may be its maker's alone.
@@ -94,11 +110,12 @@ chmod 755 /
 chmod 666 /dev/kvirt
 kvirt=$(numbers /dev/kvirt)
 
-plan 24
+plan 26
 check "the doctor sees the CPU" says ok cpu 'the CPU has'
 check "and the module" says ok module 'the module kvirt is loaded'
 check "and the device" says ok device '/dev/kvirt opens'
 check "and ends with 0" quietly vmrun doctor
+check "a CPU that is hidden is no matter where the device opens" masked runs_all_the_same
 chmod 600 /dev/kvirt
 check "a device that is closed is told of" \
 	refused
@@ -135,6 +152,7 @@ check "and a machine runs on it" boots
 check "outside of it there is none" [ ! -e /dev/kvm ]
 kvirt unload
 check "no module, no machine" nothing_runs
+check "the CPU is told of where it is the reason" masked mended '!!' cpu 'neither VT-x nor AMD-V' 'firmware'
 check "and what mends it" mended '!!' device 'cannot open /dev/kvirt' 'modprobe kvirt'
 kvm load
 chmod 666 /dev/kvm

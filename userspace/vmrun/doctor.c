@@ -71,12 +71,25 @@ static bool file_has(const char *path, const char *start, const char *word)
 	return found;
 }
 
+static bool device_opens(void)
+{
+	struct vm_error err = { 0 };
+	struct kvirt kvirt;
+	bool opens = !kvirt_open(&kvirt, "auto", &err);
+
+	kvirt_close(&kvirt);
+	return opens;
+}
+
+/* What the flags say explains why no device opens; one that does is the better witness. */
 static void check_cpu(struct finding *f)
 {
 	bool vmx = file_has("/proc/cpuinfo", "flags", "vmx");
 
 	if (vmx || file_has("/proc/cpuinfo", "flags", "svm"))
 		say(f, GOOD, "", "the CPU has %s", vmx ? "VT-x" : "AMD-V");
+	else if (device_opens())
+		say(f, GOOD, "", "/proc/cpuinfo shows neither VT-x nor AMD-V, and a device opens all the same");
 	else
 		say(f, BROKEN, "switch it on in the firmware's setup; in a virtual machine, ask for nested virtualization",
 		    "the CPU shows neither VT-x nor AMD-V");
