@@ -121,6 +121,7 @@ fixtures()
 	head -c 1000 "$kernel" >header
 	head -c 1000000 "$kernel" >./cut
 	cp "$kernel" closed && chmod 600 closed
+	cp "$kernel" damaged && dd if=noise of=damaged bs=1000 seek=5000 count=1 conv=notrunc 2>/dev/null
 	elf 1 >elf32
 	elf 2 >elf64
 	elf 2 | head -c 80 >elf-cut
@@ -151,6 +152,7 @@ kernels()
 	check "that ends in its header" machine_wrong 125 'neither a bzImage nor an ELF file' -k short-header -- true
 	check "that ends behind its header" machine_wrong 125 'ends before its 64-bit part' -k header -- true
 	check "that ends in its payload" machine_wrong 125 'cut short' -k cut -- true
+	check "that is damaged there" machine_wrong 125 'it is damaged' -k damaged -- true
 	check "a vmlinux for 32 bits" machine_wrong 125 'not an ELF file for x86-64' -k elf32 -- true
 	check "a vmlinux without PVH entry" machine_wrong 125 'no PVH entry' -k elf64 -- true
 	check "a vmlinux that is cut short" machine_wrong 125 'past its own end\|cut short' -k elf-cut -- true
@@ -398,7 +400,7 @@ signals()
 }
 
 fixtures
-plan 98
+plan 99
 kernels
 files
 configs

@@ -9,6 +9,7 @@
 
 #include "boot.h"
 #include "image.h"
+#include "version.h"
 
 struct kernel {
 	u64 start;		/* [start, end): what it needs for itself */
@@ -31,6 +32,16 @@ int linux_load(const struct memory *mem, const struct image *image,
 int linux_finish(const struct memory *mem, const struct image *image,
 		 const struct kernel *kernel, const struct initramfs *initramfs,
 		 struct boot_entry *entry, struct vm_error *err);
+
+/* version.c: the release that its header tells; false when there is none. */
+bool linux_release(const struct image *image, char release[KERNEL_RELEASE_SIZE]);
+
+/*
+ * sum.c: 0 when @image is sound as far as it tells; @setup_size bytes of it, at least
+ * 0x200, and what is @loaded behind them, @size bytes, are what its checksum is for.
+ */
+int linux_check_sum(const struct image *image, u64 setup_size, const u8 *loaded, u64 size,
+		    struct vm_error *err);
 
 bool elf_probe(const struct image *image);
 int elf_check(const struct image *image, struct vm_error *err);

@@ -102,7 +102,8 @@ int linux_load(const struct memory *mem, const struct image *image,
 			       image->path, (unsigned long long)needed >> 10,
 			       (unsigned long long)hdr.pref_address,
 			       (unsigned long long)memory_low_end(mem) >> 20);
-	if (image_read(image, setup_size(&hdr), to, size, err))
+	if (image_read(image, setup_size(&hdr), to, size, err) ||
+	    linux_check_sum(image, setup_size(&hdr), to, (u64)hdr.syssize * PARAGRAPH, err))
 		return -1;
 
 	kernel->start = hdr.pref_address;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A bzImage has a pointer to its version in its header; a vmlinux has the banner that
- * the kernel prints first somewhere among its data. Called by live.c.
+ * the kernel prints first somewhere among its data. Called by live.c and sum.c.
  */
 #include <asm/bootparam.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static bool take_release(const char *text, size_t len, char release[KERNEL_RELEA
 	return i && i < len && release[0] >= '0' && release[0] <= '9';
 }
 
-static bool linux_release(const struct image *image, char release[KERNEL_RELEASE_SIZE])
+bool linux_release(const struct image *image, char release[KERNEL_RELEASE_SIZE])
 {
 	struct vm_error ignored = { 0 };
 	char text[KERNEL_RELEASE_SIZE + 1];

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../boot/boot.h"
+#include "../boot/crc.h"
 #include "../boot/e820.h"
 #include "kernel_image.h"
 #include "ktap.h"
@@ -196,6 +197,118 @@ static void bad_bzimages(void)
 		expect_bad(image, size, "a file that is cut short");
 }
 
+/* The definition, a bit at a time. */
+static u32 crc_by_bits(u32 crc, const u8 *data, size_t len)
+{
+	unsigned int i;
+
+	while (len--)
+		for (crc ^= *data++, i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+	return crc;
+}
+
+static void sums(void)
+{
+	u8 data[1024];
+	unsigned int i, n;
+
+	EXPECT_EQ(~crc32_go_on(~0u, "123456789", 9), 0xcbf43926);
+	srand(8);
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = rand();
+	for (n = 0; n < 300; n++) {
+		EXPECT_EQ(crc32_go_on(n * 77777, data + n % 17, n), crc_by_bits(n * 77777, data + n % 17, n));
+		EXPECT_EQ(crc32_slow(~n, data, n), crc_by_bits(~n, data, n));
+	}
+	EXPECT_EQ(crc32_go_on(~0u, data, sizeof(data)), crc_by_bits(~0u, data, sizeof(data)));
+}
+
+/* As Linux @release builds it: a PE header, and the sum where it still has one. */
+static void make_summed(u8 *image, const char *release)
+{
+	struct setup_header *hdr = (void *)(image + 0x1f1);
+	u32 sum;
+
+	make_bzimage(image);
+	memcpy(image + 0x3c, &(u32){ 0x40 }, 4);
+	memset(image + 0x40, 0, 0x100);
+	memcpy(image + 0x40, "PE", 2);
+	memcpy(image + 0x40 + 24, (u8[]){ 0x0b, 0x02 }, 2);
+	image[0x40 + 24 + 108] = 6;
+	hdr->kernel_version = 0x300;
+	strcpy((char *)image + 0x500, release);
+	sum = crc_by_bits(~0u, image, BZ_SIZE - 4);
+	memcpy(image + BZ_SIZE - 4, &sum, 4);
+}
+
+static int load_summed(const u8 *image, size_t size, struct vm_error *err)
+{
+	struct boot_entry entry;
+
+	return load(image, size, NULL, 0, "", &entry, err);
+}
+
+static void a_sum_tells_damage(void)
+{
+	static const size_t where[] = { 0x10, 0x700, SETUP_SIZE, SETUP_SIZE + 0x1003, BZ_SIZE - 5, BZ_SIZE - 1 };
+	u8 image[BZ_SIZE + 1472];
+	struct vm_error err;
+	unsigned int i;
+
+	setup_guest();
+	make_summed(image, "6.1.0-1-amd64 (me)");
+	EXPECT_EQ(load_summed(image, BZ_SIZE, &err), 0);
+	for (i = 0; i < COUNT(where); i++) {
+		make_summed(image, "6.14.11 (me)");
+		image[where[i]] ^= 0x10;
+		EXPECT_EQ(load_summed(image, BZ_SIZE, &err), -1);
+		EXPECT(err.status == 125 && strstr(err.text, "damaged") && err.hint[0]);
+	}
+	/* Signed: two fields of its header are others, and there is something behind it. */
+	make_summed(image, "6.1.0-1-amd64 (me)");
+	memset(image + BZ_SIZE, 0x55, 1472);
+	memcpy(image + 0x40 + 24 + 64, "sums", 4);
+	memcpy(image + 0x40 + 24 + 144, "put here", 8);
+	EXPECT_EQ(load_summed(image, BZ_SIZE + 1472, &err), 0);
+	image[SETUP_SIZE + 7]++;
+	EXPECT_EQ(load_summed(image, BZ_SIZE + 1472, &err), -1);
+	/* A PE header that is none, or lies elsewhere, is no reason to look there. */
+	make_summed(image, "6.1.0-1-amd64 (me)");
+	memset(image + 0x3c, 0xff, 4);
+	EXPECT_EQ(load_summed(image, BZ_SIZE, &err), -1);
+	make_summed(image, "6.1.0-1-amd64 (me)");
+	image[0x3c] = (SETUP_SIZE - 24 - 151) & 0xff;
+	image[0x3d] = (SETUP_SIZE - 24 - 151) >> 8;
+	EXPECT_EQ(load_summed(image, BZ_SIZE, &err), -1);
+}
+
+static void who_has_no_sum_is_loaded(void)
+{
+	static const char *const newer[] = { "6.15.0-rc1", "7.3.4+deb13-cloud-amd64", "10.0.1", "6", "x" };
+	struct setup_header *hdr;
+	struct vm_error err;
+	u8 image[BZ_SIZE];
+	unsigned int i;
+
+	setup_guest();
+	hdr = (void *)(image + 0x1f1);
+	for (i = 0; i < COUNT(newer); i++) {
+		make_summed(image, newer[i]);
+		image[SETUP_SIZE]++;
+		EXPECT_EQ(load_summed(image, BZ_SIZE, &err), 0);
+	}
+	make_summed(image, "6.1");
+	memset(image + BZ_SIZE - 4, 0, 4);
+	EXPECT_EQ(load_summed(image, BZ_SIZE, &err), 0);
+	make_summed(image, "6.1");
+	hdr->kernel_version = 0;
+	EXPECT_EQ(load_summed(image, BZ_SIZE, &err), 0);
+	make_summed(image, "6.1");
+	hdr->syssize = 0;
+	EXPECT_EQ(load_summed(image, BZ_SIZE, &err), 0);
+}
+
 #define BAD_ELF(change)						\
 	({							\
 		make_elf(image);				\
@@ -362,6 +475,7 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(good_bzimage), TEST(good_elf), TEST(bad_bzimages),
+		TEST(sums), TEST(a_sum_tells_damage), TEST(who_has_no_sum_is_loaded),
 		TEST(bad_elfs), TEST(command_lines), TEST(initramfs_must_fit),
 		TEST(not_files), TEST(random_damage_to_a_bzimage),
 		TEST(random_damage_to_an_elf), TEST(random_damage_to_notes),
