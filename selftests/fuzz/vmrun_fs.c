@@ -80,7 +80,7 @@ static void run(unsigned int queue)
 
 	driver_kick(&w.d, queue);
 	driver_run(&w.d, &w.fs.worker.loop, 100);
-	MUST(!w.fs.serving);
+	MUST(!w.fs.stopping);
 	/* All have been served, or the guest must reset it. */
 	MUST(w.raw || dev->needs_reset || !dev->queue[queue].started || w.d.avail[queue] == driver_used(&w.d, queue));
 }

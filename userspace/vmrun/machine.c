@@ -180,7 +180,7 @@ static int build_memory(struct machine *machine, struct vm_error *err)
 static void undo_memory(struct machine *machine)
 {
 	/* A thread that hangs in the host may still write to it. */
-	if (!machine->disks.abandoned)
+	if (!machine->disks.abandoned && !machine->shares.abandoned)
 		memory_destroy(&machine->memory);
 }
 

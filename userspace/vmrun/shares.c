@@ -103,6 +103,7 @@ void shares_stop(struct shares *shares)
 			continue;
 		virtio_pci_stop(share->function);
 		virtio_fs_stop(&share->fs);
+		shares->abandoned |= share->fs.abandoned;
 		share->started = false;
 	}
 }
@@ -112,6 +113,8 @@ void shares_destroy(struct shares *shares)
 	while (shares->nr) {
 		struct share *share = shares->share[--shares->nr];
 
+		if (share->fs.abandoned)
+			continue;
 		virtio_pci_remove(share->function);
 		virtio_fs_destroy(&share->fs);
 		free(share);

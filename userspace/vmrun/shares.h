@@ -24,6 +24,7 @@ struct shares {
 	int machine_fd;
 	struct share *share[SHARES_MAX];
 	unsigned int nr;
+	bool abandoned;		/* one was, and the guest's memory with it (virtio_fs_stop()) */
 };
 
 /*

@@ -4,9 +4,11 @@
  * themselves are test_fuse.c's. Also a reset while its thread serves.
  */
 #include <linux/fuse.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "../virtio/fs.h"
@@ -19,12 +21,32 @@
 #define MEMORY		0x10000
 
 struct guest {
-	struct driver driver;
+	struct driver driver;	/* the first: what the transport knows */
 	struct virtio_fs fs;
+	atomic_uint stopped;
 	int kick_fd;
 };
 
 static char top[] = "/tmp/test_virtio_fs.XXXXXX";
+
+static atomic_bool hangs;	/* the host */
+static atomic_uint in_host;
+
+/* In the C library's place: a host that does not answer for a while. */
+int fstatvfs(int fd, struct statvfs *stat)
+{
+	(void)fd;
+	in_host++;
+	while (hangs)
+		usleep(1000);
+	memset(stat, 0, sizeof(*stat));
+	return 0;
+}
+
+static void on_stopped(void *ctx)
+{
+	((struct guest *)ctx)->stopped++;
+}
 
 static struct guest *make(enum fs_access access)
 {
@@ -35,6 +57,7 @@ static struct guest *make(enum fs_access access)
 	driver_memory_create(&g->driver, MEMORY);
 	ASSERT_EQ(virtio_fs_create(&g->fs, "fs0", "root", top, access, &err), 0);
 	driver_init(&g->driver, &g->fs.dev, SIZE);
+	g->fs.dev.transport.stopped = on_stopped;
 	driver_start(&g->driver, 2);
 	return g;
 }
@@ -184,6 +207,77 @@ static void resets_under_way(void)
 	destroy(g);
 }
 
+/* A driver whose request is with a host that does not answer, and which resets the device. */
+static struct guest *make_hung(void)
+{
+	struct fuse_in_header statfs = {
+		.len = sizeof(statfs), .opcode = FUSE_STATFS, .nodeid = 1,
+	};
+	struct guest *g = make(FS_READ_ONLY);
+	struct vm_error err = { 0 };
+	u64 one = 1;
+
+	/* Who waits for it without an end fails. */
+	alarm(20);
+	g->kick_fd = eventfd(0, EFD_NONBLOCK);
+	ASSERT(loop_watch(&g->fs.worker.loop, g->kick_fd, 1, on_kick, g) >= 0);
+	ASSERT_EQ(virtio_fs_start(&g->fs, NULL, &err), 0);
+	offer_init(g);
+	ASSERT_EQ(write(g->kick_fd, &one, sizeof(one)), sizeof(one));
+	while (driver_used(&g->driver, 1) < 1)
+		usleep(1000);
+	hangs = true;
+	in_host = 0;
+	offer(g, 1, &statfs, sizeof(statfs), 4096);
+	ASSERT_EQ(write(g->kick_fd, &one, sizeof(one)), sizeof(one));
+	while (!in_host)
+		usleep(1000);
+	driver_stop(&g->driver);
+	EXPECT(g->fs.dev.busy);
+	EXPECT_EQ(g->stopped, 0);
+	return g;
+}
+
+static void reset_while_the_host_hangs(void)
+{
+	struct guest *g = make_hung();
+	u64 one = 1;
+
+	hangs = false;
+	while (!g->stopped)
+		usleep(1000);
+	driver_start(&g->driver, 2);
+	EXPECT(!g->fs.dev.busy);
+	EXPECT_EQ(driver_used(&g->driver, 1), 0);
+	offer_init(g);
+	ASSERT_EQ(write(g->kick_fd, &one, sizeof(one)), sizeof(one));
+	while (driver_used(&g->driver, 1) < 1)
+		usleep(1000);
+	driver_stop(&g->driver);
+	EXPECT(!g->fs.dev.busy);
+	EXPECT_EQ(g->stopped, 1);
+	virtio_fs_stop(&g->fs);
+	EXPECT(!g->fs.abandoned);
+	destroy(g);
+}
+
+/* vmrun ends; the thread is left, and tells nobody when the host answers after all. */
+static void end_while_the_host_hangs(void)
+{
+	static struct guest *g;
+
+	g = make_hung();
+	virtio_fs_stop(&g->fs);
+	EXPECT(g->fs.abandoned);
+	hangs = false;
+	usleep(200000);
+	pthread_mutex_lock(&g->fs.dev.lock);
+	EXPECT_EQ(driver_used(&g->driver, 1), 1);
+	EXPECT_EQ(g->stopped, 0);
+	pthread_mutex_unlock(&g->fs.dev.lock);
+	EXPECT_OK(rmdir(top));
+}
+
 static void bad_shares_are_refused(void)
 {
 	struct vm_error err = { 0 };
@@ -204,7 +298,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(says_its_tag), TEST(serves_both_queues), TEST(nonsense_stops_the_device),
-		TEST(resets_under_way), TEST(bad_shares_are_refused),
+		TEST(resets_under_way), TEST(reset_while_the_host_hangs),
+		TEST(end_while_the_host_hangs), TEST(bad_shares_are_refused),
 	};
 
 	return test_main(argc, argv, tests, COUNT(tests));

@@ -7,7 +7,11 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "fs.h"
 
@@ -19,6 +23,7 @@ enum { QUEUE_HIPRIO, QUEUE_REQUEST, NR_QUEUES };
 
 /* Requests served before the thread's loop is asked what else there is. */
 #define MAX_TURN	64
+#define STOP_SECONDS	1	/* as virtio_device_ops.stop may take */
 
 struct fs_config {
 	u8 tag[VIRTIO_FS_TAG_SIZE];
@@ -67,13 +72,10 @@ static bool serve(struct virtio_fs *fs, unsigned int queue)
 	};
 	ssize_t len;
 
-	fs->serving = true;
 	pthread_mutex_unlock(&fs->dev.lock);
 	take_umask(fs);
 	len = fs_serve(fs->server, &request);
 	pthread_mutex_lock(&fs->dev.lock);
-	fs->serving = false;
-	pthread_cond_signal(&fs->idle);
 	if (fs->stopping)
 		return false;
 	if (len < 0) {
@@ -127,16 +129,53 @@ static void kick(struct virtio_device *dev, unsigned int queue)
 	} while (!ret && ring_enable_kicks(ring));
 }
 
-/* The worker may be in the server, and with it in the guest's buffers: wait for it. */
+/* In the worker, which so is not in the server any more, nor in the guest's buffers. */
+static void on_reset(void *ctx, u32 events)
+{
+	struct virtio_fs *fs = ctx;
+	u64 count;
+
+	(void)events;
+	if (read(fs->reset_fd, &count, sizeof(count)) < 0)
+		return;
+	pthread_mutex_lock(&fs->dev.lock);
+	if (!fs->stopping || fs->abandoned)
+		goto out;
+	pthread_mutex_unlock(&fs->dev.lock);
+	/* To close a file can take as long as to write it. */
+	fs_reset(fs->server);
+	pthread_mutex_lock(&fs->dev.lock);
+	if (fs->abandoned)
+		goto out;
+	fs->stopping = false;
+	pthread_cond_signal(&fs->idle);
+	if (fs->dev.busy)
+		virtio_stopped(&fs->dev);
+out:
+	pthread_mutex_unlock(&fs->dev.lock);
+}
+
 static void stop(struct virtio_device *dev)
 {
 	struct virtio_fs *fs = fs_of(dev);
+	struct timespec until;
+	u64 one = 1;
 
+	if (!fs->worker.started) {
+		fs_reset(fs->server);
+		return;
+	}
 	fs->stopping = true;
-	while (fs->serving)
-		pthread_cond_wait(&fs->idle, &dev->lock);
-	fs->stopping = false;
-	fs_reset(fs->server);
+	/* Cannot fail: the counter takes 2^64 - 1 of them. */
+	if (write(fs->reset_fd, &one, sizeof(one)) < 0)
+		log_note("%s: cannot wake its thread: %s", dev->name, strerror(errno));
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += STOP_SECONDS;
+	/* A host that hangs (a file server that is gone) must not take the vCPU with it. */
+	while (fs->stopping)
+		if (pthread_cond_clockwait(&fs->idle, &dev->lock, CLOCK_MONOTONIC, &until))
+			break;
+	dev->busy = fs->stopping;
 }
 
 static const struct virtio_device_ops fs_ops = {
@@ -144,6 +183,22 @@ static const struct virtio_device_ops fs_ops = {
 	.stop = stop,
 	.kick = kick,
 };
+
+static int make_worker(struct virtio_fs *fs, const char *name, struct vm_error *err)
+{
+	if (worker_create(&fs->worker, name, err))
+		return -1;
+	fs->reset_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fs->reset_fd >= 0 &&
+	    loop_watch(&fs->worker.loop, fs->reset_fd, EPOLLIN, on_reset, fs) >= 0)
+		return 0;
+	vm_fail(err, VM_STATUS_FAILURE, "are too many files open?", "cannot set up %s: %s", name,
+		strerror(errno));
+	if (fs->reset_fd >= 0)
+		close(fs->reset_fd);
+	worker_destroy(&fs->worker);
+	return -1;
+}
 
 int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, const char *path,
 		     enum fs_access access, struct vm_error *err)
@@ -160,7 +215,7 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 	fs->server = fs_open(path, access, err);
 	if (!fs->server)
 		return -1;
-	if (worker_create(&fs->worker, name, err)) {
+	if (make_worker(fs, name, err)) {
 		fs_close(fs->server);
 		return -1;
 	}
@@ -177,12 +232,20 @@ int virtio_fs_start(struct virtio_fs *fs, const struct sandbox *sandbox, struct 
 
 void virtio_fs_stop(struct virtio_fs *fs)
 {
-	worker_stop(&fs->worker);
+	pthread_mutex_lock(&fs->dev.lock);
+	fs->abandoned = fs->dev.busy;
+	pthread_mutex_unlock(&fs->dev.lock);
+	if (fs->abandoned)
+		log_note("%s: the host's folder does not answer; what the guest wrote last may not be there",
+			 fs->dev.name);
+	else
+		worker_stop(&fs->worker);
 }
 
 void virtio_fs_destroy(struct virtio_fs *fs)
 {
 	worker_destroy(&fs->worker);
+	close(fs->reset_fd);
 	fs_close(fs->server);
 	virtio_device_destroy(&fs->dev);
 	pthread_cond_destroy(&fs->idle);

@@ -21,15 +21,17 @@ struct virtio_fs {
 	struct worker worker;
 	enum sandbox_thread policy;	/* const; the worker's */
 
-	/* the worker's; ->stop resets the server while the worker is not in it */
+	int reset_fd;		/* const; an eventfd: the worker is to reset the server */
+
+	/* the worker's */
 	struct fs *server;
 	bool own_umask;
 	struct ring_chain chain;
 
 	/* under dev.lock */
-	bool serving;		/* the worker is in the server, without the lock */
-	bool stopping;		/* ->stop waits for it to come out */
-	pthread_cond_t idle;
+	bool stopping;		/* until the worker has reset the server */
+	bool abandoned;		/* the host did not answer: the worker is left to die with vmrun */
+	pthread_cond_t idle;	/* stopping became false */
 };
 
 /*
@@ -48,12 +50,13 @@ int virtio_fs_create(struct virtio_fs *fs, const char *name, const char *tag, co
 int virtio_fs_start(struct virtio_fs *fs, const struct sandbox *sandbox, struct vm_error *err);
 
 /*
- * Ends the thread, after the request that it serves. After virtio_pci_stop(), and before
- * virtio_pci_remove().
+ * Ends the thread. After virtio_pci_stop(), and before virtio_pci_remove(). When the host
+ * did not answer that one it is abandoned: @fs, its function on the bus and the guest's
+ * memory must stay as they are until vmrun ends.
  */
 void virtio_fs_stop(struct virtio_fs *fs);
 
-/* After virtio_pci_remove(). */
+/* After virtio_pci_remove(). Not of one that was abandoned. */
 void virtio_fs_destroy(struct virtio_fs *fs);
 
 #endif
