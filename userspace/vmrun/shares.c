@@ -3,6 +3,7 @@
  * Makes, adds and takes away the devices of shared folders. Called by machine.c; what a
  * device does is virtio/fs.c's, and the files are fs/'s.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,19 +26,29 @@ void shares_init(struct shares *shares, struct pci *pci, struct irq *irq, int ma
 	shares->machine_fd = machine_fd;
 }
 
-/* Where the machine's folder lies, and that itself, should it be what is shared. */
-static void hide_machines(const struct shares *shares, struct fs *server)
+/*
+ * Where the machine's folder lies, and that itself, should it be what is shared; and what is
+ * above stays where it is, for the next vmrun goes there by a path.
+ */
+static int hide_machines(const struct shares *shares, struct fs *server, struct vm_error *err)
 {
-	int fd;
+	int fd, ret;
 
 	if (shares->machine_fd < 0)
-		return;
+		return 0;
 	fs_hide(server, shares->machine_fd);
 	fd = openat(shares->machine_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fs_hide(server, fd);
-	close(fd);
+	if (fd < 0) {
+		ret = -errno;
+	} else {
+		fs_hide(server, fd);
+		ret = fs_fix_above(server, fd);
+		close(fd);
+	}
+	if (!ret)
+		return 0;
+	return vm_fail(err, VM_STATUS_FAILURE, "set XDG_RUNTIME_DIR to a folder of yours",
+		       "cannot keep a share from the folders above the machine's: %s", strerror(-ret));
 }
 
 static int add_device(struct shares *shares, struct share *share, const char *tag,
@@ -46,8 +57,8 @@ static int add_device(struct shares *shares, struct share *share, const char *ta
 	if (virtio_fs_create(&share->fs, share->name, tag, path, access, err))
 		return -1;
 	fs_limit(share->fs.server, memory_size(shares->pci->memory) / PART_OF_MEMORY);
-	hide_machines(shares, share->fs.server);
-	share->function = virtio_pci_add(shares->pci, shares->irq, &share->fs.dev, err);
+	share->function = hide_machines(shares, share->fs.server, err) ? NULL :
+			  virtio_pci_add(shares->pci, shares->irq, &share->fs.dev, err);
 	if (share->function)
 		return 0;
 	virtio_fs_destroy(&share->fs);

@@ -61,6 +61,13 @@ void fs_limit(struct fs *fs, u64 bytes);
  */
 void fs_hide(struct fs *fs, int fd);
 
+/*
+ * No directory above the one that is open as @fd can be moved either, up to the host's
+ * root: another in its place would be taken for what is hidden. Once, before the first
+ * request. 0, or -errno.
+ */
+int fs_fix_above(struct fs *fs, int fd);
+
 /* Forgets all that requests have made it remember: a driver starts or ends. */
 void fs_reset(struct fs *fs);
 

@@ -519,14 +519,19 @@ static bool is_kernels_own(int fd)
 	return false;
 }
 
-static bool is_hidden(const struct fs *fs, const struct fs_key *key)
+static bool is_among(const struct fs_key *keys, u32 nr, const struct fs_key *key)
 {
 	u32 i;
 
-	for (i = 0; i < fs->nr_hidden; i++)
-		if (fs->hidden[i].dev == key->dev && fs->hidden[i].ino == key->ino)
+	for (i = 0; i < nr; i++)
+		if (keys[i].dev == key->dev && keys[i].ino == key->ino)
 			return true;
 	return false;
+}
+
+static bool is_hidden(const struct fs *fs, const struct fs_key *key)
+{
+	return is_among(fs->hidden, fs->nr_hidden, key);
 }
 
 void fs_hide(struct fs *fs, int fd)
@@ -539,7 +544,42 @@ void fs_hide(struct fs *fs, int fd)
 	at(fs, 0)->sealed |= is_hidden(fs, &at(fs, 0)->key);
 }
 
-bool fs_inode_is_hidden(struct fs *fs, struct fs_inode *parent, const char *name)
+/* 1: one more; 0: @fd is the host's root; -errno. */
+static int fix(struct fs *fs, int fd)
+{
+	struct fs_key *more, key;
+	struct statx stat;
+
+	if (fs_stat(fd, "", &stat))
+		return -errno;
+	key = key_of(&stat);
+	if (is_among(fs->fixed, fs->nr_fixed, &key))
+		return 0;
+	more = realloc(fs->fixed, (fs->nr_fixed + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	fs->fixed = more;
+	fs->fixed[fs->nr_fixed++] = key;
+	return 1;
+}
+
+int fs_fix_above(struct fs *fs, int fd)
+{
+	int above = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC), next, ret = 1;
+
+	while (above >= 0 && (ret = fix(fs, above)) > 0) {
+		next = openat(above, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(above);
+		above = next;
+	}
+	/* Where vmrun may not enter the guest can change nothing either. */
+	if (above < 0)
+		return errno == EACCES ? 0 : -errno;
+	close(above);
+	return ret;
+}
+
+bool fs_inode_is_fixed(struct fs *fs, struct fs_inode *parent, const char *name)
 {
 	struct statx stat;
 	struct fs_key key;
@@ -551,7 +591,7 @@ bool fs_inode_is_hidden(struct fs *fs, struct fs_inode *parent, const char *name
 	if (fd < 0 || fs_stat(fd, name, &stat))
 		return false;
 	key = key_of(&stat);
-	return is_hidden(fs, &key);
+	return is_hidden(fs, &key) || is_among(fs->fixed, fs->nr_fixed, &key);
 }
 
 int fs_inode_enter(struct fs *fs, struct fs_inode *parent, const char *name,

@@ -126,7 +126,7 @@ static int rename_held(struct fs *fs, struct fs_call *call, struct fs_inode *to_
 	struct fs_inode *there = fs_inode_before(fs, to_dir, to);
 	int ret = 0;
 
-	if (fs_inode_is_hidden(fs, call->inode, from) || fs_inode_is_hidden(fs, to_dir, to))
+	if (fs_inode_is_fixed(fs, call->inode, from) || fs_inode_is_fixed(fs, to_dir, to))
 		ret = -EBUSY;
 	else if (syscall(SYS_renameat2, call->inode->fd, from, to_dir->fd, to, flags))
 		ret = -errno;

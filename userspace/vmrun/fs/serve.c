@@ -310,5 +310,6 @@ void fs_close(struct fs *fs)
 		close(fs->root_fd);
 	if (fs->proc_fd >= 0)
 		close(fs->proc_fd);
+	free(fs->fixed);
 	free(fs);
 }

@@ -86,6 +86,8 @@ struct fs {
 
 	struct fs_key hidden[FS_MAX_HIDDEN];
 	u32 nr_hidden;
+	struct fs_key *fixed;	/* fs_fix_above(): the nearest first */
+	u32 nr_fixed;
 
 	u64 dev[FS_MAX_DEVS];	/* of the host, in the order they were met */
 	u32 nr_devs;
@@ -136,8 +138,8 @@ int fs_inode_stat(struct fs *fs, struct fs_inode *inode, struct statx *stat);
 int fs_inode_hold(struct fs *fs, struct fs_inode *inode);
 void fs_inode_drop(struct fs *fs, struct fs_inode *inode);
 
-/* Whether it is what fs_hide() was told, known to the guest or not. */
-bool fs_inode_is_hidden(struct fs *fs, struct fs_inode *parent, const char *name);
+/* Whether it is what fs_hide() was told, or above it, known to the guest or not. */
+bool fs_inode_is_fixed(struct fs *fs, struct fs_inode *parent, const char *name);
 
 /* What @name in @parent is: its inode, one lookup more. */
 int fs_inode_enter(struct fs *fs, struct fs_inode *parent, const char *name,

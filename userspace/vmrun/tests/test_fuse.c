@@ -405,6 +405,38 @@ static void what_is_hidden_stays_shut(void)
 	end();
 }
 
+/* What is above a hidden directory would be found by its path, were it another. */
+static void above_the_hidden_nothing_moves(void)
+{
+	struct fuse_rename2_in swap = { .newdir = 1, .flags = RENAME_EXCHANGE };
+	struct fuse_rename_in to = { .newdir = 1 };
+	u64 dir;
+	int fd;
+
+	begin(FS_READ_WRITE);
+	ASSERT_OK(mkdir("share/dir/runtime", 0700));
+	ASSERT_OK(mkdir("share/dir/runtime/machines", 0700));
+	ASSERT_OK(mkdir("share/other", 0700));
+	fd = ASSERT_OK(open("share/dir/runtime/machines", O_PATH | O_DIRECTORY));
+	fs_hide(fs, fd);
+	EXPECT_EQ(fs_fix_above(fs, fd), 0);
+	close(fd);
+	dir = lookup(1, "dir");
+	ASSERT(dir);
+	EXPECT_EQ(call(FUSE_RENAME, 1, &to, sizeof(to), "dir\0moved", 10), -EBUSY);
+	EXPECT_EQ(call(FUSE_RENAME, dir, &to, sizeof(to), "runtime\0moved", 14), -EBUSY);
+	EXPECT_EQ(call(FUSE_RENAME2, 1, &swap, sizeof(swap), "other\0dir", 10), -EBUSY);
+	EXPECT_EQ(call(FUSE_RENAME2, 1, &swap, sizeof(swap), "dir\0other", 10), -EBUSY);
+	/* What is beside them does. */
+	EXPECT_EQ(call(FUSE_RENAME, 1, &to, sizeof(to), "other\0moved", 12), 0);
+	EXPECT_EQ(call(FUSE_RENAME, dir, &to, sizeof(to), "inner\0out", 10), 0);
+	ASSERT_OK(rename("share/out", "share/dir/inner"));
+	ASSERT_OK(rmdir("share/moved"));
+	ASSERT_OK(rmdir("share/dir/runtime/machines"));
+	ASSERT_OK(rmdir("share/dir/runtime"));
+	end();
+}
+
 static void the_kernels_file_systems_stay_shut(void)
 {
 	struct vm_error err = { 0 };
@@ -823,6 +855,7 @@ int main(int argc, char **argv)
 		TEST(a_replaced_file_is_stale), TEST(races_do_not_leave_the_share),
 		TEST(only_files_and_directories_are_opened),
 		TEST(the_kernels_file_systems_stay_shut), TEST(what_is_hidden_stays_shut),
+		TEST(above_the_hidden_nothing_moves),
 		TEST(lengths_are_checked),
 		TEST(transfers_are_bounded), TEST(forgetting), TEST(directories),
 		TEST(read_only_refuses_changes), TEST(reading_changes_no_mode),
