@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,21 +17,28 @@
 /* The other process has either written its name or ended. */
 static int wait_for(int fd, pid_t pid)
 {
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	char name[INSTANCE_MAX_NAME + 1];
-	sigset_t none;
+	sigset_t none, pipe;
 	ssize_t n;
 	int status;
 
-	/* The machine has blocked them for itself: whoever waits may be interrupted. */
+	/*
+	 * The machine has blocked them for itself: whoever waits may be interrupted. But not once
+	 * it runs, for who was interrupted is told that there is none.
+	 */
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	do {
-		n = read(fd, name, sizeof(name) - 1);
-	} while (n < 0 && errno == EINTR);
+	while (ppoll(&ready, 1, NULL, &none) < 0 && errno == EINTR)
+		;
+	n = read(fd, name, sizeof(name) - 1);
 	if (n > 0) {
+		sigemptyset(&pipe);
+		sigaddset(&pipe, SIGPIPE);
+		sigprocmask(SIG_UNBLOCK, &pipe, NULL);
 		printf("%.*s\n", (int)n, name);
 		return 0;
 	}
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return VM_STATUS_FAILURE;
