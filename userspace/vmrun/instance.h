@@ -48,7 +48,10 @@ void instance_close(struct instance *instance);
 /* Removes the folder of a machine of ours, or of an ended one; -1 when it still runs. */
 int instance_remove(struct instance *instance, struct vm_error *err);
 
-/* The process that runs it; 0 when nobody does, -1 for one that cannot be named from here (a container's). */
+/*
+ * The process that runs it; 0 when nobody does, -1 for one that cannot be named from here (a
+ * container's).
+ */
 pid_t instance_pid(const struct instance *instance);
 
 /* Replaces @file by @object (kept), as one step for those who read it. */

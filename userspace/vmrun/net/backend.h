@@ -17,7 +17,7 @@ struct net_header {
 	u16 num_buffers;
 } __packed;
 
-/* An Ethernet frame without its checksum, with a VLAN's tag; and one that is to be cut into many. */
+/* An Ethernet frame without its checksum, with a VLAN's tag; one that is to be cut into many. */
 #define NET_MAX_FRAME		1518
 #define NET_MAX_LARGE_FRAME	(65535 + 18)
 /* What comes before an IP packet in a frame. */
@@ -31,7 +31,7 @@ struct net_backend;
 struct net_backend_ops {
 	/* The driver agreed on @features. In any thread. May be NULL. */
 	void (*start)(struct net_backend *backend, u64 features);
-	/* Takes the frame behind the header in @chain's out buffers, or drops it; lengths are checked. */
+	/* Takes the frame behind the header in @chain's out buffers, or drops it. */
 	void (*send)(struct net_backend *backend, const struct ring_chain *chain);
 	/* That was the last send() of a batch. May be NULL. */
 	void (*sent)(struct net_backend *backend);
@@ -46,7 +46,8 @@ struct net_backend_ops {
  * Gives the guest a frame, @header's num_buffers aside. False: it has no buffer for
  * it; the same frame must be offered again, after resume(), before any other.
  */
-typedef bool net_deliver_fn(void *ctx, const struct net_header *header, const u8 *frame, size_t len);
+typedef bool net_deliver_fn(void *ctx, const struct net_header *header, const u8 *frame,
+			    size_t len);
 
 struct net_backend {
 	const struct net_backend_ops *ops;

@@ -11,7 +11,10 @@
 #define ETHERNET	14
 #define ETHERTYPE	12
 
-enum { IP_LENGTH = 2, IP_FRAGMENT = 6, IP_TTL = 8, IP_PROTOCOL = 9, IP_SUM = 10, IP_FROM = 12, IP_TO = 16, IP_SIZE = 20 };
+enum {
+	IP_LENGTH = 2, IP_FRAGMENT = 6, IP_TTL = 8, IP_PROTOCOL = 9, IP_SUM = 10, IP_FROM = 12,
+	IP_TO = 16, IP_SIZE = 20,
+};
 enum { TCP_SEQ = 4, TCP_ACK = 8, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_SUM = 16, TCP_SIZE = 20 };
 enum { PORT_FROM = 0, PORT_TO = 2, UDP_SIZE = 8 };
 enum { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
@@ -47,7 +50,7 @@ static void put32(u8 *p, u32 value)
 	put16(p + 2, value);
 }
 
-/* The IPv4 packet in @frame, with its header's length; NULL: it is none, or one that nobody takes. */
+/* The IPv4 packet in @frame, with its header's length; NULL: none, or one that nobody takes. */
 static const u8 *find_packet(const u8 *frame, size_t len, size_t *header)
 {
 	const u8 *ip = frame + ETHERNET;
@@ -69,7 +72,8 @@ static bool is_peer(const struct gate *gate, u16 host, u16 guest)
 }
 
 /* A packet to the host itself, with @len bytes behind its header. */
-static enum gate_verdict check_host(const struct gate *gate, const u8 *ip, const u8 *rest, size_t len)
+static enum gate_verdict check_host(const struct gate *gate, const u8 *ip, const u8 *rest,
+				    size_t len)
 {
 	u16 fragment = get16(ip + IP_FRAGMENT);
 	bool first = !(fragment & FRAGMENT_OFFSET);
@@ -88,11 +92,13 @@ static enum gate_verdict check_host(const struct gate *gate, const u8 *ip, const
 			return GATE_PASS;
 		if (len < UDP_SIZE)
 			return GATE_DROP;
-		/* libslirp's own server, which takes nothing that is sent to the network's broadcast. */
+		/* libslirp's own server, which takes nothing by the network's broadcast. */
 		if (get16(rest + PORT_TO) == DHCP_SERVER && get32(ip + IP_TO) != gate->broadcast)
 			return GATE_PASS;
-		return get32(ip + IP_TO) == gate->gateway &&
-		       is_peer(gate, get16(rest + PORT_TO), get16(rest + PORT_FROM)) ? GATE_PASS : GATE_DROP;
+		if (get32(ip + IP_TO) == gate->gateway &&
+		    is_peer(gate, get16(rest + PORT_TO), get16(rest + PORT_FROM)))
+			return GATE_PASS;
+		return GATE_DROP;
 	default:
 		return GATE_PASS;
 	}
@@ -110,7 +116,10 @@ enum gate_verdict gate_from_guest(const struct gate *gate, const u8 *frame, size
 	if (!ip)
 		return GATE_DROP;
 	to = get32(ip + IP_TO);
-	/* No network carries the first; the second is this host to Linux. libslirp would connect there. */
+	/*
+	 * No network carries the first; the second is this host to Linux. libslirp would
+	 * connect there.
+	 */
 	if (to >> 24 == 127 || to >> 24 == 0)
 		return GATE_DROP;
 	if (gate->open || (to != gate->gateway && to != gate->broadcast && to != ~0u))

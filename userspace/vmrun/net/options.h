@@ -32,7 +32,10 @@ struct net_options {
 	unsigned int nr_forwards;
 };
 
-/* Reads -n's argument: "none", "user", "user,loopback" or "tap=NAME". 0, or -1 with @err filled in. */
+/*
+ * Reads -n's argument: "none", "user", "user,loopback" or "tap=NAME". 0, or -1 with @err
+ * filled in.
+ */
 int net_parse_kind(struct net_options *net, const char *arg, struct vm_error *err);
 
 /* Reads -p's argument, "[ADDRESS:]HOST:GUEST[/udp|/tcp]", and adds it to the list. */

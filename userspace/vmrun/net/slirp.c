@@ -38,7 +38,10 @@
  */
 #define MTU		16384
 #define SMALL_MTU	1500	/* of drivers that are not told */
-/* Frames that the guest has no room for yet. What a connection has under way at most is 45 small ones. */
+/*
+ * Frames that the guest has no room for yet. What a connection has under way at most is 45
+ * small ones.
+ */
 #define MAX_QUEUED	64
 #define MAX_COMPLAINTS	4
 #define EVENT_TIMER	(~0u)
@@ -514,7 +517,10 @@ static int forward(struct slirp *s, const struct net_options *options, struct vm
 	return 0;
 }
 
-/* libslirp drops the answers to those that come from the host's loopback with the rest of what goes there. */
+/*
+ * libslirp drops the answers to those that come from the host's loopback with the rest of
+ * what goes there.
+ */
 static bool forwards_datagrams(const struct net_options *options)
 {
 	unsigned int i;

@@ -567,9 +567,11 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		TEST(every_kind), TEST(no_flush_no_cache), TEST(rules_of_requests), TEST(wrong_way),
-		TEST(any_framing), TEST(no_way_to_answer), TEST(read_only_and_cow), TEST(many_at_once),
+		TEST(any_framing), TEST(no_way_to_answer), TEST(read_only_and_cow),
+		TEST(many_at_once),
 		TEST(reset_in_flight), TEST(reset_while_the_host_hangs),
-		TEST(end_while_the_host_hangs), TEST(more_than_the_queue), TEST(config_space), TEST(without_a_ring), TEST(an_image_cut_short),
+		TEST(end_while_the_host_hangs), TEST(more_than_the_queue), TEST(config_space),
+		TEST(without_a_ring), TEST(an_image_cut_short),
 		TEST(a_ring_that_takes_nothing),
 	};
 

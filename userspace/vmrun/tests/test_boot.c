@@ -218,7 +218,8 @@ static void sums(void)
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = rand();
 	for (n = 0; n < 300; n++) {
-		EXPECT_EQ(crc32_go_on(n * 77777, data + n % 17, n), crc_by_bits(n * 77777, data + n % 17, n));
+		EXPECT_EQ(crc32_go_on(n * 77777, data + n % 17, n),
+			  crc_by_bits(n * 77777, data + n % 17, n));
 		EXPECT_EQ(crc32_slow(~n, data, n), crc_by_bits(~n, data, n));
 	}
 	EXPECT_EQ(crc32_go_on(~0u, data, sizeof(data)), crc_by_bits(~0u, data, sizeof(data)));
@@ -251,7 +252,9 @@ static int load_summed(const u8 *image, size_t size, struct vm_error *err)
 
 static void a_sum_tells_damage(void)
 {
-	static const size_t where[] = { 0x10, 0x700, SETUP_SIZE, SETUP_SIZE + 0x1003, BZ_SIZE - 5, BZ_SIZE - 1 };
+	static const size_t where[] = {
+		0x10, 0x700, SETUP_SIZE, SETUP_SIZE + 0x1003, BZ_SIZE - 5, BZ_SIZE - 1,
+	};
 	u8 image[BZ_SIZE + 1472];
 	struct vm_error err;
 	unsigned int i;
@@ -285,7 +288,9 @@ static void a_sum_tells_damage(void)
 
 static void who_has_no_sum_is_loaded(void)
 {
-	static const char *const newer[] = { "6.15.0-rc1", "7.3.4+deb13-cloud-amd64", "10.0.1", "6", "x" };
+	static const char *const newer[] = {
+		"6.15.0-rc1", "7.3.4+deb13-cloud-amd64", "10.0.1", "6", "x",
+	};
 	struct setup_header *hdr;
 	struct vm_error err;
 	u8 image[BZ_SIZE];

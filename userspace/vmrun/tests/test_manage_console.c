@@ -38,7 +38,8 @@ static void play(struct played *machine)
 	ASSERT(mkdtemp(runtime));
 	setenv("XDG_RUNTIME_DIR", runtime, 1);
 	ASSERT_EQ(instance_create(&machine->instance, "played", &err), 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/vmrun/played/control.sock", runtime);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/vmrun/played/control.sock",
+		 runtime);
 	machine->listen_fd = ASSERT_OK(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 	ASSERT_OK(bind(machine->listen_fd, (struct sockaddr *)&address, sizeof(address)));
 	ASSERT_OK(listen(machine->listen_fd, 1));

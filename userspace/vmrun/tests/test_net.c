@@ -134,7 +134,7 @@ static void send_frame(struct card *c, const void *frame, u32 len)
 	kick(c, TX);
 }
 
-/* The buffers that the next frame lies in; its bytes in @frame, its length in @len. 0: there is none. */
+/* The buffers that the next frame lies in; its bytes in @frame, its length in @len. 0: none. */
 static unsigned int next(struct card *c, u8 *frame, size_t *len)
 {
 	struct net_header header;
@@ -310,7 +310,7 @@ static void no_room(void)
 		EXPECT_EQ(len, 3000);
 		EXPECT(is_frame(frame, len, i));
 	}
-	/* A driver that goes while a frame waits: the frame is nobody's, the next are for the next. */
+	/* A driver that goes while a frame waits: that is nobody's, the next are for the next. */
 	receive(c, w, 2, 3000);
 	EXPECT_EQ(w->waiting, 2);
 	give(c, 1, 1536);
@@ -453,14 +453,18 @@ static size_t datagram(u8 *to, const char *addr, u16 port, size_t len)
 	sum = ~((sum & 0xffff) + (sum >> 16));
 	to[24] = sum >> 8;
 	to[25] = sum;
-	memcpy(to + 34, (u8[]){ 1234 >> 8, 1234 & 0xff, port >> 8, port, (8 + len) >> 8, 8 + len, 0, 0 }, 8);
+	memcpy(to + 34, (u8[]){
+		1234 >> 8, 1234 & 0xff, port >> 8, port, (8 + len) >> 8, 8 + len, 0, 0,
+	}, 8);
 	return 14 + total;
 }
 
 /* A socket of the host's at 127.0.0.1. */
 static int host_socket(u16 *port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in addr = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
 	socklen_t size = sizeof(addr);
 	int fd = ASSERT_OK(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
 
@@ -490,8 +494,12 @@ static ssize_t arrives(struct card *c, int fd, u16 port, const char *addr, size_
 			u32 part = min_u64(SLOT - skip, n - from);
 			bool last = from + part == n;
 
-			memcpy(driver_at(&c->driver, BUFFER(TX, first + i) + skip, part), data + from, part);
-			desc[i] = (struct desc){ BUFFER(TX, first + i), skip + part, last ? 0 : F_NEXT, first + i + 1 };
+			memcpy(driver_at(&c->driver, BUFFER(TX, first + i) + skip, part),
+			       data + from, part);
+			desc[i] = (struct desc){
+				BUFFER(TX, first + i), skip + part, last ? 0 : F_NEXT,
+				first + i + 1,
+			};
 		}
 		driver_offer(&c->driver, TX, first, desc, i);
 		kick(c, TX);
@@ -512,7 +520,8 @@ static void the_hosts_loopback(void)
 	fd = host_socket(&port);
 	/* One with libslirp's own switch, one that has to go without. */
 	options.forward[0] = (struct net_forward){
-		.host_addr = htonl(INADDR_LOOPBACK), .host_port = port + 1, .guest_port = 1, .udp = true,
+		.host_addr = htonl(INADDR_LOOPBACK), .host_port = port + 1,
+		.guest_port = 1, .udp = true,
 	};
 	for (; options.nr_forwards < 2; options.nr_forwards++) {
 		c = make(&options, MERGEABLE);
@@ -552,7 +561,8 @@ static size_t segment(u8 *to, const char *addr, u8 flags, unsigned int ip)
 
 static void the_gate(void)
 {
-	struct gate gate = { .gateway = 0x0a000202, .broadcast = 0x0a0002ff }, open = { .open = true };
+	struct gate gate = { .gateway = 0x0a000202, .broadcast = 0x0a0002ff };
+	struct gate open = { .open = true };
 	static const char *const ours[] = { "10.0.2.2", "10.0.2.255", "255.255.255.255" };
 	unsigned int i, n;
 	u8 f[200], g[200];
@@ -560,7 +570,7 @@ static void the_gate(void)
 
 	open.gateway = gate.gateway;
 	for (i = 0; i < COUNT(ours); i++) {
-		/* What begins a connection, and what only goes on with one; ECN's flags do not count. */
+		/* What begins a connection, what goes on with one; ECN's flags do not count. */
 		for (n = 20; n <= 60; n += 20) {
 			len = segment(f, ours[i], 2, n);
 			EXPECT_EQ(gate_from_guest(&gate, f, len), GATE_REFUSE);
@@ -584,16 +594,18 @@ static void the_gate(void)
 			  i == 1 ? GATE_DROP : GATE_PASS);
 	}
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, segment(f, "127.0.0.1", 2, 20)), GATE_DROP);
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, segment(f, "0.1.2.3", 2, 20)), GATE_DROP);
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, segment(f, "10.0.2.3", 2, 20)), GATE_PASS);
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, datagram(f, "1.1.1.1", 500, 5)), GATE_PASS);
+		const struct gate *now = i ? &open : &gate;
+
+		EXPECT_EQ(gate_from_guest(now, f, segment(f, "127.0.0.1", 2, 20)), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(now, f, segment(f, "0.1.2.3", 2, 20)), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(now, f, segment(f, "10.0.2.3", 2, 20)), GATE_PASS);
+		EXPECT_EQ(gate_from_guest(now, f, datagram(f, "1.1.1.1", 500, 5)), GATE_PASS);
 		/* No packet at all; a header that is longer than it. */
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, 33), GATE_DROP);
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, 13), GATE_PASS);
+		EXPECT_EQ(gate_from_guest(now, f, 33), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(now, f, 13), GATE_PASS);
 		f[14] = 0x4f;
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, f, 40), GATE_DROP);
-		EXPECT_EQ(gate_from_guest(i ? &open : &gate, who_has, sizeof(who_has)), GATE_PASS);
+		EXPECT_EQ(gate_from_guest(now, f, 40), GATE_DROP);
+		EXPECT_EQ(gate_from_guest(now, who_has, sizeof(who_has)), GATE_PASS);
 	}
 
 	/* Somebody's datagram may be answered, by the port that it came to. */
@@ -604,13 +616,15 @@ static void the_gate(void)
 		g[35] = i;
 		gate_to_guest(&gate, g, 47);
 		gate_to_guest(&gate, g, 47);
-		EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", 512 + i, 5)), GATE_PASS);
+		len = datagram(f, "10.0.2.2", 512 + i, 5);
+		EXPECT_EQ(gate_from_guest(&gate, f, len), GATE_PASS);
 	}
 	EXPECT_EQ(gate.nr_peers, GATE_MAX_PEERS);
-	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", 512 + GATE_MAX_PEERS, 5)), GATE_PASS);
-	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", 512 + GATE_MAX_PEERS - 1, 5)), GATE_DROP);
-	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "255.255.255.255", 512 + GATE_MAX_PEERS, 5)), GATE_DROP);
-	datagram(f, "10.0.2.2", 512 + GATE_MAX_PEERS, 5);
+	n = 512 + GATE_MAX_PEERS;
+	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", n, 5)), GATE_PASS);
+	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "10.0.2.2", n - 1, 5)), GATE_DROP);
+	EXPECT_EQ(gate_from_guest(&gate, f, datagram(f, "255.255.255.255", n, 5)), GATE_DROP);
+	datagram(f, "10.0.2.2", n, 5);
 	f[35]++;
 	EXPECT_EQ(gate_from_guest(&gate, f, 47), GATE_DROP);
 }
@@ -628,8 +642,11 @@ static void a_refusal(void)
 	send_frame(c, f, segment(f, "10.0.2.2", 2, 20));
 	ASSERT_EQ(next(c, frame, &len), 1);
 	ASSERT_EQ(len, 54);
-	EXPECT(!memcmp(frame, f + 6, 6) && !memcmp(frame + 26, f + 30, 4) && !memcmp(frame + 30, f + 26, 4));
-	EXPECT(!memcmp(frame + 34, (u8[14]){ 0, 80, 4, 210, 0, 0, 0, 0, 0, 1, 2, 4, 0x50, 0x14 }, 14));
+	EXPECT(!memcmp(frame, f + 6, 6));
+	EXPECT(!memcmp(frame + 26, f + 30, 4) && !memcmp(frame + 30, f + 26, 4));
+	EXPECT(!memcmp(frame + 34, (u8[14]){
+		0, 80, 4, 210, 0, 0, 0, 0, 0, 1, 2, 4, 0x50, 0x14,
+	}, 14));
 	for (i = 26; i < 54; i += 2)
 		sum += frame[i] << 8 | frame[i + 1];
 	EXPECT_EQ((sum & 0xffff) + (sum >> 16), 0xffff);
@@ -721,7 +738,8 @@ static void no_other_protocol(void)
 static void kinds(void)
 {
 	static const char *const wrong[] = {
-		"", "users", "user,", "user,loop", "user,loopback,", "none,loopback", "tap", "tap=", "tap=a/b", "tap=0123456789abcdef", "tap=a b", "tap=%d",
+		"", "users", "user,", "user,loop", "user,loopback,", "none,loopback", "tap", "tap=",
+		"tap=a/b", "tap=0123456789abcdef", "tap=a b", "tap=%d",
 	};
 	struct net_options net = { 0 };
 	struct vm_error err;
@@ -751,7 +769,8 @@ static void kinds(void)
 static void ports(void)
 {
 	static const char *const wrong[] = {
-		"", "80", "80:", ":80", "0:80", "80:0", "65536:80", "80:65536", "80:80/", "80:80/sctp",
+		"", "80", "80:", ":80", "0:80", "80:0", "65536:80", "80:65536", "80:80/",
+		"80:80/sctp",
 		"a:80", "80:80:80", "1.2.3:1:2", "1.2.3.4.5:1:2", "::1:80:80", "80:80 ", "-1:80",
 		"99999999999999999999:1", "localhost:80:80", "255.255.255.2555:1:1",
 	};
@@ -803,7 +822,8 @@ int main(int argc, char **argv)
 	static const struct test tests[] = {
 		TEST(frames_out), TEST(frames_in), TEST(no_room), TEST(buffers_that_cannot_be),
 		TEST(says_its_address), TEST(slirp_answers), TEST(slirp_forwards),
-		TEST(the_gate), TEST(a_refusal), TEST(the_hosts_loopback), TEST(large_packets), TEST(no_other_protocol),
+		TEST(the_gate), TEST(a_refusal), TEST(the_hosts_loopback), TEST(large_packets),
+		TEST(no_other_protocol),
 		TEST(kinds), TEST(ports), TEST(what_goes_together),
 	};
 

@@ -59,7 +59,10 @@ static void forget_frame(struct net *net)
 	net->filled = 0;
 }
 
-/* Takes a buffer that the next part of a frame goes to: 1; there is none: 0; the driver is no good: -1. */
+/*
+ * Takes a buffer that the next part of a frame goes to: 1; there is none: 0; the driver is no
+ * good: -1.
+ */
 static int take_buffer(struct net *net, struct ring_chain *chain)
 {
 	struct ring *ring = &net->dev.queue[QUEUE_RX];
