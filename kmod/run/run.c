@@ -206,9 +206,12 @@ static int run_window(struct vcpu *vcpu)
 out:
 	vcpu_enter_mode(vcpu, VCPU_OUTSIDE);
 	local_irq_enable();
+	if (!timed)
+		return verdict;
 	/* After the interrupt that ended the window: its tick counts as the guest's. */
-	if (timed)
-		vtime_account_guest_exit();
+	local_irq_disable();
+	vtime_account_guest_exit();
+	local_irq_enable();
 	return verdict;
 }
 
