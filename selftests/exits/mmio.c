@@ -309,7 +309,7 @@ static void guest_addresses(void)
 
 	pd[510] = DEVICE | 0x87;
 	asm volatile("invlpg (%0)" : : "r"(alias) : "memory");
-	wrmsr(0xc0000100, DEVICE - 0x1000);	/* FS */
+	wrmsr(0xc0000100, DEVICE - 0x20);	/* FS */
 	wrmsr(0xc0000101, 0x1000);		/* GS */
 	for (int i = 0; i < 2; i++) {
 		/* movl $0x1a2b3c4d and movb %al to an address relative to RIP, which the assembler takes no number for. */
@@ -317,7 +317,9 @@ static void guest_addresses(void)
 		asm volatile(".byte 0x88, 5; .long %c0 - 1f; 1:" : : "i"(DEVICE + 0x13), "a"(value) : "memory");
 		asm volatile("movabs %%al, %c0" : : "i"(DEVICE + 0x1f), "a"(value) : "memory");
 		asm volatile("movabs %%eax, %c0" : : "i"(DEVICE + 0x21), "a"(value) : "memory");
-		asm volatile("movl %%eax, %%fs:0x1030" : : "a"(value) : "memory");
+		asm volatile("movl %%eax, %%fs:0x50" : : "a"(value) : "memory");
+		/* Into the next page, which the offset alone does not tell. */
+		asm volatile("movq %%rax, %%fs:0x101d" : : "a"(value) : "memory");
 		asm volatile("movw %%ax, %%gs:-0x1000(%0)" : : "r"((uint64_t)DEVICE + 0x38), "a"(value) : "memory");
 		/* The sum of 32 bits, whatever is above them. */
 		asm volatile("addr32 movl %%eax, 0x40(%%ebx,%%ecx,8)" : :
@@ -337,7 +339,7 @@ static void stores_by_each_address(void)
 {
 	static const struct { int at, len; uint64_t value; } store[] = {
 		{ 0x08, 4, 0x1a2b3c4d }, { 0x13, 1, 0x88 }, { 0x1f, 1, 0x88 }, { 0x21, 4, 0x55667788 }, { 0x30, 4, 0x55667788 },
-		{ 0x38, 2, 0x7788 }, { 0x40, 4, 0x55667788 }, { 0x48, 4, 0x55667788 }, { 0x50, 1, 0x77 }, { 0x58, 2, 0xfffe },
+		{ 0xffd, 3, 0x667788 }, { 0x1000, 5, 0x1122334455 }, { 0x38, 2, 0x7788 }, { 0x40, 4, 0x55667788 }, { 0x48, 4, 0x55667788 }, { 0x50, 1, 0x77 }, { 0x58, 2, 0xfffe },
 		{ 0x60, 8, -2 }, { 0x68, 8, 0 }, { 0xff8, 8, 0x1122334455667788 },
 	};
 	struct vm *vm = vm_new();
