@@ -84,7 +84,7 @@ static __always_inline bool slot_less(struct latch_tree_node *a, struct latch_tr
 
 static const struct latch_tree_ops slot_order = { .less = slot_less, .comp = slot_compare };
 
-/* A slot with pages of [@gfn, @end), or NULL. Waits for nothing; vm->srcu, slots_lock, a window. */
+/* A slot with pages of [@gfn, @end), or NULL. vm->srcu, slots_lock; in a window until it enters. */
 static inline const struct slot *slots_find(struct vm *vm, u64 gfn, u64 end)
 {
 	struct slot_range key = { gfn, end };
