@@ -11,6 +11,8 @@ BUILD  := $(CURDIR)/build
 KERNEL := $(BUILD)/kernel
 export KVIRT_BUILD = $(BUILD)
 KDIR   ?= $(KERNEL)/headers/build
+# What the guests of the hosts boot.
+GUEST_KERNEL ?= $(KERNEL)
 
 # The emulated host of demo, shell and host-run: svm, vmx, or local (this machine itself).
 HOST ?= svm
@@ -121,7 +123,7 @@ BASE_FILES = scripts/initramfs selftests/hosts/init selftests/hosts/guest-init s
 	     $(wildcard selftests/hosts/bin/*)
 
 $(BUILD)/hosts/base.cpio: $(KERNEL)/release $(BASE_FILES)
-	@scripts/initramfs base $(KERNEL) $@
+	@scripts/initramfs base $(KERNEL) $(GUEST_KERNEL) $@
 
 # Debian's gdb without Python, unpacked only: to install it would take the other gdb away.
 $(BUILD)/gdb/usr/bin/gdb: | deps
@@ -146,6 +148,19 @@ demo: hosts ## the main job: vmrun boots Linux on kvirt (HOST=svm|vmx|local)
 CHECK ?=
 check: hosts $(BUILD)/hosts/vmms.cpio ## run all tests (CHECK='--host svm --only GLOB' for some)
 	@selftests/run $(CHECK)
+
+# The hosts' kernel is our own build of Debian's source there, with all that finds mistakes; guests and user space stay the same.
+DEBUG_BUILD = $(CURDIR)/build-debug
+DEBUG_CHECK ?= $(foreach group,module exits irq abi memory stress,--only '$(group)/*')
+debug-check: build ## the module's tests in hosts whose kernel has lockdep, KASAN and more (DEBUG_CHECK="--only 'guest/*'" for some)
+	@scripts/deps --for debug-check
+	@scripts/debug-kernel $(DEBUG_BUILD)/kernel $(KERNEL)
+	@cd $(BUILD) && find vmrun/vmrun selftests examples -type f -perm -u+x ! -name '*.ko' | cpio --quiet -pdmu $(DEBUG_BUILD)
+	@$(MAKE) --no-print-directory BUILD=$(DEBUG_BUILD) GUEST_KERNEL=$(KERNEL) debug-hosts
+	@KVIRT_BUILD=$(DEBUG_BUILD) selftests/run --debug-kernel $(DEBUG_CHECK)
+
+debug-hosts: module $(ROOTMODE) $(BUILD)/hosts/base.cpio
+	@scripts/initramfs payload $(BUILD) $(BUILD)/hosts/payload.cpio
 
 # Built with the tests; `make check` runs each for five seconds.
 FUZZ_SECONDS ?= 60
@@ -218,5 +233,5 @@ clean: ## remove what was built, keep the downloaded kernel
 distclean: clean ## remove everything below build/
 	rm -rf $(BUILD)
 
-.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check fuzz vmms shell host-run conformance bench bench-disk bench-net bench-vmrun lint \
+.PHONY: all abi vmrun-doc help build deps kernel module vmrun selftests examples hosts demo check debug-check debug-hosts fuzz vmms shell host-run conformance bench bench-disk bench-net bench-vmrun lint \
 	matrix install uninstall clean distclean

@@ -53,6 +53,12 @@ ALLOWED_AT_BOOT = (
     re.compile(r"Failed to access perfctr msr"),
 )
 
+# A kernel of scripts/debug-kernel: what a host needs for it, and how much longer everything may take there. KASAN says all that
+# it finds; preemption is Debian's (docs/hosts.md says what happens with another); warnings come on the console at once, in case
+# that the host never shows its log.
+DEBUG_OPTIONS = ["--memory", "2048", "--append", "kasan_multi_shot preempt=voluntary loglevel=5"]
+DEBUG_SLOWNESS = 6
+
 
 def newc(entries):
     """A cpio archive (format newc) of (name, mode, data)."""
