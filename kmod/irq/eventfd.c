@@ -97,13 +97,13 @@ static int irqfd_wake(wait_queue_entry_t *wait, unsigned int mode, int flags, vo
 	}
 	if (events & EPOLLHUP) {
 		/* All of it under the lock, since the VM's end waits for nothing else. */
-		raw_spin_lock(&vm->irqfds_lock);
+		spin_lock(&vm->irqfds_lock);
 		if (!hlist_unhashed(&f->link)) {
 			hlist_del_init_rcu(&f->link);
 			list_del_init(&wait->entry);
 			irqfd_end(f);
 		}
-		raw_spin_unlock(&vm->irqfds_lock);
+		spin_unlock(&vm->irqfds_lock);
 	}
 	return !!(events & EPOLLIN);
 }
@@ -131,22 +131,22 @@ static bool irqfd_remove(struct vm *vm, const struct eventfd_ctx *eventfd, u32 g
 	struct irqfd *f;
 	u64 count;
 
-	raw_spin_lock_irq(&vm->irqfds_lock);
+	spin_lock_irq(&vm->irqfds_lock);
 	f = irqfd_find(vm, eventfd);
 	if (f && eventfd && f->gsi != gsi)
 		f = NULL;
 	if (f)
 		hlist_del_init_rcu(&f->link);
-	raw_spin_unlock_irq(&vm->irqfds_lock);
+	spin_unlock_irq(&vm->irqfds_lock);
 	if (!f)
 		return false;
 	/* Waits for its callback under the queue's lock. */
 	eventfd_ctx_remove_wait_queue(f->eventfd, &f->wait, &count);
 	if (f->resample)
 		synchronize_srcu_expedited(&vm->srcu);
-	raw_spin_lock_irq(&vm->irqfds_lock);
+	spin_lock_irq(&vm->irqfds_lock);
 	irqfd_end(f);
-	raw_spin_unlock_irq(&vm->irqfds_lock);
+	spin_unlock_irq(&vm->irqfds_lock);
 	return true;
 }
 
@@ -155,21 +155,21 @@ static int irqfd_assign(struct irqfd *f, struct file *file)
 {
 	struct vm *vm = f->vm;
 
-	raw_spin_lock_irq(&vm->irqfds_lock);
+	spin_lock_irq(&vm->irqfds_lock);
 	if (irqfd_find(vm, f->eventfd))
 		f->err = -EBUSY;
 	else
 		hlist_add_head_rcu(&f->link, &vm->irqfds);
-	raw_spin_unlock_irq(&vm->irqfds_lock);
+	spin_unlock_irq(&vm->irqfds_lock);
 	if (f->err)
 		return f->err;
 	/* @file is held: no last close comes before its end. */
 	if (vfs_poll(file, &f->table) & EPOLLIN && !f->err)
 		irqfd_inject(f);
 	if (f->err) {
-		raw_spin_lock_irq(&vm->irqfds_lock);
+		spin_lock_irq(&vm->irqfds_lock);
 		hlist_del_init_rcu(&f->link);
-		raw_spin_unlock_irq(&vm->irqfds_lock);
+		spin_unlock_irq(&vm->irqfds_lock);
 	}
 	return f->err;
 }

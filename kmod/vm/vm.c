@@ -42,7 +42,7 @@ struct vm *vm_create(void)
 	mutex_init(&vm->routes_lock);
 	mutex_init(&vm->bus_lock);
 	INIT_LIST_HEAD(&vm->ioeventfds);
-	raw_spin_lock_init(&vm->irqfds_lock);
+	spin_lock_init(&vm->irqfds_lock);
 	INIT_WORK(&vm->release, vm_release);
 	clock_init(vm);
 	if (init_srcu_struct(&vm->srcu))

@@ -98,7 +98,7 @@ struct vm {
 	struct mutex bus_lock;
 	struct bus __rcu *bus[BUS_NR_KINDS]; /* b: vm/bus.c */
 	struct list_head ioeventfds;	/* b: irq/eventfd.c */
-	raw_spinlock_t irqfds_lock;	/* a leaf, under the eventfds' wait queue locks */
+	spinlock_t irqfds_lock;		/* a leaf, under the eventfds' wait queue locks */
 	struct hlist_head irqfds;	/* under it, added with bus_lock too */
 	atomic_t lowest_priority;	/* round robin of lowest-priority delivery */
 	unsigned int last_yield;	/* a: round robin of directed yields */
