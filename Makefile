@@ -92,6 +92,14 @@ $(ROOTMODE): selftests/module/rootmode/rootmode.c $(KERNEL)/release
 	@$(MAKE) -s -C $(KERNEL)/headers/build M=$(BUILD)/rootmode modules
 	@install -D -m 755 $(BUILD)/rootmode/rootmode.ko $@
 
+# And one that makes mistakes, for the kernel of make debug-check.
+MISTAKES = $(BUILD)/selftests/debug/mistakes.ko
+
+$(MISTAKES): selftests/debug/mistakes/mistakes.c $(KERNEL)/release
+	@mkdir -p $(BUILD)/mistakes && cp selftests/debug/mistakes/* $(BUILD)/mistakes/
+	@$(MAKE) -s -C $(KERNEL)/headers/build M=$(BUILD)/mistakes modules
+	@install -D -m 755 $(BUILD)/mistakes/mistakes.ko $@
+
 # --- the examples: one file and the UAPI header each, as somebody who writes a VMM would build it
 
 examples: $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c)) ## build the example VMMs
@@ -150,16 +158,18 @@ check: hosts $(BUILD)/hosts/vmms.cpio ## run all tests (CHECK='--host svm --only
 	@selftests/run $(CHECK)
 
 # The hosts' kernel is our own build of Debian's source there, with all that finds mistakes; guests and user space stay the same.
+# UBSAN watches our modules alone.
 DEBUG_BUILD = $(CURDIR)/build-debug
 DEBUG_CHECK ?= $(foreach group,module exits irq abi memory stress,--only '$(group)/*')
 debug-check: build ## the module's tests in hosts whose kernel has lockdep, KASAN and more (DEBUG_CHECK="--only 'guest/*'" for some)
 	@scripts/deps --for debug-check
 	@scripts/debug-kernel $(DEBUG_BUILD)/kernel $(KERNEL)
 	@cd $(BUILD) && find vmrun/vmrun selftests examples -type f -perm -u+x ! -name '*.ko' | cpio --quiet -pdmu $(DEBUG_BUILD)
-	@$(MAKE) --no-print-directory BUILD=$(DEBUG_BUILD) GUEST_KERNEL=$(KERNEL) debug-hosts
+	@$(MAKE) --no-print-directory BUILD=$(DEBUG_BUILD) GUEST_KERNEL=$(KERNEL) UBSAN_SANITIZE=y debug-hosts
+	@KVIRT_BUILD=$(DEBUG_BUILD) selftests/debug/proof
 	@KVIRT_BUILD=$(DEBUG_BUILD) selftests/run --debug-kernel $(DEBUG_CHECK)
 
-debug-hosts: module $(ROOTMODE) $(BUILD)/hosts/base.cpio
+debug-hosts: module $(ROOTMODE) $(MISTAKES) $(BUILD)/hosts/base.cpio
 	@scripts/initramfs payload $(BUILD) $(BUILD)/hosts/payload.cpio
 
 # Built with the tests; `make check` runs each for five seconds.
