@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Guests that are measured one by one, each in an AMD-V host of its own, and the table of what they said.
+"""Guests that are measured one by one, each in an emulated host of its own, and the table of what they said.
 
 The counting host's emulator now and then delivers an interrupt a second time, whoever runs the guest, with whatever comes of
 that (docs/hosts.md): a guest that dies or stands still. A start that does not end well, or not in its time, is therefore
-thrown away and tried again, and the table says how many were. bench/disk and bench/net are made of this.
+thrown away and tried again, and the table says how many were. bench/disk, bench/net and start/table are made of this.
 """
 
 import os
@@ -19,24 +19,34 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "hosts"))
 import host as hosts  # noqa: E402
 
 BUILD = os.environ.get("KVIRT_BUILD") or os.path.join(hosts.TOP, "build")
-# clock -> what a figure is, the host's arguments, starts at a time: those that are timed by the wall must be alone.
+# clock -> what a figure is, the AMD-V host's arguments, starts at a time: those that are timed by the wall must be alone.
 CLOCKS = {"ticks": ("ticks", ["--icount"], os.cpu_count() or 1), "wall": ("nanoseconds", [], 1)}
 TRIES = 6
 
 
 def add_arguments(p):
     p.add_argument("--clock", choices=sorted(CLOCKS), default="ticks", help="ticks: instructions of host and guest; wall: time (ticks)")
-    p.add_argument("--runs", type=int, default=4, help="starts of each guest that have to end well (4)")
-    p.add_argument("--limit", type=int, default=90, help="most wall seconds for a start; once one ended, thrice what that took (90)")
+    add_limits(p, 4, 90)
+
+
+def add_limits(p, runs, limit):
+    p.add_argument("--runs", type=int, default=runs, help="starts of each guest that have to end well (%d)" % runs)
+    p.add_argument("--limit", type=int, default=limit,
+                   help="most wall seconds for a start; once one of that guest ended, thrice what that took (%d)" % limit)
+
+
+def by_clock(name, args, arguments):
+    """Starts in the AMD-V host with the clock that was asked for."""
+    return Starts(name, args, "svm", CLOCKS[args.clock][1] + arguments, CLOCKS[args.clock][2])
 
 
 class Starts:
-    """Jobs, each run in a fresh host until one start of it ended well."""
+    """Jobs, each run in a fresh host until one start of it ended well. A key's last word numbers starts of the same guest."""
 
-    def __init__(self, name, args, arguments):
-        self.name, self.args, self.arguments = name, args, arguments
+    def __init__(self, name, args, host, arguments, lanes=os.cpu_count() or 1):
+        self.name, self.args, self.host, self.arguments, self.lanes = name, args, host, arguments, lanes
         self.todo, self.lock = queue.Queue(), threading.Lock()
-        self.said, self.done, self.longest, self.thrown, self.failed = {}, 0, None, [], []
+        self.said, self.done, self.longest, self.thrown, self.failed = {}, 0, {}, [], []
 
     def add(self, key, job):
         self.todo.put((key, job, TRIES))
@@ -44,7 +54,7 @@ class Starts:
     def run(self):
         """key -> the lines of all its good starts."""
         self.all = self.todo.qsize()
-        lanes = [threading.Thread(target=self.lane, daemon=True) for _ in range(CLOCKS[self.args.clock][2])]
+        lanes = [threading.Thread(target=self.lane, daemon=True) for _ in range(self.lanes)]
         for lane in lanes:
             lane.start()
         for lane in lanes:
@@ -60,14 +70,14 @@ class Starts:
                 return
             self.progress()
             lines = []
-            host = hosts.machine("svm", CLOCKS[self.args.clock][1] + self.arguments, BUILD)
+            host = hosts.machine(self.host, self.arguments, BUILD)
             host.quiet = True
             log = os.path.join(BUILD, "bench", "%s-%s-%d.console" % (self.name, "-".join(key), tries))
             begun = time.monotonic()
-            status, _ = host.run(job, self.limit(), echo=None, on_line=lines.append, log=log)
+            status, _ = host.run(job, self.limit(key), echo=None, on_line=lines.append, log=log)
             with self.lock:
                 if not status:
-                    self.longest = max(self.longest or 0, time.monotonic() - begun)
+                    self.longest[key[:-1]] = max(self.longest.get(key[:-1], 0), time.monotonic() - begun)
                     self.said.setdefault(key, []).extend(lines)
                     self.done += 1
                     continue
@@ -78,9 +88,10 @@ class Starts:
                 else:
                     self.failed.append((why, lines[-20:]))
 
-    def limit(self):
+    def limit(self, key):
         """Of the wall's clock: the emulated one hardly moves in a guest that stands still."""
-        return min(self.args.limit, max(30, 3 * self.longest)) if self.longest else self.args.limit
+        longest = self.longest.get(key[:-1])
+        return min(self.args.limit, max(30, 3 * longest)) if longest else self.args.limit
 
     def progress(self, end=False):
         if sys.stderr.isatty():

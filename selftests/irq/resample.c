@@ -24,6 +24,21 @@ static int assign(struct vm *vm, int fd, int resamplefd)
 	return set(vm, fd, resamplefd, GSI, KVIRT_IRQFD_FLAG_RESAMPLE);
 }
 
+/* KVM raises the line from a work queue: not before that is a guest to look for it. */
+static void signal_line(struct vm *vm, int fd)
+{
+	struct kvirt_irqchip chip = { .chip_id = KVIRT_IRQCHIP_IOAPIC };
+
+	eventfd_signal(fd);
+	for (int tries = 0; tries < 1000; tries++) {
+		ASSERT_OK(ioctl(vm->fd, KVIRT_GET_IRQCHIP, &chip));
+		if (chip.chip.ioapic.irr & 1u << GSI)
+			return;
+		usleep(1000);
+	}
+	ASSERT(!"the line was not raised");
+}
+
 static void errors(void)
 {
 	struct vm *vm = vm_new_irqchip();
@@ -67,8 +82,8 @@ static void held_until_eoi(void)
 
 	vcpu_expect_stage(vcpu, 1);
 	ASSERT_OK(assign(vm, fd, end));
-	eventfd_signal(fd);
-	eventfd_signal(fd);
+	signal_line(vm, fd);
+	signal_line(vm, fd);
 	EXPECT_EQ(eventfd_taken(fd), 0);
 	EXPECT_EQ(eventfd_taken(end), 0);
 	vcpu_expect_stage(vcpu, 2);
@@ -76,13 +91,13 @@ static void held_until_eoi(void)
 	EXPECT_EQ(eventfd_taken(end), 1);
 	vcpu_expect_stage(vcpu, 3);
 	EXPECT_EQ(*got, 1);
-	eventfd_signal(fd);
+	signal_line(vm, fd);
 	vcpu_expect_stage(vcpu, 4);
 	EXPECT_EQ(*got, 2);
 	EXPECT_EQ(eventfd_taken(end), 1);
 	/* All of a GSI hear of its end, whoever raised it. */
 	ASSERT_OK(assign(vm, other, other_end));
-	eventfd_signal(other);
+	signal_line(vm, other);
 	vcpu_expect_stage(vcpu, 5);
 	EXPECT_EQ(*got, 3);
 	EXPECT_EQ(eventfd_taken(end), 1);
@@ -90,7 +105,7 @@ static void held_until_eoi(void)
 	/* IRQ_LINE's level is apart: it stays, through three ends. */
 	*vm_var(vm, limit) = 3 + 4;
 	EXPECT_EQ(set_line(vm, GSI, 1), 1);
-	eventfd_signal(fd);
+	signal_line(vm, fd);
 	vcpu_expect_stage(vcpu, 6);
 	EXPECT_EQ(*got, 7);
 	EXPECT_EQ(eventfd_taken(end), 4);
@@ -103,7 +118,7 @@ static void held_until_eoi(void)
 	eventfd_taken(other_end);
 	/* One of two goes while the line is held, then the other: nobody holds it any more. (KVM forgets closed ones later, or here.) */
 	*vm_var(vm, limit) = *got + 5;
-	eventfd_signal(fd);
+	signal_line(vm, fd);
 	close(other);
 	ASSERT_OK(set(vm, fd, -1, GSI, KVIRT_IRQFD_FLAG_DEASSIGN));
 	*vm_var(vm, taken) = 0;
@@ -133,7 +148,7 @@ static void through_the_8259(void)
 	ASSERT_OK(assign(vm, fd, end));
 	vcpu_expect_stage(vcpu, 1);
 	for (long n = 1; n < 5; n++) {
-		eventfd_signal(fd);
+		signal_line(vm, fd);
 		vcpu_expect_stage(vcpu, n + 1);
 		EXPECT_EQ(got[GSI], n);
 		EXPECT_EQ(eventfd_taken(end), 1);
