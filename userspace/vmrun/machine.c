@@ -19,6 +19,7 @@
 
 #include "boot/acpi.h"
 #include "boot/boot.h"
+#include "footprint.h"
 #include "machine.h"
 #include "machine_console.h"
 #include "machine_control.h"
@@ -27,9 +28,6 @@
 #include "machine_system.h"
 #include "machine_trace.h"
 #include "system.h"
-
-/* Of each thread but the first: less than a large page, and many times what any of them uses. */
-#define MACHINE_STACK_SIZE	MIB(1)
 
 void machine_end(struct machine *machine, int status, const char *fmt, ...)
 {
@@ -644,22 +642,6 @@ static const struct {
 	{ build_workers, undo_workers },
 };
 
-/*
- * A stack that can hold a large page becomes one where the host gives them to everybody,
- * and a thread that needs 8 KiB then has 2 MiB.
- */
-static void keep_stacks_small(void)
-{
-	pthread_attr_t attr;
-
-	/* A wish only: nothing depends on it but memory. */
-	if (pthread_attr_init(&attr))
-		return;
-	if (!pthread_attr_setstacksize(&attr, MACHINE_STACK_SIZE))
-		pthread_setattr_default_np(&attr);
-	pthread_attr_destroy(&attr);
-}
-
 int machine_create(struct machine *machine, const struct vm_config *config,
 		   struct terminal *terminal, struct vm_error *err)
 {
@@ -671,7 +653,7 @@ int machine_create(struct machine *machine, const struct vm_config *config,
 	machine->timeout_fd = -1;
 	machine->instance.dir_fd = -1;
 	pthread_mutex_init(&machine->end_lock, NULL);
-	keep_stacks_small();
+	footprint_small_stacks();
 	while (machine->nr_built < ARRAY_SIZE(build_table)) {
 		if (build_table[machine->nr_built].build(machine, err)) {
 			machine_destroy(machine);
@@ -679,6 +661,7 @@ int machine_create(struct machine *machine, const struct vm_config *config,
 		}
 		machine->nr_built++;
 	}
+	footprint_give_back();
 	return 0;
 }
 

@@ -9,12 +9,10 @@
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -427,49 +425,6 @@ static const struct net_backend_ops slirp_ops = {
 
 /* ---- the library ---- */
 
-/* Which of the process' objects came with it: those after the first @before. */
-struct objects {
-	unsigned int before, nr;
-};
-
-static int count_object(struct dl_phdr_info *info, size_t size, void *ctx)
-{
-	struct objects *objects = ctx;
-
-	(void)info;
-	(void)size;
-	objects->nr++;
-	return 0;
-}
-
-/*
- * Gives back what of an object is only read: it comes again from its file, page by page. What
- * relocating, glib's start and libm's choice of functions have read, 800 KiB, is of no more use.
- */
-static int give_back(struct dl_phdr_info *info, size_t size, void *ctx)
-{
-	const uintptr_t page = 4096;
-	struct objects *objects = ctx;
-	unsigned int i;
-
-	(void)size;
-	if (objects->nr++ < objects->before)
-		return 0;
-	for (i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-		uintptr_t from = info->dlpi_addr + part->p_vaddr;
-		uintptr_t to = from + part->p_memsz;
-
-		if (part->p_type != PT_LOAD || (part->p_flags & PF_W))
-			continue;
-		from &= ~(page - 1);
-		/* It is advice: without it there is more memory in use. */
-		if (madvise((void *)from, (to - from + page - 1) & ~(page - 1), MADV_DONTNEED))
-			return 0;
-	}
-	return 0;
-}
-
 static int load(struct slirp *s, struct vm_error *err)
 {
 	const struct { const char *name; void *to; } wanted[] = {
@@ -544,7 +499,6 @@ static int build(struct slirp *s, const struct net_options *options, struct vm_e
 		.disable_host_loopback = !options->loopback && !forwards_datagrams(options),
 	};
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = EVENT_TIMER };
-	struct objects objects = { 0 };
 
 	s->backend.fd = epoll_create1(EPOLL_CLOEXEC);
 	s->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -552,7 +506,6 @@ static int build(struct slirp *s, const struct net_options *options, struct vm_e
 	    epoll_ctl(s->backend.fd, EPOLL_CTL_ADD, s->timer_fd, &event))
 		return vm_fail(err, VM_STATUS_FAILURE, "are too many files open?",
 			       "cannot set up user networking: %s", strerror(errno));
-	dl_iterate_phdr(count_object, &objects);
 	if (load(s, err))
 		return -1;
 	s->slirp = s->new(&config, &callbacks, s);
@@ -561,8 +514,6 @@ static int build(struct slirp *s, const struct net_options *options, struct vm_e
 	if (forward(s, options, err))
 		return -1;
 	fill(s);
-	objects = (struct objects){ .before = objects.nr };
-	dl_iterate_phdr(give_back, &objects);
 	return 0;
 }
 
