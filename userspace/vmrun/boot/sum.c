@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crc.h"
+#include "../crc.h"
 #include "kernel.h"
 
 #define PE_POINTER	0x3c	/* u32 */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../crc.h"
 #include "partition.h"
 
 #define MBR_SIZE	512
@@ -216,19 +217,6 @@ static void read_mbr_table(struct reader *r, const struct mbr *mbr)
 
 /* ---- GPT ---- */
 
-static u32 crc32(u32 crc, const void *data, size_t len)
-{
-	const u8 *at = data;
-	unsigned int bit;
-
-	for (; len; len--, at++) {
-		crc ^= *at;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return crc;
-}
-
 static bool header_is_whole(const struct reader *r, struct gpt_header *header)
 {
 	u32 crc = header->crc;
@@ -243,7 +231,7 @@ static bool header_is_whole(const struct reader *r, struct gpt_header *header)
 		return false;
 	/* The sum is of a header without its sum. */
 	memset(block + offsetof(struct gpt_header, crc), 0, sizeof(crc));
-	return ~crc32(~0u, block, header->size) == crc;
+	return ~crc32_go_on(~0u, block, header->size) == crc;
 }
 
 static enum partition_kind gpt_kind(const struct gpt_entry *e)
@@ -267,7 +255,7 @@ static bool read_gpt(struct reader *r)
 	for (i = 0; i < header.nr_entries; i++) {
 		if (!read_at(r, header.entries * r->sector + i * sizeof(e), &e, sizeof(e)))
 			return false;
-		crc = crc32(crc, &e, sizeof(e));
+		crc = crc32_go_on(crc, &e, sizeof(e));
 		if (memcmp(e.type, unused, sizeof(unused)) && e.first <= e.last &&
 		    e.last < r->sectors)
 			add(r, i + 1, gpt_kind(&e), e.first, e.last - e.first + 1);

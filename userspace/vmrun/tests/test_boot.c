@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "../boot/boot.h"
-#include "../boot/crc.h"
+#include "../crc.h"
 #include "../boot/e820.h"
 #include "kernel_image.h"
 #include "ktap.h"

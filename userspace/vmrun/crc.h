@@ -2,10 +2,10 @@
 /*
  * The CRC-32 of Ethernet (IEEE 802.3), bits reflected. Pure.
  */
-#ifndef VMRUN_BOOT_CRC_H
-#define VMRUN_BOOT_CRC_H
+#ifndef VMRUN_CRC_H
+#define VMRUN_CRC_H
 
-#include "../types.h"
+#include "types.h"
 
 /* Goes on from @crc over @len bytes; nothing is inverted, neither at the start nor at the end. */
 u32 crc32_go_on(u32 crc, const void *data, size_t len);
